@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# The one entry point; CI runs the same commands.  GNU make 3.81 or later, Python 3.11 to 3.14.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE
+unexport PYTHONPATH
+unexport PYTHONHOME
+
+BIN := .venv/bin
+ROOMS := $(wildcard affidavit attestation circuits coordinator fhe node prover verifier)
+CODE := $(ROOMS) $(wildcard tests scripts benchmarks models)
+ARGS ?=
+
+.PHONY: help setup setup-dev demo test check fuzz vectors bench lock docs-check clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## build .venv with the affidavit command in it (instant when done before)
+	@scripts/setup.sh
+
+setup-dev: ## the same, with what the tests need
+	@scripts/setup.sh dev
+
+demo: setup ## one real inference with its affidavit, verified, then broken on purpose
+	@$(BIN)/affidavit demo $(ARGS)
+
+test: setup-dev ## every test; ARGS='-k name' for some
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup-dev ## lint, format, types, import arrows
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/mypy $(CODE)
+	@$(BIN)/python -m pytest -q tests/test_arrows.py
+
+fuzz: setup-dev ## hostile bytes against every parser; SECONDS_EACH=60 for each target
+	@$(BIN)/python scripts/fuzz.py --seconds $(or $(SECONDS_EACH),30) $(ARGS)
+
+vectors: setup-dev ## regenerate the test vectors and compare them with the committed ones; ARGS=--write to keep
+	@$(BIN)/python scripts/vectors.py $(ARGS)
+
+bench: setup-dev ## measure; writes benchmarks/results/*.json
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+docs-check: setup-dev ## run the commands in README.md and check the links between pages
+	@$(BIN)/python -m pytest -q tests/docs
+
+lock: ## regenerate requirements/*.txt (needs uv); UPGRADE=1 for newer versions
+	@scripts/lock.sh
+
+clean: ## remove .venv and every cache
+	rm -rf .venv build dist demo-output fuzz-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

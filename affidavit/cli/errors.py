@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""From typed errors to one line, a remedy and an exit code. No traceback ever reaches a user for a known fault."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from verifier.verdict import Verdict
+
+_VERDICTS = {
+    "MalformedError": Verdict.MALFORMED,
+    "RejectedError": Verdict.REJECT,
+    "UnsupportedError": Verdict.UNVERIFIABLE,
+    "OperationalError": Verdict.ERROR,
+}
+
+
+def verdict_of(error: BaseException) -> Verdict | None:
+    """The verdict that an error of any room stands for; ``None`` for one that is not ours.
+
+    Every room names its errors alike (architecture: MalformedError, RejectedError, UnsupportedError,
+    OperationalError) and gives them a code, so the front door needs no list of rooms.
+    """
+    if not isinstance(getattr(error, "code", None), str):
+        return None
+    for base in type(error).__mro__:
+        if base.__name__ in _VERDICTS:
+            return _VERDICTS[base.__name__]
+    return None
+
+
+def print_error(console: Console, error: Any, *, as_json: bool) -> None:
+    """One line with the code, one with the remedy where there is one; or the same as JSON on standard output."""
+    if as_json:
+        verdict = verdict_of(error) or Verdict.ERROR
+        console.print_json(
+            data={
+                "verdict": verdict.value,
+                "exit_code": verdict.exit_code,
+                "code": error.code,
+                "message": error.message,
+                "remedy": error.remedy,
+            }
+        )
+        return
+    console.print(f"[bold red]error[/] [bold]{escape(error.code)}[/]: {escape(error.message)}", highlight=False)
+    if error.remedy:
+        console.print(f"  [dim]what to do:[/] {escape(error.remedy)}", highlight=False)

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Files that a user names on the command line, read with limits and typed errors; outputs appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from circuits import Circuit, load_circuit
+from verifier.errors import MalformedError, OperationalError
+from verifier.policy import DEFAULT_POLICY, Policy, parse_policy
+
+MAX_FILE_BYTES = 1 << 31
+MAX_ARRAYS = 256
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
+    """A whole file of at most ``limit`` bytes.
+
+    Raises:
+        OperationalError: ``file.unreadable``.
+        MalformedError: ``file.too-large``.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except OSError as error:
+        raise OperationalError(
+            "file.unreadable", f"{path}: {error.strerror or error}", remedy="check the path and its permissions"
+        ) from None
+    if len(data) > limit:
+        raise MalformedError("file.too-large", f"{path}: more than {limit} bytes")
+    return data
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write via a temporary file in the same folder and rename, so that a reader never sees half a file.
+
+    Raises:
+        OperationalError: ``file.unwritable``; nothing is left behind.
+    """
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise OperationalError(
+            "file.unwritable", f"{path}: {error.strerror or error}", remedy="check that the folder exists"
+        ) from None
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def read_circuit(path: Path) -> Circuit:
+    """A circuit file; see ``circuits.load_circuit`` for its errors."""
+    return load_circuit(read_bytes(path))
+
+
+def read_policy(path: Path | None) -> Policy:
+    """A policy file, or the built-in policy that trusts nobody."""
+    return DEFAULT_POLICY if path is None else parse_policy(read_bytes(path))
+
+
+def read_arrays(path: Path) -> Arrays:
+    """Named arrays from an ``.npz`` file, never unpickling anything.
+
+    Raises:
+        MalformedError: ``input.npz.malformed``, ``input.npz.too-large``.
+        OperationalError: ``file.unreadable``.
+    """
+    remedy = "make it with numpy: np.savez('x.npz', input=array)"
+    read_bytes(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if len(entries) > MAX_ARRAYS or sum(entry.file_size for entry in entries) > MAX_FILE_BYTES:
+                raise MalformedError("input.npz.too-large", f"{path}: too many or too large arrays")
+        with np.load(path, allow_pickle=False) as loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except (zipfile.BadZipFile, ValueError, EOFError, KeyError, NotImplementedError) as error:
+        message = f"{path}: not an .npz file of plain arrays ({str(error)[:80]})"
+        raise MalformedError("input.npz.malformed", message, remedy=remedy) from None
+    except OSError as error:
+        raise OperationalError("file.unreadable", f"{path}: {error}") from None
+
+
+_HEX32 = re.compile(r"[0-9a-fA-F]{64}\Z")
+
+
+def parse_hex32(text: str, what: str) -> bytes:
+    """32 bytes from hex; raises MalformedError ``option.malformed``."""
+    if not _HEX32.match(text):
+        raise MalformedError("option.malformed", f"{what}: expected 64 hex digits, found {text[:80]!r}")
+    return bytes.fromhex(text)
+
+
+def parse_time(text: str | None) -> datetime:
+    """RFC 3339 time, or now; raises MalformedError ``option.malformed``."""
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise MalformedError("option.malformed", f"--at: expected a time like 2026-11-21T10:00:00Z, found {text[:60]!r}") from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found

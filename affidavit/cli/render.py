@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Results as people read them in a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from verifier.codes import explain
+from verifier.verdict import Check, Verdict
+from verifier.verify import Result
+
+_COLOURS = {"PASS": "green", "FAIL": "bold red", "SKIP": "yellow"}
+_VERDICT_COLOURS = {
+    Verdict.ACCEPT: "bold green",
+    Verdict.REJECT: "bold red",
+    Verdict.UNVERIFIABLE: "bold yellow",
+    Verdict.MALFORMED: "bold magenta",
+    Verdict.ERROR: "bold red",
+}
+
+
+def print_check(console: Console, check: Check) -> None:
+    """One line: result, what was asked, what was seen, what was required."""
+    colour = _COLOURS[check.outcome.value]
+    line = f"  [{colour}]{check.outcome.value}[/] {escape(check.id)}: {escape(check.observed)}"
+    line += f" [dim](required: {escape(check.required)})[/]"
+    if check.code:
+        line += f" [{colour}]{escape(check.code)}[/]"
+    console.print(line, highlight=False, soft_wrap=True)
+
+
+def print_verdict(console: Console, result: Result) -> None:
+    """The last line: verdict with its code and one sentence."""
+    colour = _VERDICT_COLOURS[result.verdict]
+    code = f"({result.code})" if result.code else ""
+    console.print(f"[{colour}]{result.verdict.value}[/]{escape(code)} {escape(result.message)}", highlight=False, soft_wrap=True)
+    if result.remedy and result.verdict is not Verdict.ACCEPT:
+        console.print(f"  [dim]what to do:[/] {escape(result.remedy)}", highlight=False, soft_wrap=True)
+
+
+def print_result(console: Console, result: Result, *, explained: bool = False) -> None:
+    """Every check, the ledger, the score, the verdict; with ``explained`` also why and what to do, per line."""
+    for check in result.checks:
+        print_check(console, check)
+        if explained and check.code:
+            console.print(f"       [dim]{escape(explain(check.code))}[/]", highlight=False, soft_wrap=True)
+            if check.remedy:
+                console.print(f"       [dim]what to do: {escape(check.remedy)}[/]", highlight=False, soft_wrap=True)
+    if result.checks:
+        reached = [layer.name for layer in result.ledger.layers if layer.reached]
+        console.print(f"  assurance: {', '.join(reached) or 'none'}; integrity score {result.score.permille / 1000:.3f}", highlight=False)
+    if explained and result.checks:
+        print_explanation(console, result)
+    print_verdict(console, result)
+
+
+def print_explanation(console: Console, result: Result) -> None:
+    """Components of the score, and the assurance of each gate."""
+    table = Table("component", "weight", "passed", "points", title="integrity score", title_justify="left")
+    for part in result.score.components:
+        table.add_row(part.name, str(part.weight), f"{part.passed}/{part.total}", f"{part.points / 1000:.3f}")
+    console.print(table)
+    if result.ledger.gates:
+        gates = Table("gate", "kind", "assurance", title="ledger", title_justify="left")
+        for gate in result.ledger.gates:
+            gates.add_row(escape(gate.name), gate.kind, gate.assurance)
+        console.print(gates)

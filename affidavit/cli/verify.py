@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""``affidavit verify`` and ``affidavit inspect``: offline, and nothing is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from affidavit.cli import files
+from affidavit.cli.render import print_result
+from verifier import Known, read_affidavit, verify
+from verifier.container import MAX_FILE_BYTES
+from verifier.inspection import inspect_affidavit
+from verifier.report import result_json
+from verifier.tensors import decode_tensors
+
+AffidavitFile = Annotated[Path, typer.Argument(metavar="FILE", help="The affidavit.")]
+ModelOption = Annotated[Path | None, typer.Option("--model", help="Your own copy of the circuit.")]
+InputOption = Annotated[Path | None, typer.Option("--input", help="The input you sent (.npz, real values).")]
+NonceOption = Annotated[str | None, typer.Option("--nonce", metavar="HEX", help="The nonce you drew (64 hex digits).")]
+PolicyOption = Annotated[
+    Path | None, typer.Option("--policy", help="What you demand (policy@v1, TOML). Without it nobody is trusted.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
+
+
+def verify_command(
+    file: AffidavitFile,
+    model: ModelOption = None,
+    inputs: InputOption = None,
+    nonce: NonceOption = None,
+    policy: PolicyOption = None,
+    opening: Annotated[
+        list[Path] | None,
+        typer.Option("--opening", help="Opening of a sealed request's input or answer (repeatable)."),
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="Time of the question, RFC 3339. Default: now.")
+    ] = None,
+    as_json: JsonOption = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why and what to do, line by line.")] = False,
+) -> None:
+    """Decide whether an affidavit is believed. Offline.
+
+    Exit codes: 0 ACCEPT, 10 REJECT, 20 UNVERIFIABLE, 30 MALFORMED, 1 our own fault.
+    """
+    time = files.parse_time(at)
+    known = Known(
+        circuit=files.read_circuit(model) if model else None,
+        inputs=files.read_arrays(inputs) if inputs else None,
+        nonce=files.parse_hex32(nonce, "--nonce") if nonce else None,
+        openings=tuple(decode_tensors(files.read_bytes(path)) for path in opening or ()),
+    )
+    data = files.read_bytes(file, limit=MAX_FILE_BYTES)
+    result = verify(data, at=time, policy=files.read_policy(policy), known=known)
+    console = Console()
+    if as_json:
+        console.print_json(data=result_json(result, time))
+    else:
+        print_result(console, result, explained=explain)
+    raise typer.Exit(result.verdict.exit_code)
+
+
+def inspect_command(file: AffidavitFile) -> None:
+    """Print what a file claims, as JSON, believing none of it."""
+    claims = inspect_affidavit(read_affidavit(files.read_bytes(file, limit=MAX_FILE_BYTES)))
+    Console().print_json(data=claims)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""`tpm2-quote@v1`: a TPM 2.0 quote, the key that signed it, and the boot log behind it.
+
+::
+
+    signature = Sign_AK( TPMS_ATTEST )         AK restricted: it signs only what its own TPM made
+    TPMS_ATTEST.extraData = challenge          the 32-byte context digest of the inference
+    TPMS_ATTEST.pcrDigest = H( PCR values )    values in `pcrs`, replayed from `event_log`
+    AK certificate: attestation CA saw the TPM of the EK certificate activate a credential for the AK's Name
+    EK certificate: the TPM's maker says that the EK lives in a genuine TPM
+
+=================  ======================================================================
+`appraisal`        `appraise`; the only entry a verifier needs
+`trust`            `Tpm2Trust`: anchors and reference values
+`quote`            checks on key, challenge, signature
+`registers`        checks on PCRs; `boot_log` on the event log; `identity` on certificates
+`attest` `public` `signature` `pcrs` `algorithms`  wire formats
+`certificates` `chain` `binding` `ek`              X.509
+`credential` `registrar` `authority`               credential activation and AK certificates
+`device` `software` `boot` `templates` `producer`  producing; `device` needs tpm2-pytss
+=================  ======================================================================
+
+Does not check revocation of certificates, nor what reference values should be. Verifying needs only the
+standard library and `cryptography`. Specification: docs/spec/tpm2-quote-v1.md.
+"""
+
+from attestation.contract import Format
+from attestation.tpm2.appraisal import MEMBERS, TYPE, appraise
+from attestation.tpm2.trust import Tpm2Trust
+
+FORMAT = Format(TYPE, MEMBERS, appraise, Tpm2Trust)
+
+__all__ = ["FORMAT", "MEMBERS", "TYPE", "Tpm2Trust", "appraise"]

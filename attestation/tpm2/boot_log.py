@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The measured-boot log against the quoted PCRs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attestation.contract import Check
+from attestation.eventlog import Coverage, EventLog, cover, secure_boot, summarise
+from attestation.eventlog.events import HASHABLE
+from attestation.tpm2.attest import QuoteInfo
+from attestation.tpm2.pcrs import BANK_ORDER, Pcrs
+from attestation.tpm2.registers import describe
+from attestation.tpm2.trust import Tpm2Trust
+
+CHECK = "evidence.tpm2.event-log"
+
+
+def check_boot_log(
+    log: EventLog | None, quote: QuoteInfo, values: Pcrs, trust: Tpm2Trust
+) -> tuple[Check, dict[str, Any]]:
+    """One check line, and the claims that covered PCRs support.
+
+    In a PCR outside `trust.runtime_pcrs`, a log that gives another value, or has no events for a value that
+    is not the initial one, was edited. Elsewhere the PCR is merely uncovered: its events support no claim.
+    """
+    required = "replays to every quoted PCR of the boot"
+    demanded = trust.require_event_log
+    if log is None:
+        return Check(CHECK, "SKIP", "no event log", required, f"{CHECK}-missing", demanded=demanded), {}
+    coverages = _coverages(log, quote, values, trust)
+    if not coverages:
+        observed = f"log of {', '.join(log.algorithms)}, quote of other or weak banks"
+        return Check(CHECK, "SKIP", observed, required, f"{CHECK}-bank-absent", demanded=demanded), {}
+    wrong = tuple(
+        (coverage.algorithm, register)
+        for coverage in coverages
+        for register in sorted((coverage.mismatched | coverage.unlogged) - trust.runtime_pcrs)
+    )
+    covered = tuple((c.algorithm, register) for c in coverages for register in sorted(c.covered))
+    if wrong:
+        return Check(
+            CHECK, "FAIL", f"does not replay to {describe(wrong)}", required, f"{CHECK}-mismatch"
+        ), {}
+    uncovered = tuple(
+        (c.algorithm, register) for c in coverages for register in sorted(c.mismatched | c.unlogged)
+    )
+    observed = f"{len(log.events)} events; replays to {describe(covered)}"
+    if uncovered:
+        observed += f"; {describe(uncovered)} went on after the log"
+    return Check(CHECK, "PASS", observed, required), _claims(log, coverages[0])
+
+
+def _coverages(log: EventLog, quote: QuoteInfo, values: Pcrs, trust: Tpm2Trust) -> list[Coverage]:
+    selected = quote.selected()
+    coverages: list[Coverage] = []
+    for bank in BANK_ORDER:
+        quoted = {index: values[b, index] for b, index in selected if b == bank and (b, index) in values}
+        if quoted and bank in trust.banks and bank in log.algorithms and bank in HASHABLE:
+            coverages.append(cover(log, bank, quoted))
+    return coverages
+
+
+def _claims(log: EventLog, coverage: Coverage) -> dict[str, Any]:
+    return {
+        "event_log_covered": sorted(coverage.covered),
+        "event_log_uncovered": sorted(coverage.mismatched | coverage.unlogged),
+        "secure_boot": secure_boot(log, coverage),
+        "boot_events": summarise(log, coverage),
+    }

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""max_pool: the largest value of each window over one or two spatial axes; padding never wins.
+
+Operands    x [C, d1 (, d2)].
+Attributes  kernel, strides, pads (begins, then ends), dilations.  A rounded-up output size is said by larger pads.
+Shape       [C, o1 (, o2)], as for conv.  Every window must hold at least one position of the input, and each pad is
+            smaller than the dilated kernel.
+Bounds      those of x.
+Proof       y - x_k >= 0 for each position (range checks) and the product of the differences is 0.
+Encrypted   no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from circuits.circuit import Attribute, IntArray, Shape
+from circuits.gates.attributes import Ints
+from circuits.gates.rule import Bounds, Cost, GateRule, Site
+from circuits.gates.windows import WINDOW_SCHEMA, window_defaults, window_shape, windows
+
+if TYPE_CHECKING:
+    from circuits.emission.job import Job
+    from circuits.emission.value import Exponent, Value
+
+
+class MaxPool(GateRule):
+    kind = "max_pool"
+    schema = {"kernel": Ints(1, length=2), **WINDOW_SCHEMA}
+
+    def defaults(self, site: Site) -> Mapping[str, Attribute]:
+        return window_defaults(len(site.inputs[0].shape) - 1)
+
+    def shape(self, site: Site) -> Shape:
+        x, kernel = site.inputs[0].shape, site.integers("kernel")
+        out = window_shape(site, kernel)
+        pads, dilations, strides = site.integers("pads"), site.integers("dilations"), site.integers("strides")
+        for axis, size in enumerate(out):
+            if max(pads[axis], pads[len(out) + axis]) > (kernel[axis] - 1) * dilations[axis]:
+                raise site.refuse("pads", f"pads {pads[axis::len(out)]} of axis {axis} reach beyond the kernel")
+            starts = np.arange(size, dtype=np.int64) * strides[axis] - pads[axis]
+            first = np.maximum(0, -(starts // dilations[axis]))  # first tap at or after position 0
+            if ((first >= kernel[axis]) | (starts + first * dilations[axis] >= x[1 + axis])).any():
+                raise site.refuse("pads", f"a window on axis {axis} holds nothing but padding")
+        return (x[0], *out)
+
+    def bounds(self, site: Site, shape: Shape) -> Bounds:
+        x = site.inputs[0]
+        return Bounds(x.lo, x.hi, x.magnitude)
+
+    def evaluate(self, site: Site, arrays: Sequence[IntArray]) -> IntArray:
+        kernel = site.integers("kernel")
+        view = windows(arrays[0], kernel, site, fill=np.iinfo(np.int64).min)
+        result: IntArray = view.max(axis=tuple(range(-len(kernel), 0)))
+        return result
+
+    def wants(self, site: Site, wanted: Exponent) -> tuple[Exponent | None, ...]:
+        return (wanted,)
+
+    def emit(self, job: Job) -> Value:
+        """Floor is monotonic: it commutes with max, and is cheaper on the smaller side."""
+        site, x = job.site, job.site.inputs[0]
+        kernel, pads = site.integers("kernel"), site.integers("pads")
+        value = job.operand(0, floor_may_wait=True)
+        if any(p >= kernel[i % len(kernel)] for i, p in enumerate(pads)):
+            # onnxruntime's MaxPool refuses such pads; a border of the least value never wins either.
+            value = job.uniform(value)
+            half = len(pads) // 2
+            widths = job.writer.constant(np.array([0, 0, *pads[:half], 0, 0, *pads[half:]], dtype=np.int64))
+            least = job.writer.number(np.ldexp(float(x.lo), -value.exponent[0]), value.wide)
+            border = job.writer.node("Pad", [value.name, widths, least], mode="constant")
+            value, pads = replace(value, name=border), (0,) * len(pads)
+        name = job.writer.node(
+            "MaxPool",
+            [value.name],
+            kernel_shape=kernel,
+            strides=site.integers("strides"),
+            pads=pads,
+            dilations=site.integers("dilations"),
+        )
+        return job.value(name, value.wide, value.exponent, value.reach, floor=value.floor)
+
+    def cost(self, site: Site, shape: Shape) -> Cost:
+        taps = int(np.prod(site.integers("kernel"), dtype=object))
+        return Cost(0, int(np.prod(shape, dtype=object)) * taps)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A request as a value: which model, whose nonce, and the input in one of four forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
+
+from node.errors import MalformedError
+from verifier.context import NO_POLICY
+from verifier.tensors import Opening
+
+DIGEST_BYTES = 32
+MAX_SEALED_OVERHEAD = 256
+"""Bytes that a sealed box and its header add to an opening, rounded up."""
+
+
+@dataclass(frozen=True)
+class RealInput:
+    """Real-valued arrays by input name, each of its port's dtype, batch as first axis."""
+
+    arrays: Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class ListedInput:
+    """Nested lists of numbers by input name, as JSON has them; they become arrays of the ports' dtypes."""
+
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class EncodedInput:
+    """Integers that the client encoded itself, without salt."""
+
+    opening: Opening
+
+
+@dataclass(frozen=True)
+class SealedInputBox:
+    """A ``sealed-input@v1`` box."""
+
+    box: bytes
+
+
+Payload: TypeAlias = RealInput | ListedInput | EncodedInput | SealedInputBox
+
+
+@dataclass(frozen=True)
+class Request:
+    """One inference that somebody asks for.
+
+    Attributes:
+        model: circuit digest, 32 bytes.
+        nonce: drawn by the client, 32 bytes, once per request.
+        payload: the input.
+        policy: SHA-256 of the client's policy file; zeros when it names none.
+        embed_circuit: whether the affidavit carries the circuit file.
+        embed_input: whether it carries the input; not possible for a sealed one.
+    """
+
+    model: bytes
+    nonce: bytes
+    payload: Payload
+    policy: bytes = NO_POLICY
+    embed_circuit: bool = False
+    embed_input: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("model", "nonce", "policy"):
+            value = getattr(self, name)
+            if not isinstance(value, bytes) or len(value) != DIGEST_BYTES:
+                raise MalformedError(
+                    f"request.{name}.malformed", f"{name}: required {DIGEST_BYTES} bytes, found {_kind(value)}"
+                )
+        if self.sealed and self.embed_input:
+            raise MalformedError(
+                "request.embed.sealed",
+                "embed_input with a sealed input: an affidavit for a sealed request carries no input",
+                remedy="leave embed_input out; the client keeps its own opening",
+            )
+
+    @property
+    def sealed(self) -> bool:
+        """Whether only client and node may see input and output."""
+        return isinstance(self.payload, SealedInputBox)
+
+
+def _kind(value: object) -> str:
+    return f"{len(value)} bytes" if isinstance(value, bytes) else type(value).__name__

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""How it is proved: what a node computes about an execution so that :mod:`verifier` believes it.
+
+::
+
+    leaf[i] = SHA-256(0x00 || label || salt || i || tensor_i)          i over every tensor of the circuit
+    root    = MerkleRoot(leaf[0], ..., leaf[n-1])                      RFC 6962, section 2.1
+
+The trusted side defines the protocol (``verifier.trace``); this room satisfies it, and no check ever imports it.
+
+============  =============================================================================
+module        holds
+============  =============================================================================
+commitment    ``commit_execution``: the Merkle commitment to everything a circuit computed
+============  =============================================================================
+
+A commitment proves nothing by itself: it binds the node, so that a second party's recomputation either matches it
+bit for bit or names the first operation that differs. It hides the tensors when it is salted, and only then.
+Imported by ``node``; imports ``circuits`` and what ``verifier`` defines.
+"""
+
+from __future__ import annotations
+
+from prover.commitment import TraceCommitment, commit_execution
+
+__all__ = ["TraceCommitment", "commit_execution"]

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Which assurance was reached, per layer and per gate, recomputed from the checks alone.
+
+=========  ==================================================================================
+layer      reached when
+=========  ==================================================================================
+signed     signature and context pass, and the key is trusted by the policy or by evidence
+attested   at least one accepted piece of evidence passes every check it needs
+rechecked  the verifier, or a rechecker whom the policy lists, recomputed the same trace
+proved     never in this version: no proof system is built in
+private    never in this version: no encrypted execution is built in
+=========  ==================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from verifier.policy import ASSURANCES
+from verifier.verdict import Check
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of assurance: reached or not, on which checks it rests, weakest cryptographic bits."""
+
+    name: str
+    reached: bool
+    rests_on: tuple[str, ...]
+    bits: int | None
+
+
+@dataclass(frozen=True)
+class GateAssurance:
+    """One operation of the circuit and the strongest layer that covers it."""
+
+    name: str
+    kind: str
+    assurance: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All layers in :data:`verifier.policy.ASSURANCES` order, and the gates (empty without the circuit)."""
+
+    layers: tuple[Layer, ...]
+    gates: tuple[GateAssurance, ...]
+
+    def reached(self, name: str) -> bool:
+        return any(layer.name == name and layer.reached for layer in self.layers)
+
+    @property
+    def weakest(self) -> Layer | None:
+        """The reached layer with the fewest bits; ``None`` when nothing was reached."""
+        reached = [layer for layer in self.layers if layer.reached]
+        return min(reached, key=lambda layer: -1 if layer.bits is None else layer.bits, default=None)
+
+
+def build_ledger(
+    layers: Mapping[str, tuple[bool, Iterable[Check]]], gates: Iterable[tuple[str, str]]
+) -> Ledger:
+    """Assemble the ledger.
+
+    Args:
+        layers: for each layer whether it was reached, and the checks it rests on.
+        gates: (name, kind) of each gate of the circuit, where the verifier has it.
+    """
+    built = []
+    for name in ASSURANCES:
+        reached, checks = layers.get(name, (False, ()))
+        passing = [check for check in checks if check.passed] if reached else []
+        bits = [check.bits for check in passing if check.bits is not None]
+        built.append(Layer(name, reached, tuple(check.id for check in passing), min(bits, default=None)))
+    strongest = "none"
+    for layer in built:
+        # Evidence speaks of the machine, the signature of the node; only these speak of single operations.
+        if layer.reached and layer.name in ("signed", "rechecked", "proved"):
+            strongest = layer.name
+    return Ledger(tuple(built), tuple(GateAssurance(name, kind, strongest) for name, kind in gates))

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Request nonces minted here: 32 random bytes, good for one verification, for a limited time.
+
+A nonce is spent in the same transaction that records the verification it served, by one conditional update: of
+two requests that race for it exactly one is recorded. Rows are kept for good, so that a spent or expired nonce is
+never mistaken for one that a client drew by itself.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from verifier.service import schema
+from verifier.service.database import Database
+from verifier.service.errors import Refusal, busy
+from verifier.service.times import to_text, to_ticks
+
+NONCE_BYTES = 32
+_TABLE = schema.nonces.c
+
+
+@dataclass(frozen=True)
+class Nonces:
+    """Minting and spending.
+
+    Attributes:
+        lifetime: how long a nonce may be used.
+        max_outstanding: how many unspent ones may be alive at a time.
+    """
+
+    database: Database
+    lifetime: timedelta
+    max_outstanding: int
+
+    def mint(self, at: datetime) -> tuple[bytes, datetime]:
+        """A fresh nonce and the time from which it is refused."""
+        nonce, expires = secrets.token_bytes(NONCE_BYTES), at + self.lifetime
+        alive = (_TABLE.verification.is_(None), _TABLE.expires_at > to_ticks(at))
+        with self.database.write() as connection:
+            count = connection.execute(select(func.count()).select_from(schema.nonces).where(*alive)).scalar_one()
+            if count >= self.max_outstanding:
+                raise busy(
+                    f"{count} nonces are waiting to be used, at most {self.max_outstanding}",
+                    code="service.nonce.too-many",
+                    retry_after=max(1, int(self.lifetime.total_seconds())),
+                )
+            connection.execute(
+                insert(schema.nonces).values(
+                    nonce=nonce.hex(), issued_at=to_ticks(at), expires_at=to_ticks(expires)
+                )
+            )
+        return nonce, expires
+
+    def check(self, nonce: bytes, at: datetime) -> None:
+        """Refuse early what :func:`spend` would refuse; a nonce that was not minted here is the client's own."""
+        with self.database.read() as connection:
+            _refuse_dead(connection, nonce, at)
+
+
+def spend(connection: Connection, nonce: bytes, at: datetime, verification: int) -> None:
+    """Use up a minted nonce for ``verification``; nothing to do for one that was not minted here.
+
+    Raises:
+        Refusal: ``request.nonce.used`` (409), ``request.nonce.expired`` (410).
+    """
+    changed = connection.execute(
+        update(schema.nonces)
+        .where(
+            _TABLE.nonce == nonce.hex(), _TABLE.verification.is_(None), _TABLE.expires_at > to_ticks(at)
+        )
+        .values(verification=verification)
+    )
+    if changed.rowcount != 1:
+        _refuse_dead(connection, nonce, at)
+
+
+def _refuse_dead(connection: Connection, nonce: bytes, at: datetime) -> None:
+    row = connection.execute(select(schema.nonces).where(_TABLE.nonce == nonce.hex())).one_or_none()
+    if row is None:
+        return
+    if row.verification is not None:
+        raise Refusal(
+            409,
+            "request.nonce.used",
+            f"nonce {nonce.hex()[:16]} was used by verification {row.verification}",
+            remedy=f"read /v1/verifications/{row.verification}, or ask for a new nonce and a new answer",
+        )
+    if row.expires_at <= to_ticks(at):
+        raise Refusal(
+            410,
+            "request.nonce.expired",
+            f"nonce {nonce.hex()[:16]} expired at {to_text(row.expires_at)}",
+            remedy="ask for a new nonce and a new answer",
+        )

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Bytes in, verdict out: the one function that decides whether an affidavit is believed.
+
+The verifier rebuilds the claim from what it knows itself (nonce, input, circuit, policy) and compares. It
+never takes the node's word: a value that only the file states is reported, and counts as SKIP where the
+policy wants it known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import numpy.typing as npt
+
+import circuits
+from circuits import Circuit
+from verifier import answer, evidence, execution, identity
+from verifier.affidavit import Affidavit, read_affidavit
+from verifier.errors import MalformedError, RejectedError, UnsupportedError
+from verifier.ledger import Ledger, build_ledger
+from verifier.policy import DEFAULT_POLICY, Policy
+from verifier.receipt import Receipt
+from verifier.score import Score, integrity_score
+from verifier.tensors import Opening
+from verifier.verdict import Check, Outcome, Verdict, failed, passed, skipped
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the verifier knows by itself; each may be ``None``.
+
+    Attributes:
+        circuit: the model, from the verifier's own copy.
+        inputs: the real-valued input arrays it sent, by input name, batch first.
+        nonce: the 32 bytes it drew.
+        openings: for private requests, the openings of the input and output commitments (with salt).
+    """
+
+    circuit: Circuit | None = None
+    inputs: Mapping[str, npt.NDArray[Any]] | None = None
+    nonce: bytes | None = None
+    openings: tuple[Opening, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything the verifier found.
+
+    Attributes:
+        verdict, code: the decision, and the first reason against (empty on ACCEPT).
+        message: one line for people.
+        remedy: what to do about it; may be empty.
+        checks: every line, in the order in which they were made.
+        ledger, score: assurance per layer and gate; integrity score.
+        answer: the decoded outputs (float64, batch first) on ACCEPT, else ``None``: nobody uses unverified
+        bytes. receipt: the parsed receipt, where there is one; claims, not facts, unless the verdict is
+        ACCEPT. claims: what appraised evidence says, per piece of evidence.
+    """
+
+    verdict: Verdict
+    code: str
+    message: str
+    remedy: str = ""
+    checks: tuple[Check, ...] = ()
+    ledger: Ledger = field(default_factory=lambda: build_ledger({}, ()))
+    score: Score = field(default_factory=lambda: integrity_score(()))
+    answer: Mapping[str, npt.NDArray[Any]] | None = None
+    receipt: Receipt | None = None
+    claims: tuple[Mapping[str, object], ...] = ()
+
+
+def verify(
+    data: bytes, *, at: datetime, policy: Policy = DEFAULT_POLICY, known: Known | None = None
+) -> Result:
+    """Decide about one affidavit.
+
+    Args:
+        data: the file.
+        at: the time for which the question is asked, with a time zone; the core has no clock.
+        policy: what is demanded; the default one trusts nobody.
+        known: what the caller knows independently of the file.
+
+    Returns:
+        A :class:`Result`; hostile bytes give MALFORMED, REJECT or UNVERIFIABLE, never an exception.
+    """
+    if at.tzinfo is None:
+        raise ValueError("at: a time with a time zone is required")
+    try:
+        affidavit = read_affidavit(data)
+        return _decide(affidavit, at, policy, known or Known())
+    except (MalformedError, circuits.MalformedError) as error:
+        return Result(Verdict.MALFORMED, error.code, error.message, error.remedy)
+    except (RejectedError, circuits.RejectedError) as error:
+        check = failed("affidavit.integrity", error.code, error.message, "content that matches its digests")
+        return Result(
+            Verdict.REJECT, error.code, error.message, error.remedy, (check,), score=integrity_score((check,))
+        )
+    except (UnsupportedError, circuits.UnsupportedError) as error:
+        check = skipped("affidavit.support", error.code, error.message, "something this verifier can check")
+        return Result(
+            Verdict.UNVERIFIABLE,
+            error.code,
+            error.message,
+            error.remedy,
+            (check,),
+            score=integrity_score((check,)),
+        )
+
+
+def _decide(affidavit: Affidavit, at: datetime, policy: Policy, known: Known) -> Result:
+    receipt = affidavit.receipt
+    nonce = known.nonce if known.nonce is not None else policy.request.nonce
+    findings = evidence.appraise_all(affidavit, policy, at)
+    signature = identity.check_signature(affidavit)
+    signer = identity.check_signer(receipt, policy, attested=findings.reached)
+    context = identity.check_context(receipt)
+    basics = [
+        signature,
+        signer,
+        context,
+        identity.check_nonce(receipt, nonce),
+        *identity.check_times(receipt, policy, at),
+    ]
+    model = identity.check_model(affidavit, policy, known.circuit)
+    answered = answer.check_answer(affidavit, policy, model.circuit, known.inputs, known.openings)
+    ran = execution.check_execution(affidavit, policy, model, answered)
+    extensions = [
+        skipped(
+            f"receipt.{name}",
+            f"receipt.{name}.unsupported",
+            "present",
+            "a section that this version can check",
+            remedy="use a newer verifier",
+        )
+        for name in receipt.extensions
+    ]
+    checks = [*basics, *model.checks, *answered.checks, *ran.checks, *findings.checks, *extensions]
+    checks += [
+        skipped(name, "affidavit.envelope.unknown", "an envelope of unknown type", "a known type")
+        for name in affidavit.unknown
+    ]
+    ledger = build_ledger(
+        {
+            "signed": (signature.passed and signer.passed and context.passed, (signature, signer, context)),
+            "attested": (findings.reached, findings.checks),
+            "rechecked": (ran.rechecked, ran.checks),
+        },
+        [(gate.name, gate.kind) for gate in model.circuit.gates] if model.circuit else (),
+    )
+    score = integrity_score(checks)
+    demands = _demands(policy, ledger, score, checks, receipt)
+    result = _conclude((*checks, *demands), _required_ids(policy), ledger)
+    found = replace(result, ledger=ledger, score=score, receipt=receipt, claims=findings.claims)
+    if found.verdict is Verdict.ACCEPT and answered.outputs is not None and model.circuit is not None:
+        found = replace(found, answer=circuits.decode_outputs(model.circuit, answered.outputs))
+    return found
+
+
+def _required_ids(policy: Policy) -> frozenset[str]:
+    """Checks that must PASS, beside the demands; the rest may be SKIP but never FAIL."""
+    required = {"receipt.signature", "receipt.context", "answer.output"}
+    if policy.require_nonce:
+        required.add("request.nonce")
+    if policy.require_input:
+        required.add("request.input")
+    if policy.require_model:
+        required.add("model.circuit")  # its digest covers weights and profile
+    return frozenset(required)
+
+
+def _demands(
+    policy: Policy, ledger: Ledger, score: Score, checks: list[Check], receipt: Receipt
+) -> list[Check]:
+    """The policy's own lines: each layer it demands, sections nobody can check, and the score."""
+    lines = []
+    for name in policy.assurance:
+        if ledger.reached(name):
+            lines.append(passed(f"policy.{name}", "reached", "reached"))
+        else:
+            reason = _why_not(name, checks)
+            lines.append(
+                skipped(
+                    f"policy.{name}",
+                    reason.code if reason else f"policy.{name}.not-reached",
+                    "not reached",
+                    "reached",
+                    remedy=reason.remedy
+                    if reason
+                    else f"the affidavit carries nothing that reaches {name!r}",
+                )
+            )
+    lines += [
+        skipped(f"policy.{name}", f"receipt.{name}.unsupported", "present", "a section that can be checked")
+        for name in receipt.extensions
+    ]
+    if score.permille < policy.minimum_score:
+        observed, required = f"{score.permille / 1000:.3f}", f">= {policy.minimum_score / 1000:.3f}"
+        lines.append(skipped("policy.score", "policy.score.too-low", observed, required))
+    return lines
+
+
+_REASONS = {"signed": ("receipt.",), "attested": ("evidence",), "rechecked": ("execution.", "trace.")}
+
+
+def _why_not(layer: str, checks: list[Check]) -> Check | None:
+    return next(
+        (c for c in checks if c.id.startswith(_REASONS.get(layer, ("\x00",))) and c.outcome is Outcome.SKIP),
+        None,
+    )
+
+
+def _conclude(checks: tuple[Check, ...], required: frozenset[str], ledger: Ledger) -> Result:
+    for check in checks:
+        if check.outcome is Outcome.FAIL:
+            return Result(
+                Verdict.REJECT,
+                check.code,
+                f"{check.id}: observed {check.observed}, required {check.required}",
+                check.remedy,
+                checks,
+            )
+    for check in checks:
+        if check.outcome is Outcome.SKIP and (check.id in required or check.id.startswith("policy.")):
+            return Result(
+                Verdict.UNVERIFIABLE,
+                check.code,
+                f"{check.id}: observed {check.observed}, required {check.required}",
+                check.remedy,
+                checks,
+            )
+    weakest = ledger.weakest
+    detail = (
+        "no cryptographic strength" if weakest is None or weakest.bits is None else f"{weakest.bits} bits"
+    )
+    name = weakest.name if weakest else "none"
+    return Result(Verdict.ACCEPT, "", f"accepted; weakest method: {name} ({detail})", "", checks)
