@@ -33,7 +33,7 @@ check: setup-dev ## lint, format, types, import arrows
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/mypy $(CODE)
-	@$(BIN)/python -m pytest -q tests/test_arrows.py
+	@$(BIN)/python -m pytest tests/test_arrows.py
 
 fuzz: setup-dev ## hostile bytes against every parser; SECONDS_EACH=60 for each target
 	@$(BIN)/python scripts/fuzz.py --seconds $(or $(SECONDS_EACH),30) $(ARGS)
@@ -45,7 +45,7 @@ bench: setup-dev ## measure; writes benchmarks/results/*.json
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 docs-check: setup-dev ## run the commands in README.md and check the links between pages
-	@$(BIN)/python -m pytest -q tests/docs
+	@$(BIN)/python -m pytest -m docs $(ARGS)
 
 lock: ## regenerate requirements/*.txt (needs uv); UPGRADE=1 for newer versions
 	@scripts/lock.sh

@@ -55,9 +55,9 @@ class Reader:
         """Everything that is left."""
         return self.take(self.left, "rest")
 
-    def peek_rest(self) -> bytes:
-        """Everything that is left, without moving."""
-        return self._data[self.offset :]
+    def peek(self, count: int) -> bytes:
+        """At most `count` of the next bytes, without moving."""
+        return self._data[self.offset : self.offset + count]
 
     def done(self) -> None:
         """Refuse trailing bytes."""

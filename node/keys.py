@@ -81,11 +81,7 @@ class NodeKeys:
         _check_private(path, stat.S_ISREG, "the key file", "0600")
         data = path.read_bytes()
         body, checksum = data[:-32], data[-32:]
-        if (
-            len(data) != FILE_BYTES
-            or not data.startswith(MAGIC)
-            or hashlib.sha256(body).digest() != checksum
-        ):
+        if len(data) != FILE_BYTES or not data.startswith(MAGIC) or hashlib.sha256(body).digest() != checksum:
             raise MalformedError(
                 "node.keys.damaged",
                 f"the key file ({len(data)} bytes) is not one that a node wrote ({FILE_BYTES} bytes with checksum)",

@@ -111,7 +111,8 @@ class ModelStore:
         about = _about(circuit, data, name or f"circuit-{circuit.digest.hex()[:12]}")
         if len(about.name) > MAX_MODEL_NAME or not about.name.isprintable():
             raise MalformedError(
-                "node.model.name-malformed", f"a model name of at most {MAX_MODEL_NAME} printable characters required"
+                "node.model.name-malformed",
+                f"a model name of at most {MAX_MODEL_NAME} printable characters required",
             )
         place = self._place(circuit.digest)
         if place.exists():
@@ -126,7 +127,8 @@ class ModelStore:
             sync_directory(self._folder)
         except OSError as error:
             raise OperationalError(
-                "node.model.unwritable", f"the model cannot be written ({error.strerror or type(error).__name__})"
+                "node.model.unwritable",
+                f"the model cannot be written ({error.strerror or type(error).__name__})",
             ) from None
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -74,7 +74,8 @@ class Request:
             value = getattr(self, name)
             if not isinstance(value, bytes) or len(value) != DIGEST_BYTES:
                 raise MalformedError(
-                    f"request.{name}.malformed", f"{name}: required {DIGEST_BYTES} bytes, found {_kind(value)}"
+                    f"request.{name}.malformed",
+                    f"{name}: required {DIGEST_BYTES} bytes, found {_kind(value)}",
                 )
         if self.sealed and self.embed_input:
             raise MalformedError(

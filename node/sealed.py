@@ -56,7 +56,8 @@ class ReplyKey:
             content = SealedBox(self._key).decrypt(box)
         except (CryptoError, ValueError, TypeError):
             raise RejectedError(
-                "node.answer.not-for-us", f"a sealed answer of {len(box)} bytes that the reply key does not open"
+                "node.answer.not-for-us",
+                f"a sealed answer of {len(box)} bytes that the reply key does not open",
             ) from None
         head = len(ANSWER_MAGIC)
         if content[:head] != ANSWER_MAGIC:
@@ -101,7 +102,9 @@ def seal_input(sealing_key: bytes, nonce: bytes, tensors: Mapping[str, IntArray]
         RejectedError: ``request.sealed.key-unusable`` for a key of small order.
     """
     if len(nonce) != NONCE_BYTES:
-        raise MalformedError("request.nonce.malformed", f"a nonce of {len(nonce)} bytes, required {NONCE_BYTES}")
+        raise MalformedError(
+            "request.nonce.malformed", f"a nonce of {len(nonce)} bytes, required {NONCE_BYTES}"
+        )
     opening, reply = Opening(tensors, secrets.token_bytes(SALT_BYTES)), ReplyKey()
     box = _seal(sealing_key, INPUT_MAGIC + nonce + reply.public + opening.encode())
     return SealedInput(box, reply, opening)
@@ -129,7 +132,9 @@ def unseal_input(unseal: Callable[[bytes], bytes | None], box: bytes, nonce: byt
         )
     head = len(INPUT_MAGIC)
     if content[:head] != INPUT_MAGIC or len(content) < head + NONCE_BYTES + KEY_BYTES:
-        raise MalformedError("request.sealed.malformed", "a sealed input with another magic than AFFSEAL1, or too short")
+        raise MalformedError(
+            "request.sealed.malformed", "a sealed input with another magic than AFFSEAL1, or too short"
+        )
     if content[head : head + NONCE_BYTES] != nonce:
         raise RejectedError(
             "request.sealed.nonce-mismatch",
@@ -153,7 +158,8 @@ def _seal(public_key: bytes, content: bytes) -> bytes:
         return SealedBox(PublicKey(public_key)).encrypt(content)
     except (CryptoError, ValueError, TypeError):
         raise RejectedError(
-            "request.sealed.key-unusable", "a public key to which nothing can be sealed (length or small order)"
+            "request.sealed.key-unusable",
+            "a public key to which nothing can be sealed (length or small order)",
         ) from None
 
 
@@ -162,7 +168,9 @@ def _opening(data: bytes, code: str) -> Opening:
         opening = decode_tensors(data)
     except TensorsMalformedError:
         # What the box holds is private, so the message says nothing of it.
-        raise MalformedError(f"{code}.malformed", "the box does not hold an opening in canonical form") from None
+        raise MalformedError(
+            f"{code}.malformed", "the box does not hold an opening in canonical form"
+        ) from None
     if len(opening.salt) != SALT_BYTES:
         raise MalformedError(
             f"{code}.unsalted", f"a salt of {len(opening.salt)} bytes inside the box, required {SALT_BYTES}"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 from pathlib import Path
@@ -98,6 +99,7 @@ def test_a_trace_would_be_found(pattern: re.Pattern[str], line: str) -> None:
     assert pattern.search(line)
 
 
+@pytest.mark.docs
 def test_links_between_pages_lead_somewhere() -> None:
     broken = []
     for name, text in texts().items():
@@ -110,7 +112,5 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 def test_licence_is_the_exact_text() -> None:
     """Version 3 of 19 November 2007 as the Free Software Foundation publishes it (34,523 bytes)."""
-    import hashlib
-
     digest = hashlib.sha256((ROOT / "LICENSE").read_bytes()).hexdigest()
     assert digest == "0d96a4ff68ad6d4b6f1f30f713b18d5184912ba8dd389f86aa7710db079abcb0"

@@ -125,18 +125,22 @@ def read_container(data: bytes) -> dict[str, bytes]:
         start = offset + _LOCAL.size + name_length
         if name_length > MAX_NAME_BYTES:
             raise _malformed("bad-name", f"a member name of {name_length} bytes, at most {MAX_NAME_BYTES}")
-        if start + size > len(data):
-            raise _malformed("truncated", f"the file ends inside a member at byte {offset}")
         raw = data[offset + _LOCAL.size : start]
+        if start > len(data):
+            raise _malformed("truncated", f"the file ends inside a header at byte {offset}")
         name = raw.decode("ascii", "replace")
         check_name(name)
         if name == previous:
             raise _malformed("duplicate-name", f"member {name} stands twice")
         if name < previous:
             raise _malformed("unsorted", f"member {name} stands behind {previous}")
-        content = data[start : start + size]
-        if data[offset:start] != _local(raw, crc, size) or zlib.crc32(content) != crc:
+        if data[offset:start] != _local(raw, crc, size):
             raise _malformed("non-canonical", f"the header of member {name} is not the canonical one")
+        if start + size > len(data):
+            raise _malformed("truncated", f"the file ends inside member {name}")
+        content = data[start : start + size]
+        if zlib.crc32(content) != crc:
+            raise _malformed("checksum", f"the CRC-32 of member {name} is wrong")
         members[name] = content
         directory += _central(raw, crc, size, offset)
         offset, previous = start + size, name

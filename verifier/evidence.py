@@ -23,6 +23,7 @@ from verifier.policy import Policy
 from verifier.receipt import EvidenceClaim
 from verifier.verdict import Check, Outcome, skipped
 
+
 @dataclass(frozen=True)
 class EvidenceFinding:
     """Checks ``evidence[i].*``, whether the layer `attested` is reached, and what the evidence claims."""

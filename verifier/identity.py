@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -182,6 +183,8 @@ def check_model(affidavit: Affidavit, policy: Policy, own: Circuit | None) -> Mo
             for part in ("weights", "profile")
         ]
         return ModelFinding(checks, None, vouched)
+    if (found := hashlib.sha256(circuits.dump_circuit(circuit)).digest()) != claim.file:
+        checks.append(failed("model.file", "model.file.mismatch", claim.file.hex()[:16], found.hex()[:16]))
     if circuit.weights_digest == claim.weights:
         checks.append(
             passed(

@@ -24,21 +24,27 @@ def _ranges(texts: list[str]) -> dict[str, tuple[float, float]]:
         try:
             ranges[name] = (float(low), float(high))
         except ValueError:
-            raise MalformedError("option.malformed", f"--input-range: expected NAME=LOW:HIGH, found {text[:80]!r}") from None
+            raise MalformedError(
+                "option.malformed", f"--input-range: expected NAME=LOW:HIGH, found {text[:80]!r}"
+            ) from None
     return ranges
 
 
 def compile_command(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A float or quantised ONNX model.")],
-    calibrate: Annotated[Path, typer.Option("--calibrate", help="Representative inputs (.npz, arrays by input name).")],
+    calibrate: Annotated[
+        Path, typer.Option("--calibrate", help="Representative inputs (.npz, arrays by input name).")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the circuit goes.")],
     evaluate: Annotated[
-        Path | None, typer.Option("--evaluate", help="Inputs on which quality is measured (default: the calibration).")
+        Path | None,
+        typer.Option("--evaluate", help="Inputs on which quality is measured (default: the calibration)."),
     ] = None,
     activation_bits: Annotated[int | None, typer.Option(help="Bits of activations, 8 to 12.")] = None,
     weight_bits: Annotated[int | None, typer.Option(help="Most bits of weights.")] = None,
     input_range: Annotated[
-        list[str] | None, typer.Option("--input-range", metavar="NAME=LOW:HIGH", help="Accepted range of an input.")
+        list[str] | None,
+        typer.Option("--input-range", metavar="NAME=LOW:HIGH", help="Accepted range of an input."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -73,6 +79,9 @@ def compile_command(
         )
         return
     out.print(f"circuit {circuit.digest.hex()}", highlight=False)
-    out.print(f"  {len(circuit.gates)} gates, profile {circuit.profile}, written to {escape(str(output))}", highlight=False)
+    out.print(
+        f"  {len(circuit.gates)} gates, profile {circuit.profile}, written to {escape(str(output))}",
+        highlight=False,
+    )
     for name, value in circuit.quality.items():
         out.print(f"  {escape(name)}: {escape(str(value))}", highlight=False)

@@ -36,7 +36,9 @@ def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
             data = stream.read(limit + 1)
     except OSError as error:
         raise OperationalError(
-            "file.unreadable", f"{path}: {error.strerror or error}", remedy="check the path and its permissions"
+            "file.unreadable",
+            f"{path}: {error.strerror or error}",
+            remedy="check the path and its permissions",
         ) from None
     if len(data) > limit:
         raise MalformedError("file.too-large", f"{path}: more than {limit} bytes")
@@ -122,5 +124,7 @@ def parse_time(text: str | None) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise MalformedError("option.malformed", f"--at: expected a time like 2026-11-21T10:00:00Z, found {text[:60]!r}") from None
+        raise MalformedError(
+            "option.malformed", f"--at: expected a time like 2026-11-21T10:00:00Z, found {text[:60]!r}"
+        ) from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found

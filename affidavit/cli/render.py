@@ -35,7 +35,11 @@ def print_verdict(console: Console, result: Result) -> None:
     """The last line: verdict with its code and one sentence."""
     colour = _VERDICT_COLOURS[result.verdict]
     code = f"({result.code})" if result.code else ""
-    console.print(f"[{colour}]{result.verdict.value}[/]{escape(code)} {escape(result.message)}", highlight=False, soft_wrap=True)
+    console.print(
+        f"[{colour}]{result.verdict.value}[/]{escape(code)} {escape(result.message)}",
+        highlight=False,
+        soft_wrap=True,
+    )
     if result.remedy and result.verdict is not Verdict.ACCEPT:
         console.print(f"  [dim]what to do:[/] {escape(result.remedy)}", highlight=False, soft_wrap=True)
 
@@ -47,10 +51,15 @@ def print_result(console: Console, result: Result, *, explained: bool = False) -
         if explained and check.code:
             console.print(f"       [dim]{escape(explain(check.code))}[/]", highlight=False, soft_wrap=True)
             if check.remedy:
-                console.print(f"       [dim]what to do: {escape(check.remedy)}[/]", highlight=False, soft_wrap=True)
+                console.print(
+                    f"       [dim]what to do: {escape(check.remedy)}[/]", highlight=False, soft_wrap=True
+                )
     if result.checks:
         reached = [layer.name for layer in result.ledger.layers if layer.reached]
-        console.print(f"  assurance: {', '.join(reached) or 'none'}; integrity score {result.score.permille / 1000:.3f}", highlight=False)
+        console.print(
+            f"  assurance: {', '.join(reached) or 'none'}; integrity score {result.score.permille / 1000:.3f}",
+            highlight=False,
+        )
     if explained and result.checks:
         print_explanation(console, result)
     print_verdict(console, result)

@@ -65,11 +65,11 @@ def _events(
 
 
 def _is_padding(reader: Reader) -> bool:
-    rest = reader.peek_rest()
-    # A cheap look at the head first: the whole tail is compared only where a record cannot start.
-    if rest[:12] not in (bytes(12)[: len(rest)], b"\xff" * min(12, len(rest))):
+    head = reader.peek(12)
+    # A cheap look first: the whole tail is compared only where hardly any record can start.
+    if head not in (bytes(len(head)), b"\xff" * len(head)):
         return False
-    return rest.count(rest[:1]) == len(rest)
+    return reader.peek(reader.left).count(head[:1]) == reader.left
 
 
 def _register(reader: Reader) -> tuple[int, int]:

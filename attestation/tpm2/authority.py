@@ -35,7 +35,7 @@ class Authority:
     def builder(
         self, subject: x509.Name, key: PublicKey, start: datetime, end: datetime
     ) -> x509.CertificateBuilder:
-        """A builder for an end-entity certificate under this CA, with the identifiers every one of them has."""
+        """A builder for an end-entity certificate under this CA, with what every one of them has."""
         return (
             _base(subject, self.certificate.subject, key, start, end)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -67,7 +67,7 @@ def make_authority(
 def issue_ek_certificate(
     maker: Authority, ek: PublicKey, start: datetime, lifetime: timedelta, *, model: str
 ) -> bytes:
-    """An EK certificate in the shape that TPM makers give theirs: empty subject, the TPM in a critical SAN."""
+    """An EK certificate in the shape that TPM makers give theirs: no subject, the TPM in a critical SAN."""
     names = [
         x509.NameAttribute(TPM_MANUFACTURER, "id:00001014"),  # IBM, whose simulator swtpm is built on
         x509.NameAttribute(TPM_MODEL, model),

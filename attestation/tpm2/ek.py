@@ -33,9 +33,9 @@ def describe_tpm(certificate: x509.Certificate) -> dict[str, str]:
             key = _ATTRIBUTES.get(attribute.oid)
             if key and key not in found:
                 found[key] = str(attribute.value)[:MAX_TEXT]
-    maker = found.get("tpm_manufacturer", "")
-    if maker.startswith("id:"):
-        found["tpm_manufacturer_name"] = _vendor_name(maker[3:])
+    vendor = _vendor_name(found.get("tpm_manufacturer", "").removeprefix("id:"))
+    if vendor:
+        found["tpm_manufacturer_name"] = vendor
     return found
 
 

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from attestation.errors import RejectedError, UnsupportedError
+from attestation.errors import OperationalError, RejectedError, UnsupportedError
 from attestation.tpm2.authority import Authority, usage
 from attestation.tpm2.binding import AK_BINDING_OID, AK_CERTIFICATE_EKU, AkBinding
 from attestation.tpm2.certificates import READ_ERRORS, load_certificate, load_chain
@@ -99,7 +99,8 @@ class Registrar:
     def issue(self, pending: Pending, secret: bytes, at: datetime) -> bytes:
         """The AK certificate (DER) in exchange for the activated secret.
 
-        Raises `RejectedError` with `evidence.tpm2.activation-failed` or `-expired`.
+        Raises `RejectedError` with `evidence.tpm2.activation-failed` or `-expired`, and `OperationalError`
+        with `evidence.tpm2.registrar-expired`.
         """
         if not hmac.compare_digest(pending.secret, secret):
             raise RejectedError(
@@ -115,6 +116,10 @@ class Registrar:
         binding = AkBinding(hashlib.sha256(pending.enrolment.ek_certificate).digest(), name)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"AK {name[2:18].hex()}")])
         end = min(at + self._lifetime, self._authority.certificate.not_valid_after_utc)
+        if end <= at:
+            raise OperationalError(
+                "evidence.tpm2.registrar-expired", "the attestation CA's own certificate has expired"
+            )
         purposes = x509.ExtendedKeyUsage([x509.ObjectIdentifier(AK_CERTIFICATE_EKU)])
         extension = x509.UnrecognizedExtension(AK_BINDING_OID, binding.encode())
         builder = (

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Key templates: endorsement keys as TPM makers certify them, and this format's attestation keys.
 
-Source: TCG EK Credential Profile for TPM Family 2.0, 2.5, annex B.3 (L-1 RSA 2048, L-2 ECC P-256). A primary key
-is a function of its hierarchy's seed and the template, so both are made anew, identical, whenever needed.
+Source: TCG EK Credential Profile for TPM Family 2.0, 2.5, annex B.3 (L-1 RSA 2048, L-2 ECC P-256). A primary
+key is a function of its hierarchy's seed and the template: both are made anew, identical, whenever needed.
 """
 
 from __future__ import annotations

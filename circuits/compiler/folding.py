@@ -42,6 +42,7 @@ class Folded:
     shapes: Mapping[str, Dims]
     outputs: Mapping[str, str]
     grids: Mapping[str, Grid]
+    integers: frozenset[str]
 
 
 def fold(model: Model, samples: Mapping[str, Shape]) -> Folded:
@@ -57,7 +58,7 @@ def fold(model: Model, samples: Mapping[str, Shape]) -> Folded:
                 f"output {name!r} does not depend on the input",
                 "Remove it from the model's outputs.",
             )
-    return Folded(tuple(work.steps), work.shapes, outputs, work.grids)
+    return Folded(tuple(work.steps), work.shapes, outputs, work.grids, frozenset(work.integers))
 
 
 class _Folding:

@@ -12,9 +12,10 @@ import numpy as np
 from circuits.compiler.folding import Folded
 from circuits.compiler.model import ModelInput
 from circuits.compiler.univariate import fuse_univariate
-from circuits.ops.forms import Form, Grid, Linear, Scaled, Shape
+from circuits.ops.forms import ArgMax, Form, Grid, Linear, Scaled, Shape, Softmax
 
 _ONE = np.ones(())
+PROBABILITY_BITS = 15
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Program:
     shapes: Mapping[str, Shape]
     outputs: Mapping[str, str]
     grids: Mapping[str, Grid]
+    integers: frozenset[str] = frozenset()
+    """Tensors that hold machine integers: indices and integer inputs."""
 
     def uses(self) -> dict[str, int]:
         """How often each tensor is read, outputs of the program included."""
@@ -65,4 +68,16 @@ def program_of(folded: Folded, inputs: Mapping[str, ModelInput]) -> Program:
         else:
             forms[step.output] = step.operator.form(step.call)
     shapes = {n: cast(Shape, d[1:]) for n, d in folded.shapes.items() if n in forms or n in inputs}
-    return Program(inputs, forms, shapes, folded.outputs, folded.grids).pruned()
+    grids = {**folded.grids, **_own_grids(forms, shapes)}
+    return Program(inputs, forms, shapes, folded.outputs, grids, folded.integers).pruned()
+
+
+def _own_grids(forms: Mapping[str, Form], shapes: Mapping[str, Shape]) -> dict[str, Grid]:
+    """Grids that follow from the form alone: probabilities in units of 2^-15, indices in units of one."""
+    grids: dict[str, Grid] = {}
+    for name, form in forms.items():
+        if isinstance(form, Softmax):
+            grids[name] = Grid(2.0**-PROBABILITY_BITS, 0, 1 << PROBABILITY_BITS)
+        elif isinstance(form, ArgMax):
+            grids[name] = Grid(1.0, 0, shapes[form.input][form.axis] - 1)
+    return grids

@@ -61,12 +61,18 @@ class Softmax(GateRule):
         return result
 
     def emit(self, job: Job) -> Value:
-        """In int64: onnxruntime's integer Div truncates, which is floor for non-negative numbers."""
+        """Distances in floating point, since onnxruntime's int64 Min is wrong beyond 2^31; the division in int64.
+
+        Integer Div truncates, which is floor for non-negative numbers.
+        """
         writer, site, (table,) = job.writer, job.site, job.site.constants
         axis = writer.constant(np.array([site.integer("axis") + 1], dtype=np.int64))
-        x = writer.node("Cast", [job.in_units(job.operand(0), (0,)).name], to=writer.INT64)
-        distance = writer.node("Sub", [writer.node("ReduceMax", [x, axis], keepdims=1), x])
-        index = writer.node("Min", [distance, writer.constant(np.int64(len(table) - 1))])
+        x, spread = job.in_units(job.operand(0), (0,)), site.inputs[0].hi - site.inputs[0].lo
+        x = job.wide(x) if spread >= NARROW else job.narrow(x)
+        distance = writer.node("Sub", [writer.node("ReduceMax", [x.name, axis], keepdims=1), x.name])
+        if spread >= len(table):
+            distance = writer.clip(distance, None, len(table) - 1, x.wide)
+        index = writer.node("Cast", [distance], to=writer.INT64)
         e = writer.node("Gather", [writer.constant(table), index], axis=0)
         total = writer.node("ReduceSum", [e, axis], keepdims=1)
         scaled = writer.node("Mul", [e, writer.constant(np.int64(1 << site.integer("P")))])

@@ -39,7 +39,12 @@ def test_everything_is_read():
         "[limits]\nmax_macs = 7\n"
     )
     policy = parse_policy(text.encode())
-    assert (policy.name, policy.profile, policy.minimum_score, policy.max_age_seconds) == ("n", "development", 900, 60)
+    assert (policy.name, policy.profile, policy.minimum_score, policy.max_age_seconds) == (
+        "n",
+        "development",
+        900,
+        60,
+    )
     assert not (policy.require_nonce or policy.require_input or policy.require_model)
     assert policy.request.nonce == b"\x0a" * 32 and policy.request.input == b"\x0b" * 32
     assert policy.models == {b"\x0c" * 32} and policy.nodes == {b"\x0d" * 32}

@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 
 from circuits import dump_circuit
+from tests.conftest import ROOT
 from verifier import Known, Outcome, Verdict, parse_policy, verify
 from verifier.dsse import sign_envelope
 from verifier.policy import Policy, RequestPins
 from verifier.recheck import RecheckStatement, receipt_digest
 from verifier.tensors import commit, encode_tensors
 from verifier.trace import root
-
-from tests.conftest import ROOT
 
 from .making import AT, NODE, NONCE, RECHECKER, STRANGER, Making, inputs, public, small_circuit, trusting
 
@@ -129,7 +128,9 @@ REJECTED = {
     "model.profile.mismatch": (None, trusting(), KNOWN),
     "recheck.trace.mismatch": (Making(ran=small_circuit(weight=4)), trusting(), KNOWN),
     "trace.output.mismatch": (
-        Making(change={"output": commit({"y": np.zeros((2, 2), np.int64)})}, roles={"output": _other_output()}),
+        Making(
+            change={"output": commit({"y": np.zeros((2, 2), np.int64)})}, roles={"output": _other_output()}
+        ),
         trusting(),
         KNOWN,
     ),
@@ -214,7 +215,9 @@ def test_trace_of_another_length():
     import hashlib
 
     blob = b"".join(digests)
-    claim = replace(Making().receipt().trace, root=root(digests), count=3, leaves=hashlib.sha256(blob).digest())
+    claim = replace(
+        Making().receipt().trace, root=root(digests), count=3, leaves=hashlib.sha256(blob).digest()
+    )
     result = decide(Making(change={"trace": claim}, roles={"trace": blob}))
     assert result.code == "trace.length.mismatch"
 
@@ -235,7 +238,8 @@ def test_answers_that_the_circuit_cannot_give(tensors):
 
 
 @pytest.mark.parametrize(
-    "tensors", [{"x": np.zeros((2, 5), np.int64)}, {"x": np.full((2, 4), 256)}, {"z": np.zeros((2, 4), np.int64)}, {}]
+    "tensors",
+    [{"x": np.zeros((2, 5), np.int64)}, {"x": np.full((2, 4), 256)}, {"z": np.zeros((2, 4), np.int64)}, {}],
 )
 def test_carried_inputs_that_the_circuit_cannot_take(tensors):
     making = relabelled(input=commit(tensors))

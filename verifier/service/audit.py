@@ -50,9 +50,7 @@ def append(connection: Connection, kind: str, entry: Mapping[str, Any]) -> Head:
 def links(connection: Connection, after: int, limit: int) -> list[tuple[str, Link]]:
     """Up to ``limit`` entries behind number ``after``, each with its kind."""
     table = schema.audit.c
-    found = connection.execute(
-        select(schema.audit).where(table.seq > after).order_by(table.seq).limit(limit)
-    )
+    found = connection.execute(select(schema.audit).where(table.seq > after).order_by(table.seq).limit(limit))
     return [(r.kind, Link(r.seq, bytes(r.entry), bytes(r.previous), bytes(r.digest))) for r in found]
 
 
@@ -87,7 +85,7 @@ def verify_chain(database: Database, blobs: BlobStore | None = None) -> Head:
             ``service.audit.blob-missing``.
         OperationalError: ``service.blob.corrupt``.
     """
-    with database.read() as connection:
+    with database.snapshot() as connection:
         counts = dict.fromkeys(_LOGGED, 0)
 
         def checked() -> Iterator[Link]:
@@ -139,5 +137,6 @@ def _check_row(connection: Connection, kind: str, link: Link, blobs: BlobStore |
     for name in ("affidavit", "report", "file"):
         if name in entry and blobs.get(entry[name]) is None:
             raise RejectedError(
-                "service.audit.blob-missing", f"entry {link.seq}: {name} {entry[name][:16]} is not in the store"
+                "service.audit.blob-missing",
+                f"entry {link.seq}: {name} {entry[name][:16]} is not in the store",
             )

@@ -83,6 +83,13 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Like :meth:`read`, and every statement sees the same state, whatever others commit meanwhile."""
+        options = {"isolation_level": "REPEATABLE READ"} if self.dialect == "postgresql" else {}
+        with self._engine.connect().execution_options(**options) as connection:
+            yield connection
+
+    @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that holds the audit log's head; committed at the end, undone by an exception."""
         with self._engine.connect().execution_options(affidavit_write=True) as connection, connection.begin():

@@ -29,7 +29,13 @@ class Refusal(HTTPException):
     """
 
     def __init__(
-        self, status: int, code: str, message: str, *, remedy: str = "", headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        remedy: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(status, message, dict(headers or {}))
         self.code = code
@@ -44,9 +50,7 @@ class Refusal(HTTPException):
 
 def busy(message: str, *, retry_after: int = 1, code: str = "service.busy") -> Refusal:
     """503 with ``Retry-After`` in seconds (RFC 9110, 10.2.3)."""
-    return Refusal(
-        503, code, message, remedy="try again later", headers={"Retry-After": str(retry_after)}
-    )
+    return Refusal(503, code, message, remedy="try again later", headers={"Retry-After": str(retry_after)})
 
 
 def unknown(what: str, which: str) -> Refusal:

@@ -34,7 +34,7 @@ def facts(database: Database, key: str) -> dict[str, Any] | None:
         func.count(distinct(_ROWS.reuse_of)),
     ).where(*mine)
     best = select(func.max(_ROWS.score).label("score")).where(*mine).group_by(_ROWS.receipt).subquery()
-    with database.read() as connection:
+    with database.snapshot() as connection:
         first, last, shown, receipts, reuses = connection.execute(span).one()
         if not shown:
             return None
@@ -46,9 +46,7 @@ def facts(database: Database, key: str) -> dict[str, Any] | None:
         "lastSeen": to_text(last),
         "verifications": shown,
         "receipts": receipts,
-        "receiptsByVerdict": {
-            v.value: counts.get(v.value, 0) for v in Verdict if v is not Verdict.ERROR
-        },
+        "receiptsByVerdict": {v.value: counts.get(v.value, 0) for v in Verdict if v is not Verdict.ERROR},
         "noncesReused": reuses,
         "meanScorePermille": int(total) // receipts,
     }

@@ -41,7 +41,9 @@ class Nonces:
         nonce, expires = secrets.token_bytes(NONCE_BYTES), at + self.lifetime
         alive = (_TABLE.verification.is_(None), _TABLE.expires_at > to_ticks(at))
         with self.database.write() as connection:
-            count = connection.execute(select(func.count()).select_from(schema.nonces).where(*alive)).scalar_one()
+            count = connection.execute(
+                select(func.count()).select_from(schema.nonces).where(*alive)
+            ).scalar_one()
             if count >= self.max_outstanding:
                 raise busy(
                     f"{count} nonces are waiting to be used, at most {self.max_outstanding}",
@@ -69,9 +71,7 @@ def spend(connection: Connection, nonce: bytes, at: datetime, verification: int)
     """
     changed = connection.execute(
         update(schema.nonces)
-        .where(
-            _TABLE.nonce == nonce.hex(), _TABLE.verification.is_(None), _TABLE.expires_at > to_ticks(at)
-        )
+        .where(_TABLE.nonce == nonce.hex(), _TABLE.verification.is_(None), _TABLE.expires_at > to_ticks(at))
         .values(verification=verification)
     )
     if changed.rowcount != 1:

@@ -124,9 +124,7 @@ class Records:
             return connection.execute(question).first() is not None
 
 
-def _first_use(
-    connection: Connection, seen: Seen, receipt: Receipt | None, node: str | None
-) -> int | None:
+def _first_use(connection: Connection, seen: Seen, receipt: Receipt | None, node: str | None) -> int | None:
     """The verification in which this node's key bore the same nonce on *another* receipt."""
     if receipt is None or not seen.signed or seen.receipt_digest is None:
         return None

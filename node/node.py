@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A node: its keys, its models, its evidence, and the pipeline that turns a request into an affidavit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy.typing as npt
+
+from circuits import Circuit, dump_circuit
+from node.description import describe_execution
+from node.errors import MalformedError, NodeError, OperationalError
+from node.evidence import CHALLENGE_BYTES, Evidence, EvidenceSource, Producer, keys_digest, keys_message
+from node.inference import Inference
+from node.keys import NodeKeys
+from node.limits import MAX_MODEL_MEMORY, MAX_TRACE_ELEMENTS
+from node.models import ModelStore
+from node.pipeline import Pipeline, as_node_error
+from node.request import RealInput, Request
+from node.sessions import Sessions
+from node.stages.admit import Admit
+from node.stages.answer import Answered, AnswerStage
+from node.stages.attest import Attest
+from node.stages.commit import Commit
+from node.stages.load import Load
+from node.stages.run import Run
+from node.stages.sign import Sign
+from node.stages.unseal import Unseal
+from verifier.context import NO_POLICY
+from verifier.keys import KeySet
+
+import attestation
+
+
+def utc_now() -> datetime:
+    """The node's clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A node's answer to "who are you?": both public keys, signed and vouched for over the caller's challenge.
+
+    Attributes:
+        keys: the public keys.
+        challenge: the caller's 32 bytes.
+        signature: Ed25519 over :func:`node.evidence.keys_message`.
+        evidence: over :func:`node.evidence.keys_digest`; none where the node has no source.
+    """
+
+    keys: KeySet
+    challenge: bytes
+    signature: bytes
+    evidence: tuple[Evidence, ...]
+
+
+class Node(AbstractContextManager["Node"]):
+    """Runs inferences in this process; safe for several threads.
+
+    Args:
+        data_dir: holds keys and models; made with mode 0700.
+        producer: source of evidence (``attestation.producers``), which the node closes; ``None`` for none at all.
+        threads: of onnxruntime per session, 0 for every core.
+        model_memory: bound on the estimated bytes of loaded models.
+        max_elements: bound on the elements of all tensors of one execution.
+        clock: the time, with a time zone.
+        observe: called with stage name and seconds after each stage.
+
+    Raises:
+        NodeError: ``node.keys.*``, ``node.data-dir.unusable``.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        producer: Producer | None = None,
+        *,
+        threads: int = 0,
+        model_memory: int = MAX_MODEL_MEMORY,
+        max_elements: int = MAX_TRACE_ELEMENTS,
+        clock: Callable[[], datetime] = utc_now,
+        observe: Callable[[str, float], None] = lambda stage, seconds: None,
+    ) -> None:
+        try:
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.models = ModelStore(data_dir / "models")
+        except OSError as error:
+            raise OperationalError(
+                "node.data-dir.unusable",
+                f"the node's data directory cannot be made or opened ({error.strerror or type(error).__name__})",
+                remedy="choose another directory, or check its owner and permissions",
+            ) from None
+        self.data_dir, self.clock = data_dir, clock
+        self._keys = NodeKeys.open(data_dir)
+        self._producer = producer
+        self._source = None if producer is None else EvidenceSource(producer)
+        self._sessions = Sessions(self.models, memory=model_memory, threads=threads)
+        admit = Admit(self.models, self._sessions)
+        unseal = Unseal(self._keys, max_elements=max_elements)
+        self._admission = Pipeline([admit, unseal])
+        self._pipeline = Pipeline(
+            [
+                admit,
+                unseal,
+                Load(self._sessions),
+                Attest(self._keys.public, self._source),
+                Run(),
+                Commit(),
+                Sign(self._keys, describe_execution(), clock),
+                AnswerStage(self.models),
+            ],
+            observe=observe,
+        )
+
+    @property
+    def keys(self) -> KeySet:
+        """The public keys."""
+        return self._keys.public
+
+    @property
+    def evidence(self) -> str:
+        """Where the node's evidence comes from, one line for people."""
+        return "no evidence" if self._source is None else self._source.describe()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the evidence is simulated, and so proves nothing."""
+        return self._source is not None and self._source.simulated
+
+    def admit(self, request: Request) -> None:
+        """Raise what running ``request`` would raise before anything is computed; changes nothing."""
+        self._admission.run(Inference(request, self.clock()))
+
+    def run(self, request: Request, *, received_at: datetime | None = None) -> Answered:
+        """One inference, from request to affidavit.
+
+        Raises:
+            NodeError: with the code of whatever refused; nothing is left behind.
+        """
+        return self._pipeline.run(Inference(request, received_at or self.clock()))[Answered]
+
+    def identify(self, challenge: bytes) -> Identity:
+        """Show that the public keys are this node's, now.
+
+        Raises:
+            MalformedError: ``request.challenge.malformed`` unless 32 bytes.
+            NodeError: ``evidence.*`` where the machine's evidence cannot be had.
+        """
+        if len(challenge) != CHALLENGE_BYTES:
+            raise MalformedError(
+                "request.challenge.malformed",
+                f"a challenge of {len(challenge)} bytes, required {CHALLENGE_BYTES}",
+            )
+        try:
+            evidence = (
+                () if self._source is None else (self._source.collect(keys_digest(challenge, self.keys)),)
+            )
+        except attestation.EvidenceError as error:
+            raise as_node_error(error) from None
+        return Identity(self.keys, challenge, self._keys.sign(keys_message(challenge, self.keys)), evidence)
+
+    def close(self) -> None:
+        """Release the source of evidence."""
+        if self._producer is not None:
+            self._producer.close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def run_local(
+    circuit: Circuit,
+    inputs: Mapping[str, npt.NDArray[Any]],
+    *,
+    nonce: bytes,
+    data_dir: Path,
+    producer: Producer | None = None,
+    name: str = "",
+    policy: bytes = NO_POLICY,
+    embed_circuit: bool = False,
+    embed_input: bool = False,
+) -> Answered:
+    """One inference on this machine, without a server.
+
+    Args:
+        circuit: what to run; kept in the node's data directory from then on.
+        inputs: real arrays by input name, batch first, of the ports' dtypes.
+        nonce: 32 bytes that the caller drew.
+        data_dir: the node's; its keys are made on first use.
+        producer: source of evidence; left open.
+        name: the model's, for people.
+        policy: SHA-256 of the policy file under which the answer will be judged; zeros for none.
+        embed_circuit, embed_input: whether the affidavit carries them.
+
+    Raises:
+        NodeError: as :meth:`Node.run`.
+        circuits.CircuitError: never for a circuit that a builder, a loader or the compiler made.
+    """
+    node = Node(data_dir, producer)
+    model = node.models.put(dump_circuit(circuit), name=name)
+    return node.run(Request(model.digest, nonce, RealInput(inputs), policy, embed_circuit, embed_input))
+
+
+__all__ = ["Identity", "Node", "NodeError", "run_local", "utc_now"]

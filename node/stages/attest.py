@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Attest: fix what the request is about in one digest, and have the machine vouch for it, before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node.evidence import Evidence, EvidenceSource
+from node.inference import Inference
+from node.stages.admit import Admitted
+from node.stages.unseal import Unsealed
+from verifier.context import Context
+from verifier.keys import KeySet
+from verifier.tensors import commit
+
+
+@dataclass(frozen=True)
+class Attested:
+    """The context, and each piece of evidence over its digest (none where the node has no source)."""
+
+    context: Context
+    evidence: tuple[Evidence, ...]
+
+
+class Attest:
+    """See the module."""
+
+    name = "attest"
+
+    def __init__(self, keys: KeySet, source: EvidenceSource | None) -> None:
+        self._keys, self._source = keys, source
+
+    def __call__(self, inference: Inference) -> Attested:
+        """Raises ``evidence.*`` where the machine's own evidence cannot be had."""
+        request, circuit, opening = (
+            inference.request,
+            inference[Admitted].circuit,
+            inference[Unsealed].opening,
+        )
+        context = Context(
+            nonce=request.nonce,
+            policy=request.policy,
+            circuit=circuit.digest,
+            weights=circuit.weights_digest,
+            profile=circuit.profile,
+            input=commit(opening.tensors, opening.salt),
+            keys=self._keys,
+        )
+        return Attested(context, () if self._source is None else (self._source.collect(context.digest),))

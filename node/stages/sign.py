@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Sign: the receipt, which names everything by digest, in its envelope."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from node.inference import Inference
+from node.keys import NodeKeys
+from node.stages.admit import Admitted
+from node.stages.attest import Attested
+from node.stages.commit import Committed
+from node.stages.unseal import Unsealed
+from verifier.dsse import Envelope, sign_envelope
+from verifier.receipt import EvidenceClaim, ModelClaim, Receipt, TraceClaim
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What the node states, as a value and as signed bytes."""
+
+    receipt: Receipt
+    envelope: Envelope
+
+
+class Sign:
+    """See the module.
+
+    Args:
+        keys: of the node.
+        execution: what ran it, for people (:mod:`node.description`).
+        clock: the time now, with a time zone.
+    """
+
+    name = "sign"
+
+    def __init__(self, keys: NodeKeys, execution: Mapping[str, str], clock: Callable[[], datetime]) -> None:
+        self._keys, self._execution, self._clock = keys, execution, clock
+
+    def __call__(self, inference: Inference) -> Signed:
+        """Never refuses."""
+        request, model, attested = inference.request, inference[Admitted].model, inference[Attested]
+        trace = inference[Committed].trace
+        receipt = Receipt(
+            nonce=request.nonce,
+            policy=request.policy,
+            context=attested.context.digest,
+            received_at=_text(inference.received_at),
+            # A clock that was set back meanwhile must not make the receipt contradict itself.
+            completed_at=_text(max(self._clock(), inference.received_at)),
+            model=ModelClaim(model.name, model.digest, model.weights, model.file),
+            profile=attested.context.profile,
+            batch=inference[Unsealed].batch,
+            input=attested.context.input,
+            output=inference[Committed].commitment,
+            salted=request.sealed,
+            trace=TraceClaim(trace.root, hashlib.sha256(trace.leaves).digest(), trace.count),
+            keys=self._keys.public,
+            evidence=tuple(
+                EvidenceClaim(
+                    piece.type,
+                    {name: hashlib.sha256(part).digest() for name, part in piece.members.items()},
+                )
+                for piece in attested.evidence
+            ),
+            execution=self._execution,
+            meta={f"us_{stage}": duration for stage, duration in inference.durations.items()},
+        )
+        payload = receipt.statement().encode()
+        return Signed(
+            receipt, sign_envelope(payload, public_key=self._keys.public.signing, sign=self._keys.sign)
+        )
+
+
+def _text(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
