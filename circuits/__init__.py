@@ -9,9 +9,9 @@ A circuit is an ordered graph of integer gates in the profile `int-shift-floor@v
 
 Every tensor has a per-sample shape and integer bounds; both are derived by the gate rules, never trusted.
 
-==================  ===========================================================================================
+==================  ========================================================================================
 module              what is in it
-==================  ===========================================================================================
+==================  ========================================================================================
 circuit             the records: Circuit, Tensor, Constant, Gate, Port
 builder             CircuitBuilder: gate by gate, shapes and bounds filled in
 gates/              one file per gate: shape, bounds, evaluate, emit, cost
@@ -24,10 +24,10 @@ reference           `evaluate`, the meaning
 limits, errors      caps and exceptions
 emission/           circuit -> ONNX graph, bit-exact in onnxruntime (imports onnx)
 ops/, compiler/     ONNX model -> circuit (imports onnx)
-==================  ===========================================================================================
+==================  ========================================================================================
 
-It does not check that a circuit approximates any float model well (the compiler measures that), nor who made it.
-Everything but emission/, ops/ and compiler/ needs numpy alone, so the verifying core may import it.  This
+It does not check that a circuit approximates any float model well (the compiler measures that), nor who made
+it. Everything but emission/, ops/ and compiler/ needs numpy alone, so the verifying core may import it. This
 room imports no other.
 """
 

@@ -20,8 +20,8 @@ from circuits.header import encode_header, text
 class CircuitBuilder:
     """Inputs first, then constants and gates in any order, then outputs, then `build`.
 
-    Every method raises MalformedError with the offending name where an operand doesn't fit; `gate` also refuses whatever
-    could reach 2^53 in magnitude (circuit.bounds.too-wide).
+    Every method raises MalformedError with the offending name where an operand doesn't fit; `gate` also
+    refuses whatever could reach 2^53 in magnitude (circuit.bounds.too-wide).
     """
 
     def __init__(self, *, profile: str = PROFILE, source: Mapping[str, object] | None = None) -> None:
@@ -63,10 +63,12 @@ class CircuitBuilder:
     ) -> int:
         """An input of per-sample `shape` with integers in [lo, hi], real values = integer * scale.
 
-        The accepted real range defaults to [lo*scale, hi*scale].  Returns the tensor's index.
+        The accepted real range defaults to [lo*scale, hi*scale]. Returns the tensor's index.
         """
         if self._gates:
-            raise MalformedError("circuit.graph.order", f"input {name!r} comes after a gate; required before all gates")
+            raise MalformedError(
+                "circuit.graph.order", f"input {name!r} comes after a gate; required before all gates"
+            )
         self._claim(name)
         tensor = Tensor(name, tuple(int(d) for d in shape), int(lo), int(hi))
         check_shape(name, tensor.shape)
@@ -80,10 +82,12 @@ class CircuitBuilder:
         return port.tensor
 
     def constant(self, name: str, array: npt.ArrayLike) -> int:
-        """An integer array below 2^53 in magnitude, stored in the narrowest type.  Returns the constant's index."""
+        """An integer array below 2^53 in magnitude, stored in the narrowest type. Returns its index."""
         text(name, "constant name")
         if any(c.name == name for c in self._constants):
-            raise MalformedError("circuit.graph.name", f"constant {name!r} exists already; required distinct names")
+            raise MalformedError(
+                "circuit.graph.name", f"constant {name!r} exists already; required distinct names"
+            )
         self._constants.append(make_constant(name, array))
         return len(self._constants) - 1
 
@@ -95,7 +99,7 @@ class CircuitBuilder:
         constants: Sequence[int] = (),
         **attributes: int | bool | Sequence[int],
     ) -> int:
-        """A gate over tensors and constants by index.  Returns the index of the tensor it produces."""
+        """A gate over tensors and constants by index. Returns the index of the tensor it produces."""
         if any(not 0 <= i < len(self._tensors) for i in inputs) or any(
             not 0 <= i < len(self._constants) for i in constants
         ):
@@ -114,9 +118,14 @@ class CircuitBuilder:
         return gate.output
 
     def output(self, name: str, tensor: int, *, dtype: str = "float32", scale: float = 1.0) -> None:
-        """Make a tensor an output: real value = integer * scale; with an integer `dtype` (arg_max) the integer itself."""
+        """Make a tensor an output.
+
+        Real value = integer * scale; with an integer `dtype` (arg_max) the integer itself.
+        """
         if not 0 <= tensor < len(self._tensors):
-            raise MalformedError("circuit.graph.index", f"output {name!r} is tensor {tensor} of {len(self._tensors)}")
+            raise MalformedError(
+                "circuit.graph.index", f"output {name!r} is tensor {tensor} of {len(self._tensors)}"
+            )
         text(name, "output name")
         bounds = self._tensors[tensor]
         port = Port(name, tensor, dtype, float(scale), bounds.lo * float(scale), bounds.hi * float(scale))
@@ -124,7 +133,10 @@ class CircuitBuilder:
         self._outputs.append(port)
 
     def build(self, *, quality: Mapping[str, object] | None = None) -> Circuit:
-        """The circuit, checked as a loader would.  Dead gates and unused constants are refused (circuit.graph.unused)."""
+        """The circuit, checked as a loader would.
+
+        Dead gates and unused constants are refused (circuit.graph.unused).
+        """
         measured = dict(quality or {})
         check_graph(self._tensors, self._constants, self._gates, self._inputs, self._outputs)
         header = encode_header(
@@ -152,7 +164,9 @@ class CircuitBuilder:
     def _claim(self, name: str) -> None:
         text(name, "tensor name")
         if name in self._names:
-            raise MalformedError("circuit.graph.name", f"tensor {name!r} exists already; required distinct names")
+            raise MalformedError(
+                "circuit.graph.name", f"tensor {name!r} exists already; required distinct names"
+            )
         self._names.add(name)
 
 

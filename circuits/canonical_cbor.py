@@ -2,7 +2,7 @@
 """CBOR with exactly one encoding per value: RFC 8949 section 4.2.1, core deterministic encoding.
 
 The subset: integers of 64 bits, byte strings, UTF-8 text, arrays, maps with text keys, false, true, null and
-finite floats in their shortest form.  No tags, no indefinite lengths, no other simple values.  The decoder
+finite floats in their shortest form. No tags, no indefinite lengths, no other simple values. The decoder
 accepts what the encoder writes and nothing else, and needs no recursion deeper than the caller allows.
 """
 
@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from circuits.errors import MalformedError
 
-CborValue: TypeAlias = "int | float | bool | None | str | bytes | list[CborValue] | dict[str, CborValue]"
+CborValue: TypeAlias = "int | float | bool | str | bytes | list[CborValue] | dict[str, CborValue] | None"
 
 _UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _SIMPLE = 0, 1, 2, 3, 4, 5, 7
 _SIZES = {24: 1, 25: 2, 26: 4, 27: 8}
@@ -23,7 +23,7 @@ _FLOATS = {25: ">e", 26: ">f", 27: ">d"}
 
 
 def encode(value: object) -> bytes:
-    """The one encoding of a value.  Tuples count as arrays, any Mapping as a map.
+    """The one encoding of a value. Tuples count as arrays, any Mapping as a map.
 
     Raises MalformedError (circuit.cbor.value) for what the subset doesn't have.
     """
@@ -39,7 +39,9 @@ def encode(value: object) -> bytes:
         try:
             text = value.encode()
         except UnicodeEncodeError:
-            raise MalformedError("circuit.cbor.value", "text with a lone surrogate; required Unicode") from None
+            raise MalformedError(
+                "circuit.cbor.value", "text with a lone surrogate; required Unicode"
+            ) from None
         return _head(_TEXT, len(text)) + text
     if isinstance(value, list | tuple):
         return _head(_ARRAY, len(value)) + b"".join(map(encode, value))
@@ -52,12 +54,15 @@ def encode(value: object) -> bytes:
 def decode(data: bytes, *, max_depth: int, max_items: int) -> CborValue:
     """The value whose one encoding `data` is.
 
-    Raises MalformedError: circuit.cbor.truncated, .trailing, .not-canonical, .type, .too-deep, .too-many-items.
+    Raises MalformedError: circuit.cbor.truncated, .trailing, .not-canonical, .type, .too-deep,
+    .too-many-items.
     """
     reader = _Reader(data, max_items)
     value = reader.value(max_depth)
     if reader.at != len(data):
-        raise MalformedError("circuit.cbor.trailing", f"{len(data) - reader.at} bytes after the value; required 0")
+        raise MalformedError(
+            "circuit.cbor.trailing", f"{len(data) - reader.at} bytes after the value; required 0"
+        )
     return value
 
 
@@ -131,7 +136,9 @@ class _Reader:
         size = _SIZES[info]
         argument = int.from_bytes(self.take(size), "big")
         if argument < (24 if size == 1 else 1 << (4 * size)):
-            raise MalformedError("circuit.cbor.not-canonical", f"{argument} is not in its shortest form at {start}")
+            raise MalformedError(
+                "circuit.cbor.not-canonical", f"{argument} is not in its shortest form at {start}"
+            )
         return argument
 
     def room(self, count: int, start: int) -> None:
@@ -146,7 +153,9 @@ class _Reader:
         layout = _FLOATS[info]
         value: float = struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
         if not math.isfinite(value) or _float(value) != self.data[start : self.at]:
-            raise MalformedError("circuit.cbor.not-canonical", f"float at offset {start}: not finite or not shortest")
+            raise MalformedError(
+                "circuit.cbor.not-canonical", f"float at offset {start}: not finite or not shortest"
+            )
         return value
 
     def text(self, length: int, start: int) -> str:
@@ -165,7 +174,9 @@ class _Reader:
                 raise MalformedError("circuit.cbor.type", f"map key at offset {start} is not text")
             encoded = self.data[start : self.at]
             if encoded <= before:
-                raise MalformedError("circuit.cbor.not-canonical", f"map key {key[:64]!r} is out of order or repeated")
+                raise MalformedError(
+                    "circuit.cbor.not-canonical", f"map key {key[:64]!r} is out of order or repeated"
+                )
             before = encoded
             result[key] = self.value(depth - 1)
         return result

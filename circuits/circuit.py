@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The circuit: an ordered graph of exact integer gates.  Plain immutable records, no behaviour.
+"""The circuit: an ordered graph of exact integer gates. Plain immutable records, no behaviour.
 
-Tensors are numbered: first the inputs, in port order, then one per gate, in gate order.  Shapes are per sample;
-at run time every array has one more leading axis, the batch, of any size >= 1.
+Tensors are numbered: first the inputs, in port order, then one per gate, in gate order. Shapes are per
+sample; at run time every array has one more leading axis, the batch, of any size >= 1.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Gate:
 class Port:
     """How the outside sees a tensor: real value = integer * `scale`.
 
-    `dtype` is numpy's name of the real-valued array (``float32``, ``uint8``, ...).  An input is accepted in
+    `dtype` is numpy's name of the real-valued array (``float32``, ``uint8``, ...). An input is accepted in
     [`real_lo`, `real_hi`] only; for an output these are the bounds times the scale.
     """
 
@@ -95,9 +95,9 @@ class Port:
 
 @dataclass(frozen=True, eq=False)
 class Circuit:
-    """A checked circuit.  Made by `CircuitBuilder.build` and `load_circuit` only.
+    """A checked circuit. Made by `CircuitBuilder.build` and `load_circuit` only.
 
-    `header` is the canonical CBOR that the file carries and the digest covers.  `source` says what it was
+    `header` is the canonical CBOR that the file carries and the digest covers. `source` says what it was
     compiled from, `quality` what was measured at compile time; neither has a meaning for execution.
     """
 

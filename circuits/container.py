@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The `circuit@v1` file: magic, header length, header, constants.  The page is docs/spec/circuit-v1.md."""
+"""The `circuit@v1` file: magic, header length, header, constants. The page is docs/spec/circuit-v1.md."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ def dump_circuit(circuit: Circuit) -> bytes:
 
 
 def load_circuit(data: bytes) -> Circuit:
-    """Parse and check a circuit file completely; what comes back has every property that the spec page promises.
+    """Parse and check a circuit file completely; what comes back has every property that the spec page
+    promises.
 
-    Total on hostile bytes: raises only MalformedError (circuit.container.*, .cbor.*, .header.*, .graph.*, .gate.*,
-    .tensor.*, .bounds.*, .port.*, .constant.*), RejectedError (circuit.constant.digest-mismatch,
+    Total on hostile bytes: raises only MalformedError (circuit.container.*, .cbor.*, .header.*, .graph.*,
+    .gate.*, .tensor.*, .bounds.*, .port.*, .constant.*), RejectedError (circuit.constant.digest-mismatch,
     .tensor.shape-mismatch, .tensor.bounds-mismatch, .port.range-mismatch) and UnsupportedError
     (circuit.container.unknown-version, .header.unknown-format, .profile.unknown, .gate.unknown).
     """
@@ -39,7 +40,9 @@ def load_circuit(data: bytes) -> Circuit:
     _check_magic(data[: len(MAGIC)])
     size = int.from_bytes(data[len(MAGIC) : _PREFIX], "little")
     if size > MAX_HEADER:
-        raise MalformedError("circuit.header.too-large", f"header of {size} bytes; required at most {MAX_HEADER}")
+        raise MalformedError(
+            "circuit.header.too-large", f"header of {size} bytes; required at most {MAX_HEADER}"
+        )
     raw = bytes(data[_PREFIX : _PREFIX + size])
     if len(raw) < size:
         raise MalformedError("circuit.container.truncated", f"{len(raw)} bytes of header; required {size}")
@@ -65,7 +68,9 @@ def _check_magic(magic: bytes) -> None:
         return
     if magic[:7] == MAGIC[:7]:
         raise UnsupportedError("circuit.container.unknown-version", f"magic {magic!r}; required {MAGIC!r}")
-    raise MalformedError("circuit.container.magic", f"magic {magic!r}; required {MAGIC!r}", "is this a circuit file?")
+    raise MalformedError(
+        "circuit.container.magic", f"magic {magic!r}; required {MAGIC!r}", "is this a circuit file?"
+    )
 
 
 def _read_constants(body: memoryview, entries: tuple[ConstantEntry, ...]) -> tuple[Constant, ...]:
@@ -75,7 +80,8 @@ def _read_constants(body: memoryview, entries: tuple[ConstantEntry, ...]) -> tup
         if not 0 < count <= MAX_CONSTANT_ELEMENTS:
             raise MalformedError(
                 "circuit.constant.shape",
-                f"constant {entry.name!r} is {list(entry.shape)}; required 1 to {MAX_CONSTANT_ELEMENTS} elements",
+                f"constant {entry.name!r} is {list(entry.shape)}; "
+                f"required 1 to {MAX_CONSTANT_ELEMENTS} elements",
             )
         sizes.append(count * np.dtype(DTYPES[entry.dtype]).itemsize)
     if sum(sizes) != len(body):
@@ -88,7 +94,9 @@ def _read_constants(body: memoryview, entries: tuple[ConstantEntry, ...]) -> tup
         raw = bytes(body[at : at + size])
         at += size
         if hashlib.sha256(raw).digest() != entry.sha256:
-            raise RejectedError("circuit.constant.digest-mismatch", f"constant {entry.name!r} is not what its SHA-256 says")
+            raise RejectedError(
+                "circuit.constant.digest-mismatch", f"constant {entry.name!r} is not what its SHA-256 says"
+            )
         array = np.frombuffer(raw, dtype=DTYPES[entry.dtype]).reshape(entry.shape)
         constant = Constant(entry.name, array.astype(array.dtype.newbyteorder("="), copy=False))
         check_constant(constant)

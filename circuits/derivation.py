@@ -15,7 +15,7 @@ from circuits.limits import MAGNITUDE, MAX_ELEMENTS, MAX_OPERANDS, MAX_RANK
 
 
 def site_of(gate: Gate, tensors: Sequence[Tensor], constants: Sequence[Constant]) -> Site:
-    """The gate with its operands looked up.  Indices must be in range."""
+    """The gate with its operands looked up. Indices must be in range."""
     return Site(
         gate.kind,
         gate.name,
@@ -28,8 +28,8 @@ def site_of(gate: Gate, tensors: Sequence[Tensor], constants: Sequence[Constant]
 def derive(site: Site) -> tuple[Shape, int, int]:
     """Per-sample shape, lo and hi of the gate's output.
 
-    Raises UnsupportedError (circuit.gate.unknown) and MalformedError (circuit.gate.*, circuit.bounds.too-wide,
-    circuit.tensor.*).
+    Raises UnsupportedError (circuit.gate.unknown) and MalformedError (circuit.gate.*,
+    circuit.bounds.too-wide, circuit.tensor.*).
     """
     rule = rule_of(site.kind)
     check_operands(rule, site)
@@ -71,7 +71,8 @@ def check_shape(name: str, shape: Shape) -> None:
     if len(shape) > MAX_RANK or any(d < 1 for d in shape) or np.prod(shape, dtype=object) > MAX_ELEMENTS:
         raise MalformedError(
             "circuit.tensor.shape",
-            f"tensor {name!r} is {list(shape)}; required at most {MAX_RANK} axes, sizes >= 1, {MAX_ELEMENTS} elements",
+            f"tensor {name!r} is {list(shape)}; "
+            f"required at most {MAX_RANK} axes, sizes >= 1, {MAX_ELEMENTS} elements",
         )
 
 
@@ -79,5 +80,6 @@ def check_bounds(name: str, lo: int, hi: int) -> None:
     """lo <= hi, both below 2^53 in magnitude."""
     if lo > hi or max(abs(lo), abs(hi)) >= MAGNITUDE:
         raise MalformedError(
-            "circuit.tensor.bounds", f"tensor {name!r} is bounded by [{lo}, {hi}]; required lo <= hi, below 2^53"
+            "circuit.tensor.bounds",
+            f"tensor {name!r} is bounded by [{lo}, {hi}]; required lo <= hi, below 2^53",
         )

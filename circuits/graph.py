@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Is this a circuit?  Wiring, names, ports, and every stated shape and bound against the gate rules.
 
-One function, called by the builder on what it built and by the loader on what it read, so that both accept the same.
+One function, called by the builder on what it built and by the loader on what it read, so that both accept
+the same.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ REAL_DTYPES = (
 def check_profile(profile: str) -> None:
     """Raises UnsupportedError for any arithmetic profile but the one implemented here."""
     if profile != PROFILE:
-        raise UnsupportedError("circuit.profile.unknown", f"arithmetic profile {profile!r}; known: {PROFILE!r}")
+        raise UnsupportedError(
+            "circuit.profile.unknown", f"arithmetic profile {profile!r}; known: {PROFILE!r}"
+        )
 
 
 def check_graph(
@@ -76,7 +79,10 @@ def check_wiring(
 ) -> None:
     """Indices, order, names; nothing unused."""
     if not (1 <= len(inputs) <= MAX_PORTS and 1 <= len(outputs) <= MAX_PORTS and gates):
-        raise _graph("empty", f"{len(inputs)} inputs, {len(gates)} gates, {len(outputs)} outputs; required some of each")
+        raise _graph(
+            "empty",
+            f"{len(inputs)} inputs, {len(gates)} gates, {len(outputs)} outputs; required some of each",
+        )
     if len(tensors) != len(inputs) + len(gates):
         raise _graph("tensor-count", f"{len(tensors)} tensors; required {len(inputs) + len(gates)}")
     for index, port in enumerate(inputs):
@@ -89,7 +95,9 @@ def check_wiring(
         if any(i >= index for i in gate.inputs) or any(i >= len(constants) for i in gate.constants):
             raise _graph("index", f"gate {gate.name!r} reads what is not there yet")
         if gate.name != tensors[index].name:
-            raise _graph("name", f"gate {gate.name!r} produces tensor {tensors[index].name!r}; required its own name")
+            raise _graph(
+                "name", f"gate {gate.name!r} produces tensor {tensors[index].name!r}; required its own name"
+            )
         used_tensors.update(gate.inputs)
         used_constants.update(gate.constants)
     for port in outputs:
@@ -132,7 +140,8 @@ def check_port(port: Port) -> None:
     if not finite or port.scale <= 0 or port.real_lo > port.real_hi:
         raise MalformedError(
             "circuit.port.range",
-            f"port {port.name!r}: scale {port.scale}, range [{port.real_lo}, {port.real_hi}]; required scale > 0, lo <= hi",
+            f"port {port.name!r}: scale {port.scale}, range [{port.real_lo}, {port.real_hi}]; "
+            "required finite, scale > 0, lo <= hi",
         )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Caps of `circuit@v1`, in one place.  A file or graph beyond any of them is malformed."""
+"""Caps of `circuit@v1`, in one place. A file or graph beyond any of them is malformed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The meaning of a circuit: its gates, one after the other, in numpy int64.  Slow and obvious on purpose."""
+"""The meaning of a circuit: its gates, one after the other, in numpy int64. Slow and obvious on purpose."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ def encode_inputs(circuit: Circuit, arrays: Mapping[str, npt.NDArray[np.generic]
     """Real input arrays [batch, *shape] of the ports' dtypes -> int64 arrays, the circuit's integers.
 
     integer = clamp(floor(real / scale + 1/2), lo, hi), in float64.
-    Raises MalformedError: input.missing, input.unknown, input.dtype, input.shape, input.batch, input.not-finite,
-    input.out-of-range.
+    Raises MalformedError: input.missing, input.unknown, input.dtype, input.shape, input.batch,
+    input.not-finite, input.out-of-range.
     """
     _check_names(circuit, arrays)
     _check_batch(arrays)
@@ -25,16 +25,21 @@ def encode_inputs(circuit: Circuit, arrays: Mapping[str, npt.NDArray[np.generic]
     for port in circuit.inputs:
         tensor, array = circuit.tensors[port.tensor], np.asarray(arrays[port.name])
         if array.dtype.name != port.dtype:
-            raise MalformedError("input.dtype", f"input {port.name!r} is {array.dtype}; required {port.dtype}")
+            raise MalformedError(
+                "input.dtype", f"input {port.name!r} is {array.dtype}; required {port.dtype}"
+            )
         _check_shape(port, array.shape, tensor.shape)
         real = array.astype(np.float64)
         if not np.isfinite(real).all():
-            raise MalformedError("input.not-finite", f"input {port.name!r} has NaN or infinite values; required finite")
+            raise MalformedError(
+                "input.not-finite", f"input {port.name!r} has NaN or infinite values; required finite"
+            )
         least, most = float(real.min()), float(real.max())
         if least < port.real_lo or most > port.real_hi:
             raise MalformedError(
                 "input.out-of-range",
-                f"input {port.name!r} is in [{least:g}, {most:g}]; required [{port.real_lo:g}, {port.real_hi:g}]",
+                f"input {port.name!r} is in [{least:g}, {most:g}]; "
+                f"required [{port.real_lo:g}, {port.real_hi:g}]",
             )
         rounded = np.floor(real / port.scale + 0.5)
         encoded[port.name] = np.clip(rounded, tensor.lo, tensor.hi).astype(np.int64)
@@ -44,7 +49,8 @@ def encode_inputs(circuit: Circuit, arrays: Mapping[str, npt.NDArray[np.generic]
 def check_integers(circuit: Circuit, arrays: Mapping[str, IntArray]) -> None:
     """Are these integer inputs of the circuit?
 
-    Raises MalformedError: input.missing, input.unknown, input.dtype, input.shape, input.batch, input.out-of-range.
+    Raises MalformedError: input.missing, input.unknown, input.dtype, input.shape, input.batch,
+    input.out-of-range.
     """
     _check_names(circuit, arrays)
     _check_batch(arrays)
@@ -57,12 +63,14 @@ def check_integers(circuit: Circuit, arrays: Mapping[str, IntArray]) -> None:
         if least < tensor.lo or most > tensor.hi:
             raise MalformedError(
                 "input.out-of-range",
-                f"input {port.name!r} holds integers in [{least}, {most}]; required [{tensor.lo}, {tensor.hi}]",
+                f"input {port.name!r} holds integers in [{least}, {most}]; "
+                f"required [{tensor.lo}, {tensor.hi}]",
             )
 
 
 def decode_outputs(circuit: Circuit, integers: Mapping[str, IntArray]) -> dict[str, npt.NDArray[np.generic]]:
-    """Output integers -> real arrays: float64 = integer * scale, or int64 as they are for ports of integer dtype.
+    """Output integers -> real arrays: float64 = integer * scale, or int64 as they are for ports of integer
+    dtype.
 
     Raises MalformedError (output.missing) if a port's array is not there.
     """
@@ -82,18 +90,22 @@ def _check_names(circuit: Circuit, given: Iterable[str]) -> None:
         raise MalformedError("input.missing", f"inputs {sorted(required - names)} are missing")
     if names - required:
         raise MalformedError(
-            "input.unknown", f"unknown inputs {str(sorted(names - required))[:200]}; required {sorted(required)}"
+            "input.unknown",
+            f"unknown inputs {str(sorted(names - required))[:200]}; required {sorted(required)}",
         )
 
 
 def _check_batch(arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
     sizes = {np.shape(a)[0] if np.ndim(a) else 0 for a in arrays.values()}
     if len(sizes) != 1 or 0 in sizes:
-        raise MalformedError("input.batch", f"batch sizes {sorted(sizes)}; required one, the same for all, at least 1")
+        raise MalformedError(
+            "input.batch", f"batch sizes {sorted(sizes)}; required one, the same for all, at least 1"
+        )
 
 
 def _check_shape(port: Port, given: Shape, required: Shape) -> None:
     if given[1:] != required:
         raise MalformedError(
-            "input.shape", f"input {port.name!r} is {list(given)}; required [batch, {', '.join(map(str, required))}]"
+            "input.shape",
+            f"input {port.name!r} is {list(given)}; required [batch, {', '.join(map(str, required))}]",
         )

@@ -5,21 +5,21 @@
 
     request -> admit -> unseal -> load -> attest -> run -> commit -> sign -> answer -> affidavit
 
-===========================  ==================================================================================
+===========================  ==============================================================================
 module                       holds
-===========================  ==================================================================================
+===========================  ==============================================================================
 node                         ``Node`` and ``run_local``: inferences in this process
 pipeline, inference, stages  the stages in a row, the value that goes through, one file per stage
 request, submission, listed  what is asked: as a value, as JSON, as nested lists
 sealed                       inputs and answers that only client and node can read
 keys, evidence               the node's keys; what its machine says of itself
 models, sessions, runtime    circuits on disk, those that are loaded, their execution in onnxruntime
-service, workers, jobs       accepted work that survives a crash; ``blobs`` holds the bytes, ``files`` writes them
+service, workers, jobs       accepted work that survives a crash; ``blobs`` and ``files`` keep the bytes
 api, schemas, guard, serve   the same over HTTP; ``metrics`` counts, ``settings`` configures
-===========================  ==================================================================================
+===========================  ==============================================================================
 
-A node is believed by nobody: everything it says is checked by ``verifier``. What this room does look after is that
-nothing acknowledged is lost, nothing half-written stays, and nothing of a sealed request is kept in clear.
+A node is believed by nobody: everything it says is checked by ``verifier``. What this room does look after is
+that nothing acknowledged is lost, nothing half-written stays, and nothing of a sealed request is kept in clear.
 
 Names are imported on first use, so that a client can seal inputs (``node.sealed``) without loading a runtime.
 """
@@ -30,7 +30,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from node.errors import MalformedError, NodeError, OperationalError, RejectedError, UnsupportedError
-    from node.node import Identity, Node, run_local
+    from node.evidence import Identity
+    from node.node import Node, run_local
     from node.request import EncodedInput, ListedInput, RealInput, Request, SealedInputBox
     from node.stages.answer import Answered
 
@@ -54,7 +55,7 @@ __all__ = [
 _HOMES = {
     "Answered": "node.stages.answer",
     "EncodedInput": "node.request",
-    "Identity": "node.node",
+    "Identity": "node.evidence",
     "ListedInput": "node.request",
     "MalformedError": "node.errors",
     "Node": "node.node",

@@ -1,34 +1,21 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The machine's evidence at the node: one open producer, one challenge at a time; and evidence over the keys."""
+"""What the machine and the keys say of themselves: evidence over a challenge, and proof that the keys are ours."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
+from node.errors import MalformedError
 from verifier.keys import KeySet
+
+if TYPE_CHECKING:
+    from attestation.producers import Producer
 
 KEYS_LABEL = b"affidavit/keys@v1\x00"
 CHALLENGE_BYTES = 32
-
-
-class Producer(Protocol):
-    """What a format in ``attestation`` offers for producing."""
-
-    @property
-    def type(self) -> str: ...
-
-    @property
-    def simulated(self) -> bool: ...
-
-    def describe(self) -> str: ...
-
-    def collect(self, challenge: bytes) -> Mapping[str, bytes]: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -39,32 +26,51 @@ class Evidence:
     members: Mapping[str, bytes]
 
 
-class EvidenceSource:
-    """Serialises access to a producer: a TPM does one thing at a time."""
+def collect(producer: Producer | None, challenge: bytes) -> tuple[Evidence, ...]:
+    """Fresh evidence over a 32-byte challenge; empty where the node has no source of any.
 
-    def __init__(self, producer: Producer) -> None:
-        self._producer, self._lock = producer, threading.Lock()
-        self.type, self.simulated = producer.type, producer.simulated
+    Raises:
+        attestation.EvidenceError: the source does not deliver.
+    """
+    if producer is None:
+        return ()
+    return (Evidence(producer.type, dict(producer.collect(challenge))),)
 
-    def collect(self, challenge: bytes) -> Evidence:
-        """Fresh evidence over a 32-byte challenge; raises :class:`attestation.EvidenceError`."""
-        with self._lock:
-            return Evidence(self.type, dict(self._producer.collect(challenge)))
 
-    def describe(self) -> str:
-        """One line for people."""
-        return self._producer.describe()
+@dataclass(frozen=True)
+class Identity:
+    """A node's answer to "who are you?": both public keys, signed and vouched for, over the caller's challenge.
+
+    Attributes:
+        keys: the public keys.
+        challenge: the caller's 32 bytes.
+        signature: Ed25519 over :func:`keys_message`.
+        evidence: over :func:`keys_digest`; none where the node has no source of any.
+    """
+
+    keys: KeySet
+    challenge: bytes
+    signature: bytes
+    evidence: tuple[Evidence, ...]
 
 
 def keys_message(challenge: bytes, keys: KeySet) -> bytes:
     """What a node signs to show that both public keys are its own, now (docs/spec/sealed-v1.md, section 4).
 
-    ``"affidavit/keys@v1" || 0x00 || challenge (32) || signing key (32) || sealing key (32)``; its SHA-256 is the
-    challenge for the machine's evidence. The label keeps both apart from receipts and contexts.
+    ``"affidavit/keys@v1" || 0x00 || challenge (32) || signing key (32) || sealing key (32)``. The label keeps
+    it apart from receipts (DSSE) and contexts.
+
+    Raises:
+        MalformedError: ``request.challenge.malformed`` unless the challenge has 32 bytes.
     """
+    if len(challenge) != CHALLENGE_BYTES:
+        raise MalformedError(
+            "request.challenge.malformed",
+            f"a challenge of {len(challenge)} bytes, required {CHALLENGE_BYTES}",
+        )
     return KEYS_LABEL + challenge + keys.signing + keys.sealing
 
 
 def keys_digest(challenge: bytes, keys: KeySet) -> bytes:
-    """SHA-256 of :func:`keys_message`: 32 bytes."""
+    """SHA-256 of :func:`keys_message`, 32 bytes: the challenge for the machine's evidence."""
     return hashlib.sha256(keys_message(challenge, keys)).digest()

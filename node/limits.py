@@ -6,9 +6,6 @@ from __future__ import annotations
 MAX_REQUEST_BYTES = 32 << 20
 """Default: bytes of one HTTP request body."""
 
-MAX_JSON_DEPTH = 24
-"""Hard: nesting of a submission. A tensor has at most 8 axes behind its batch."""
-
 MAX_TRACE_ELEMENTS = 1 << 27
 """Default: elements of all tensors of one execution together, batch included (8 bytes each: 1 GiB)."""
 

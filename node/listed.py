@@ -13,12 +13,14 @@ from node.errors import MalformedError
 
 
 def to_arrays(circuit: Circuit, values: Mapping[str, object]) -> dict[str, npt.NDArray[np.generic]]:
-    """Arrays for the inputs that ``circuit`` knows; names, shapes and ranges are :func:`circuits.encode_inputs`'s
-    affair, so an unknown name passes through as an empty array and is refused there.
+    """Arrays of the dtypes that ``circuit`` wants.
+
+    Names, shapes and ranges are the affair of :func:`circuits.encode_inputs`; an unknown name passes through and
+    is refused there.
 
     Raises:
-        MalformedError: ``request.inputs.malformed``: ragged, not numbers, or numbers of the wrong kind for the port's
-            dtype (a fraction for an integer, an integer that does not fit, true for a number).
+        MalformedError: ``request.inputs.malformed``: ragged, not numbers, or of the wrong kind for the dtype (a
+            fraction for an integer, an integer that does not fit, true for a number).
     """
     dtypes = {port.name: np.dtype(port.dtype) for port in circuit.inputs}
     return {
@@ -44,7 +46,7 @@ def _to_array(name: str, value: object, dtype: np.dtype[np.generic]) -> npt.NDAr
             raise _refuse(name, "numbers required")
         with np.errstate(over="ignore"):  # what overflows becomes infinite, which encode_inputs refuses
             return array.astype(dtype)
-    limits = np.iinfo(dtype)
+    limits = np.iinfo(dtype.name)
     if kind not in "iu":
         raise _refuse(name, f"integers of {dtype.name} required")
     if int(array.min()) < limits.min or int(array.max()) > limits.max:

@@ -176,6 +176,11 @@ class ModelStore:
             raise _damaged(digest)
         return data
 
+    def path(self, digest: bytes) -> Path:
+        """Where the circuit file lies; the same errors as :meth:`about`."""
+        self.about(digest)
+        return self._place(digest) / _FILE
+
     def circuit(self, digest: bytes) -> Circuit:
         """The circuit, loaded and checked completely."""
         try:

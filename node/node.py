@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,10 +12,12 @@ from typing import Any
 
 import numpy.typing as npt
 
+import attestation
+from attestation.producers import Producer
 from circuits import Circuit, dump_circuit
 from node.description import describe_execution
-from node.errors import MalformedError, NodeError, OperationalError
-from node.evidence import CHALLENGE_BYTES, Evidence, EvidenceSource, Producer, keys_digest, keys_message
+from node.errors import OperationalError
+from node.evidence import Identity, collect, keys_digest, keys_message
 from node.inference import Inference
 from node.keys import NodeKeys
 from node.limits import MAX_MODEL_MEMORY, MAX_TRACE_ELEMENTS
@@ -35,29 +36,10 @@ from node.stages.unseal import Unseal
 from verifier.context import NO_POLICY
 from verifier.keys import KeySet
 
-import attestation
-
 
 def utc_now() -> datetime:
     """The node's clock."""
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A node's answer to "who are you?": both public keys, signed and vouched for over the caller's challenge.
-
-    Attributes:
-        keys: the public keys.
-        challenge: the caller's 32 bytes.
-        signature: Ed25519 over :func:`node.evidence.keys_message`.
-        evidence: over :func:`node.evidence.keys_digest`; none where the node has no source.
-    """
-
-    keys: KeySet
-    challenge: bytes
-    signature: bytes
-    evidence: tuple[Evidence, ...]
 
 
 class Node(AbstractContextManager["Node"]):
@@ -65,7 +47,7 @@ class Node(AbstractContextManager["Node"]):
 
     Args:
         data_dir: holds keys and models; made with mode 0700.
-        producer: source of evidence (``attestation.producers``), which the node closes; ``None`` for none at all.
+        producer: source of evidence, which the node closes with itself; ``None`` for none at all.
         threads: of onnxruntime per session, 0 for every core.
         model_memory: bound on the estimated bytes of loaded models.
         max_elements: bound on the elements of all tensors of one execution.
@@ -99,7 +81,6 @@ class Node(AbstractContextManager["Node"]):
         self.data_dir, self.clock = data_dir, clock
         self._keys = NodeKeys.open(data_dir)
         self._producer = producer
-        self._source = None if producer is None else EvidenceSource(producer)
         self._sessions = Sessions(self.models, memory=model_memory, threads=threads)
         admit = Admit(self.models, self._sessions)
         unseal = Unseal(self._keys, max_elements=max_elements)
@@ -109,7 +90,7 @@ class Node(AbstractContextManager["Node"]):
                 admit,
                 unseal,
                 Load(self._sessions),
-                Attest(self._keys.public, self._source),
+                Attest(self._keys.public, producer),
                 Run(),
                 Commit(),
                 Sign(self._keys, describe_execution(), clock),
@@ -126,12 +107,12 @@ class Node(AbstractContextManager["Node"]):
     @property
     def evidence(self) -> str:
         """Where the node's evidence comes from, one line for people."""
-        return "no evidence" if self._source is None else self._source.describe()
+        return "no evidence" if self._producer is None else self._producer.describe()
 
     @property
     def simulated(self) -> bool:
         """Whether the evidence is simulated, and so proves nothing."""
-        return self._source is not None and self._source.simulated
+        return self._producer is not None and self._producer.simulated
 
     def admit(self, request: Request) -> None:
         """Raise what running ``request`` would raise before anything is computed; changes nothing."""
@@ -152,18 +133,12 @@ class Node(AbstractContextManager["Node"]):
             MalformedError: ``request.challenge.malformed`` unless 32 bytes.
             NodeError: ``evidence.*`` where the machine's evidence cannot be had.
         """
-        if len(challenge) != CHALLENGE_BYTES:
-            raise MalformedError(
-                "request.challenge.malformed",
-                f"a challenge of {len(challenge)} bytes, required {CHALLENGE_BYTES}",
-            )
+        message = keys_message(challenge, self.keys)
         try:
-            evidence = (
-                () if self._source is None else (self._source.collect(keys_digest(challenge, self.keys)),)
-            )
+            evidence = collect(self._producer, keys_digest(challenge, self.keys))
         except attestation.EvidenceError as error:
             raise as_node_error(error) from None
-        return Identity(self.keys, challenge, self._keys.sign(keys_message(challenge, self.keys)), evidence)
+        return Identity(self.keys, challenge, self._keys.sign(message), evidence)
 
     def close(self) -> None:
         """Release the source of evidence."""
@@ -207,6 +182,3 @@ def run_local(
     node = Node(data_dir, producer)
     model = node.models.put(dump_circuit(circuit), name=name)
     return node.run(Request(model.digest, nonce, RealInput(inputs), policy, embed_circuit, embed_input))
-
-
-__all__ = ["Identity", "Node", "NodeError", "run_local", "utc_now"]

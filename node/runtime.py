@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Runs a circuit in onnxruntime, bit for bit equal to `circuits.evaluate`.
 
-The emitted graph is exact in any order of summation, so no setting here can change a result; they are still set to the
-deterministic choice, and the arithmetic that would not be exact (bfloat16 on some ARM cores) is switched off.
+The emitted graph is exact in any order of summation, so no setting here can change a result; they are still
+set to the deterministic choice, and the arithmetic that would not be exact (bfloat16 on some ARM cores) is
+switched off.
 """
 
 from __future__ import annotations
@@ -34,13 +35,15 @@ _ERRORS_ONLY = 3
 class Runtime:
     """A circuit loaded into onnxruntime on the CPU.
 
-    `threads`: 0 lets onnxruntime use every core.  `optimisation`: its graph optimisation level.  Loading compiles the
-    fast graph; the graph that exposes every tensor is compiled on the first `trace`.
+    `threads`: 0 lets onnxruntime use every core. `optimisation`: its graph optimisation level. Loading
+    compiles the fast graph; the graph that exposes every tensor is compiled on the first `trace`.
     """
 
     def __init__(self, circuit: Circuit, *, threads: int = 0, optimisation: Optimisation = "all") -> None:
         if threads < 0 or optimisation not in get_args(Optimisation):
-            raise OperationalError("node.runtime.option", f"threads {threads}, optimisation {optimisation!r} unknown")
+            raise OperationalError(
+                "node.runtime.option", f"threads {threads}, optimisation {optimisation!r} unknown"
+            )
         self._circuit = circuit
         self._threads = threads
         self._optimisation = optimisation
@@ -55,8 +58,9 @@ class Runtime:
     def run(self, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """Integer inputs {port: int64 [batch, *shape]} -> integer outputs {port: int64 [batch, *shape]}.
 
-        Raises circuits.MalformedError (input.*) for arrays that are no inputs of the circuit, OperationalError
-        (node.runtime.failed, node.runtime.inexact) when onnxruntime fails or breaks the circuit's bounds.
+        Raises circuits.MalformedError (input.*) for arrays that are no inputs of the circuit,
+        OperationalError (node.runtime.failed, node.runtime.inexact) when onnxruntime fails or breaks the
+        circuit's bounds.
         """
         ports = self._circuit.outputs
         arrays = self._execute(self._fast, inputs, [port.tensor for port in ports])
@@ -80,9 +84,13 @@ class Runtime:
         options.add_session_config_entry("session.set_denormal_as_zero", "0")
         options.add_session_config_entry("mlas.enable_gemm_fastmath_arm64_bfloat16", "0")
         try:
-            session = onnxruntime.InferenceSession(emission.model, options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(
+                emission.model, options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # onnxruntime's exceptions share no other base
-            raise OperationalError("node.runtime.load-failed", f"onnxruntime refuses the circuit: {_line(error)}") from error
+            raise OperationalError(
+                "node.runtime.load-failed", f"onnxruntime refuses the circuit: {_line(error)}"
+            ) from error
         return emission, session
 
     def _execute(

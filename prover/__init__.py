@@ -12,6 +12,7 @@ The trusted side defines the protocol (``verifier.trace``); this room satisfies 
 module        holds
 ============  =============================================================================
 commitment    ``commit_execution``: the Merkle commitment to everything a circuit computed
+refusal       what a request for a succinct proof gets: there is no proof system yet
 ============  =============================================================================
 
 A commitment proves nothing by itself: it binds the node, so that a second party's recomputation either matches it
@@ -22,5 +23,6 @@ Imported by ``node``; imports ``circuits`` and what ``verifier`` defines.
 from __future__ import annotations
 
 from prover.commitment import TraceCommitment, commit_execution
+from prover.refusal import require_proof_system
 
-__all__ = ["TraceCommitment", "commit_execution"]
+__all__ = ["TraceCommitment", "commit_execution", "require_proof_system"]

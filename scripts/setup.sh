@@ -23,6 +23,7 @@ stamps=$venv/.stamps
 log=$venv/setup.log
 steps=4
 step=0
+trap 'echo; echo "setup: interrupted; run it again to go on" >&2; exit 130' INT
 
 say() { printf '[%d/%d] %s\n' "$step" "$steps" "$*"; }
 fail() {
@@ -44,6 +45,7 @@ install() {
   shift
   total=$(grep -c '==' "$lock")
   for attempt in 1 2; do
+    : >"$log"
     if "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off \
       --require-hashes --retries 3 "$@" -r "$lock" 2>>"$log" | tee -a "$log" | show_progress "$total"; then
       return 0
@@ -53,7 +55,7 @@ install() {
     fi
     if [ "$attempt" = 1 ]; then echo "      failed, trying once more"; fi
   done
-  grep -iE 'error' "$log" | tail -n 3 >&2
+  grep '^ERROR' "$log" | tail -n 2 >&2
   fail "could not install $lock; is the package index reachable? (details: $log)"
 }
 
@@ -103,7 +105,7 @@ step=3
 if ! done_before project "$(key_of pyproject.toml)"; then
   say "installing affidavit"
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
-    --editable . >>"$log" 2>&1 || {
+    --editable . >"$log" 2>&1 || {
     grep -E '(Error|Exception): ' "$log" | tail -n 1 >&2
     fail "could not install the project (details: $log)"
   }

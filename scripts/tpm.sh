@@ -27,7 +27,7 @@ set_up_tpm() {
     install_tpm_packages || true
   fi
   if tpm_ready; then
-    say "compiling the TPM binding (about 20 s)"
+    say "compiling the TPM binding (about 30 s)"
     if (install requirements/tpm-build.txt --only-binary :all: &&
       install requirements/tpm.txt --no-deps --no-build-isolation --no-binary tpm2-pytss); then
       mark_done tpm "$key"

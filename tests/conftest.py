@@ -26,15 +26,20 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if CI
 
 
 def refuse_network(event: str, arguments: tuple[object, ...]) -> None:
-    """Audit hook: nothing in this process connects anywhere but to this machine."""
-    if event != "socket.connect":
+    """Audit hook: nothing in this process connects, or looks up a name, anywhere but on this machine."""
+    if event == "socket.connect" and isinstance(arguments[1], tuple):  # a unix socket's address is no tuple
+        host = str(arguments[1][0])
+    elif event == "socket.getaddrinfo" and arguments[0]:
+        host = arguments[0].decode() if isinstance(arguments[0], bytes) else str(arguments[0])
+    else:
         return
-    address = arguments[1]
-    if not isinstance(address, tuple):
-        return  # a unix socket
-    host = str(address[0])
-    if host != "localhost" and not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
-        raise PermissionError(f"a test tried to connect to {host}; tests stay on this machine")
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+        local = address.is_loopback or (event == "socket.getaddrinfo" and address.is_unspecified)
+    except ValueError:
+        local = host == "localhost"
+    if not local:
+        raise PermissionError(f"a test tried to reach {host}; tests stay on this machine")
 
 
 sys.addaudithook(refuse_network)

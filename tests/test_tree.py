@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import socket
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 MAXIMUM_BYTES = 2 * 1024 * 1024
@@ -110,7 +113,22 @@ def test_links_between_pages_lead_somewhere() -> None:
     assert broken == []
 
 
+def test_the_lock_fits_the_declared_dependencies() -> None:
+    """Every dependency in pyproject.toml is pinned in requirements/base.txt within its bounds."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    lock = (ROOT / "requirements" / "base.txt").read_text()
+    pinned = dict(re.findall(r"^([\w.-]+)==([\w.]+)", lock, re.MULTILINE))
+    for requirement in map(Requirement, declared):
+        assert requirement.specifier.contains(pinned[requirement.name]), f"{requirement}: run `make lock`"
+
+
 def test_licence_is_the_exact_text() -> None:
     """Version 3 of 19 November 2007 as the Free Software Foundation publishes it (34,523 bytes)."""
     digest = hashlib.sha256((ROOT / "LICENSE").read_bytes()).hexdigest()
     assert digest == "0d96a4ff68ad6d4b6f1f30f713b18d5184912ba8dd389f86aa7710db079abcb0"
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "example.invalid"])
+def test_tests_cannot_leave_the_machine(host: str) -> None:
+    with pytest.raises(PermissionError, match="tests stay on this machine"):
+        socket.create_connection((host, 443))

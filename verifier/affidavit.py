@@ -141,18 +141,14 @@ def read_affidavit(data: bytes) -> Affidavit:
     members = read_container(data)
     roles = _check_manifest(members)
     envelopes = {name: content for name, content in members.items() if name.startswith("envelopes/")}
-    blobs = {
-        bytes.fromhex(n[len(_BLOBS) :]): content for n, content in members.items() if n.startswith(_BLOBS)
-    }
+    blobs = {bytes.fromhex(n[len(_BLOBS) :]): content for n, content in members.items() if n.startswith(_BLOBS)}
     if _RECEIPT not in envelopes:
         raise MalformedError("affidavit.receipt.missing", f"the file has no {_RECEIPT}")
     if len(envelopes) > MAX_ENVELOPES:
         raise MalformedError("affidavit.manifest.malformed", f"more than {MAX_ENVELOPES} envelopes")
     for role, digest in roles.items():
         if digest not in blobs:
-            raise MalformedError(
-                "affidavit.manifest.members-differ", f"role {role} names a blob that is not there"
-            )
+            raise MalformedError("affidavit.manifest.members-differ", f"role {role} names a blob that is not there")
     receipt: tuple[Envelope, Receipt] | None = None
     rechecks: dict[str, tuple[Envelope, RecheckStatement]] = {}
     unknown: list[str] = []
@@ -180,9 +176,7 @@ def read_affidavit(data: bytes) -> Affidavit:
 
 
 def _refuse_unreferenced(receipt: Receipt, roles: Mapping[str, bytes], blobs: Mapping[bytes, bytes]) -> None:
-    referenced = set(roles.values()) | {
-        digest for item in receipt.evidence for digest in item.members.values()
-    }
+    referenced = set(roles.values()) | {digest for item in receipt.evidence for digest in item.members.values()}
     stray = sorted(blobs.keys() - referenced)
     if stray:
         raise MalformedError("affidavit.blob.unreferenced", f"nothing names blob {stray[0].hex()}")

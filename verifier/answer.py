@@ -36,9 +36,7 @@ class AnswerFinding:
 
 
 def _matching(openings: Sequence[Opening], commitment: bytes) -> Opening | None:
-    return next(
-        (opening for opening in openings if commit(opening.tensors, opening.salt) == commitment), None
-    )
+    return next((opening for opening in openings if commit(opening.tensors, opening.salt) == commitment), None)
 
 
 def check_answer(
@@ -55,9 +53,7 @@ def check_answer(
         MalformedError: an opening inside the affidavit breaks its grammar.
     """
     receipt = affidavit.receipt
-    carried = [
-        decode_tensors(blob) for role in ("input", "output") if (blob := affidavit.blob(role)) is not None
-    ]
+    carried = [decode_tensors(blob) for role in ("input", "output") if (blob := affidavit.blob(role)) is not None]
     known = [*openings, *carried]
     found = _matching(known, receipt.input)
     checks = []
@@ -73,9 +69,7 @@ def check_answer(
             found = Opening(own, salt)
         else:
             checks.append(
-                failed(
-                    "request.input", "request.input.mismatch", short, f"{digest.hex()[:16]} (the given input)"
-                )
+                failed("request.input", "request.input.mismatch", short, f"{digest.hex()[:16]} (the given input)")
             )
             found = None
     elif policy.request.input is not None:
@@ -99,9 +93,7 @@ def check_answer(
                 )
             )
     elif _matching(openings, receipt.input) is not None:
-        checks.append(
-            passed("request.input", short, f"{short} (the given opening)", method="sha-256", bits=HASH_BITS)
-        )
+        checks.append(passed("request.input", short, f"{short} (the given opening)", method="sha-256", bits=HASH_BITS))
     else:
         checks.append(
             skipped(
@@ -117,9 +109,7 @@ def check_answer(
         checks.append(fits)
         found = found if fits.passed else None
     output, lines = _check_output(affidavit, circuit, known)
-    return AnswerFinding(
-        (*checks, *lines), found.tensors if found else None, output.tensors if output else None, salt
-    )
+    return AnswerFinding((*checks, *lines), found.tensors if found else None, output.tensors if output else None, salt)
 
 
 def _check_output(
@@ -150,9 +140,7 @@ def _check_output(
             )
         ]
     if (len(output.salt) > 0) != receipt.salted:
-        raise MalformedError(
-            "receipt.malformed", "predicate.salted does not say what the output's opening shows"
-        )
+        raise MalformedError("receipt.malformed", "predicate.salted does not say what the output's opening shows")
     lines = [passed("answer.output", short, f"{short} (signed)", method="sha-256", bits=HASH_BITS)]
     if circuit is not None:
         lines.append(_check_tensors("answer.fit", circuit, circuit.outputs, output, receipt.batch))
@@ -161,9 +149,7 @@ def _check_output(
     return output, lines
 
 
-def _check_tensors(
-    check_id: str, circuit: Circuit, ports: Sequence[Port], opening: Opening, batch: int
-) -> Check:
+def _check_tensors(check_id: str, circuit: Circuit, ports: Sequence[Port], opening: Opening, batch: int) -> Check:
     """Names, shapes and bounds of the circuit's ports, all of them and no others."""
     required = "names, shapes and bounds of the circuit"
     if opening.tensors.keys() != {port.name for port in ports}:

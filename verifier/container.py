@@ -25,9 +25,7 @@ _CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
 _END = struct.Struct("<4sHHHHIIH")
 _VERSION_NEEDED = 10
 _DOS_TIME, _DOS_DATE = 0, 0x21  # 1980-01-01 00:00:00, the earliest that the format can say
-_NAME = re.compile(
-    r"(manifest\.json|envelopes/[a-z0-9][a-z0-9-]{0,79}\.dsse\.json|blobs/sha256/[0-9a-f]{64})\Z"
-)
+_NAME = re.compile(r"(manifest\.json|envelopes/[a-z0-9][a-z0-9-]{0,79}\.dsse\.json|blobs/sha256/[0-9a-f]{64})\Z")
 
 
 def _malformed(code: str, message: str) -> MalformedError:
@@ -44,9 +42,7 @@ def check_name(name: str) -> None:
 
 def _local(name: bytes, data_crc: int, size: int) -> bytes:
     return (
-        _LOCAL.pack(
-            b"PK\x03\x04", _VERSION_NEEDED, 0, 0, _DOS_TIME, _DOS_DATE, data_crc, size, size, len(name), 0
-        )
+        _LOCAL.pack(b"PK\x03\x04", _VERSION_NEEDED, 0, 0, _DOS_TIME, _DOS_DATE, data_crc, size, size, len(name), 0)
         + name
     )
 

@@ -45,9 +45,7 @@ class Envelope:
 
     def signed_by(self, public_key: bytes) -> bool:
         """Whether the signature verifies under the raw Ed25519 ``public_key`` and the hint names that key."""
-        return self.key_id == key_id(public_key) and signature_valid(
-            public_key, self.signature, self.signed_bytes
-        )
+        return self.key_id == key_id(public_key) and signature_valid(public_key, self.signature, self.signed_bytes)
 
     def encode(self) -> bytes:
         """The envelope as canonical JSON."""
@@ -96,9 +94,7 @@ def parse_envelope(data: bytes, name: str) -> Envelope:
     signatures = fields.list("signatures", signature, limit=1)
     if len(signatures) != 1:
         raise fields.fail("signatures", "exactly one signature")
-    envelope = Envelope(
-        fields.text("payloadType"), _base64(fields, "payload"), signatures[0][1], signatures[0][0]
-    )
+    envelope = Envelope(fields.text("payloadType"), _base64(fields, "payload"), signatures[0][1], signatures[0][0])
     if envelope.encode() != data:
         raise MalformedError(_CODE, f"{name}: not in the canonical form")
     return envelope

@@ -53,7 +53,7 @@ def _lines(appraisal: Appraisal, index: int) -> list[Check]:
             check.required,
             code=check.code,
             method=appraisal.type,
-            bits=check.bits,
+            bits=0 if appraisal.simulated else check.bits,
         )
         for check in appraisal.checks
     ]
@@ -68,9 +68,7 @@ def _counts(appraisal: Appraisal, policy: Policy) -> bool:
 def _members(affidavit: Affidavit, claim: EvidenceClaim) -> dict[str, bytes] | None:
     members = {name: affidavit.blobs.get(digest) for name, digest in claim.members.items()}
     return (
-        {n: content for n, content in members.items() if content is not None}
-        if None not in members.values()
-        else None
+        {n: content for n, content in members.items() if content is not None} if None not in members.values() else None
     )
 
 

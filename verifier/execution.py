@@ -85,15 +85,11 @@ def _check_root(affidavit: Affidavit) -> tuple[tuple[bytes, ...] | None, list[Ch
     claim = affidavit.receipt.trace
     blob, offered = affidavit.blob("trace"), affidavit.roles.get("trace")
     if blob is None:
-        return None, [
-            skipped("trace.root", "trace.leaves.missing", "no leaves in the file", claim.root.hex()[:16])
-        ]
+        return None, [skipped("trace.root", "trace.leaves.missing", "no leaves in the file", claim.root.hex()[:16])]
     leaves = trace.split_leaves(blob)
     if offered != claim.leaves:
         return None, [
-            failed(
-                "trace.root", "trace.leaves.mismatch", (offered or b"").hex()[:16], claim.leaves.hex()[:16]
-            )
+            failed("trace.root", "trace.leaves.mismatch", (offered or b"").hex()[:16], claim.leaves.hex()[:16])
         ]
     root = trace.root(leaves)
     if root != claim.root or len(leaves) != claim.count:

@@ -62,12 +62,8 @@ def check_context(receipt: Receipt) -> Check:
     """The context digest follows from the receipt's own fields."""
     rebuilt = receipt.rebuilt_context().digest
     if rebuilt == receipt.context:
-        return passed(
-            "receipt.context", rebuilt.hex()[:16], rebuilt.hex()[:16], method="sha-256", bits=HASH_BITS
-        )
-    return failed(
-        "receipt.context", "receipt.context.mismatch", receipt.context.hex()[:16], rebuilt.hex()[:16]
-    )
+        return passed("receipt.context", rebuilt.hex()[:16], rebuilt.hex()[:16], method="sha-256", bits=HASH_BITS)
+    return failed("receipt.context", "receipt.context.mismatch", receipt.context.hex()[:16], rebuilt.hex()[:16])
 
 
 def check_nonce(receipt: Receipt, nonce: bytes | None) -> Check:
@@ -107,11 +103,7 @@ def check_times(receipt: Receipt, policy: Policy, at: datetime) -> list[Check]:
     if completed - at > CLOCK_SKEW:
         return [failed("receipt.time", "receipt.time.future", observed, f"not after {at.isoformat()}")]
     if policy.max_age_seconds is not None and (at - completed).total_seconds() > policy.max_age_seconds:
-        return [
-            failed(
-                "receipt.time", "receipt.time.too-old", observed, f"at most {policy.max_age_seconds} s old"
-            )
-        ]
+        return [failed("receipt.time", "receipt.time.too-old", observed, f"at most {policy.max_age_seconds} s old")]
     return [passed("receipt.time", observed, f"not after {at.isoformat(timespec='seconds')}")]
 
 
@@ -152,9 +144,7 @@ def check_model(affidavit: Affidavit, policy: Policy, own: Circuit | None) -> Mo
         )
         circuit = None
     elif policy.models and claim.circuit not in policy.models:
-        checks.append(
-            failed("model.circuit", "model.circuit.not-allowed", short, "a circuit that the policy lists")
-        )
+        checks.append(failed("model.circuit", "model.circuit.not-allowed", short, "a circuit that the policy lists"))
         circuit = None
     elif own is not None or policy.models:
         required = f"{short} ({'the given circuit' if own is not None else 'listed in the policy'})"
@@ -207,7 +197,5 @@ def check_model(affidavit: Affidavit, policy: Policy, own: Circuit | None) -> Mo
     if circuit.profile == affidavit.receipt.profile:
         checks.append(passed("model.profile", affidavit.receipt.profile, circuit.profile))
     else:
-        checks.append(
-            failed("model.profile", "model.profile.mismatch", affidavit.receipt.profile, circuit.profile)
-        )
+        checks.append(failed("model.profile", "model.profile.mismatch", affidavit.receipt.profile, circuit.profile))
     return ModelFinding(checks, circuit, vouched)

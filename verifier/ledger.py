@@ -23,11 +23,18 @@ from verifier.verdict import Check
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of assurance: reached or not, on which checks it rests, weakest cryptographic bits."""
+    """One layer of assurance.
+
+    Attributes:
+        name, reached: which, and whether.
+        rests_on: ids of the checks that pass for it.
+        method, bits: the weakest mechanism among them; ``""`` and ``None`` where none is cryptographic.
+    """
 
     name: str
     reached: bool
     rests_on: tuple[str, ...]
+    method: str
     bits: int | None
 
 
@@ -57,9 +64,7 @@ class Ledger:
         return min(reached, key=lambda layer: -1 if layer.bits is None else layer.bits, default=None)
 
 
-def build_ledger(
-    layers: Mapping[str, tuple[bool, Iterable[Check]]], gates: Iterable[tuple[str, str]]
-) -> Ledger:
+def build_ledger(layers: Mapping[str, tuple[bool, Iterable[Check]]], gates: Iterable[tuple[str, str]]) -> Ledger:
     """Assemble the ledger.
 
     Args:
@@ -70,8 +75,9 @@ def build_ledger(
     for name in ASSURANCES:
         reached, checks = layers.get(name, (False, ()))
         passing = [check for check in checks if check.passed] if reached else []
-        bits = [check.bits for check in passing if check.bits is not None]
-        built.append(Layer(name, reached, tuple(check.id for check in passing), min(bits, default=None)))
+        strengths = [(check.bits, check.method) for check in passing if check.bits is not None]
+        bits, method = min(strengths, default=(None, ""))
+        built.append(Layer(name, reached, tuple(check.id for check in passing), method, bits))
     strongest = "none"
     for layer in built:
         # Evidence speaks of the machine, the signature of the node; only these speak of single operations.

@@ -171,9 +171,7 @@ def parse_policy(data: bytes) -> Policy:
     require, request = fields.object("require"), _optional(fields, "request")
     models, keys = _optional(fields, "models"), _optional(fields, "keys")
     evidence, limits = _optional(fields, "evidence"), _optional(fields, "limits")
-    require.exactly(
-        {"assurance"}, optional={"nonce", "input", "model", "minimum_score_permille", "max_age_seconds"}
-    )
+    require.exactly({"assurance"}, optional={"nonce", "input", "model", "minimum_score_permille", "max_age_seconds"})
     request.exactly((), optional={"nonce", "input"})
     models.exactly((), optional={"allowed"})
     keys.exactly((), optional={"nodes", "recheckers"})
@@ -201,9 +199,7 @@ def parse_policy(data: bytes) -> Policy:
         minimum_score=require.integer("minimum_score_permille", 0, 1000)
         if "minimum_score_permille" in require.value
         else 0,
-        max_age_seconds=require.integer("max_age_seconds", 1, 1 << 40)
-        if "max_age_seconds" in require.value
-        else None,
+        max_age_seconds=require.integer("max_age_seconds", 1, 1 << 40) if "max_age_seconds" in require.value else None,
         models=_digests(models, "allowed"),
         nodes=_digests(keys, "nodes"),
         recheckers=_digests(keys, "recheckers"),

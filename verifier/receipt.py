@@ -206,9 +206,7 @@ def parse_receipt(statement: Statement) -> Receipt:
         context=fields.digest("context"),
         received_at=fields.time("receivedAt"),
         completed_at=fields.time("completedAt"),
-        model=ModelClaim(
-            model.text("name"), model.digest("circuit"), model.digest("weights"), model.digest("file")
-        ),
+        model=ModelClaim(model.text("name"), model.digest("circuit"), model.digest("weights"), model.digest("file")),
         profile=fields.identifier("profile"),
         batch=fields.integer("batch", 1, MAX_BATCH),
         input=fields.digest("input"),

@@ -103,8 +103,4 @@ def producer_of(circuit: Circuit, tensor: int) -> str:
     for gate in circuit.gates:
         if gate.output == tensor:
             return f"{gate.kind} {gate.name!r} (tensor {tensor})"
-    return (
-        f"input {circuit.tensors[tensor].name!r} (tensor {tensor})"
-        if tensor < len(circuit.tensors)
-        else "nothing"
-    )
+    return f"input {circuit.tensors[tensor].name!r} (tensor {tensor})" if tensor < len(circuit.tensors) else "nothing"

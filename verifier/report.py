@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """A result as a plain JSON object: the one shape that command line, service and SDK print.
 
-Nothing in here decides. What stands under ``claims`` is what the file says of itself: the receipt's claims are
-believed as far as the checks above them go, and times, runtime, device and ``meta`` never are.
+Nothing in here decides. What stands under ``claims`` is what the file says of itself: the receipt's claims
+are believed as far as the checks above them go, and times, runtime, device and ``meta`` never are.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def result_json(result: Result, at: datetime) -> dict[str, Any]:
 
     Returns:
         ``format``, ``at``, ``verdict``, ``exit_code``, ``code``, ``message``, ``remedy``, ``checks`` (see
-        :meth:`verifier.verdict.Check.as_json`), ``ledger`` (``layers``, ``gates``), ``score`` (``value`` as decimal
-        text, ``permille``, ``components``), ``claims`` (``receipt`` or null, ``evidence``) and ``answer``: null, or
-        on ACCEPT each output by name, as :func:`tensor_json` gives it. Strings, integers, booleans, null, and
-        finite floats in ``answer`` only.
+        :meth:`verifier.verdict.Check.as_json`), ``ledger`` (``layers``, ``gates``), ``score`` (``value`` as
+        decimal text, ``permille``, ``components``), ``claims`` (``receipt`` or null, ``evidence``) and
+        ``answer``: null, or on ACCEPT each output by name, as :func:`tensor_json` gives it. Strings,
+        integers, booleans, null, and finite floats in ``answer`` only.
     """
     return {
         "format": FORMAT,
@@ -81,9 +81,7 @@ def _ledger(ledger: Ledger) -> dict[str, Any]:
             }
             for layer in ledger.layers
         ],
-        "gates": [
-            {"name": gate.name, "kind": gate.kind, "assurance": gate.assurance} for gate in ledger.gates
-        ],
+        "gates": [{"name": gate.name, "kind": gate.kind, "assurance": gate.assurance} for gate in ledger.gates],
     }
 
 

@@ -62,6 +62,4 @@ def parse_statement(payload: bytes, name: str) -> Statement:
     subjects = fields.list("subject", subject, limit=1)
     if len(subjects) != 1:
         raise MalformedError(CODE, f"{name}.subject: expected exactly one subject")
-    return Statement(
-        subjects[0][0], subjects[0][1], fields.text("predicateType"), fields.object("predicate").value
-    )
+    return Statement(subjects[0][0], subjects[0][1], fields.text("predicateType"), fields.object("predicate").value)

@@ -82,6 +82,4 @@ def loads(data: bytes, *, code: str, what: str) -> Any:
 
 def dumps(value: Any) -> bytes:
     """The one encoding this project writes: sorted keys, no spaces, ASCII, no trailing newline."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-    ).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()

@@ -66,22 +66,16 @@ def encode_tensor(name: str, array: IntArray) -> bytes:
     """One ``tensor`` of the grammar above."""
     raw = name.encode("utf-8")
     if not 1 <= len(raw) <= 255 or array.ndim > MAX_RANK:
-        raise MalformedError(
-            _CODE, f"tensor {name[:40]!r}: name of 1 to 255 bytes and rank up to {MAX_RANK} allowed"
-        )
+        raise MalformedError(_CODE, f"tensor {name[:40]!r}: name of 1 to 255 bytes and rank up to {MAX_RANK} allowed")
     width = _width(array)
-    head = (
-        struct.pack("<B", len(raw)) + raw + struct.pack(f"<BB{array.ndim}I", width, array.ndim, *array.shape)
-    )
+    head = struct.pack("<B", len(raw)) + raw + struct.pack(f"<BB{array.ndim}I", width, array.ndim, *array.shape)
     return head + np.ascontiguousarray(array).astype(f"<i{width}").tobytes()
 
 
 def encode_tensors(tensors: Mapping[str, IntArray], salt: bytes = b"") -> bytes:
     """The canonical opening of ``tensors`` under ``salt`` (empty or 32 bytes)."""
     if len(salt) not in (0, SALT_BYTES) or len(tensors) > MAX_TENSORS:
-        raise MalformedError(
-            _CODE, f"salt of 0 or {SALT_BYTES} bytes and at most {MAX_TENSORS} tensors allowed"
-        )
+        raise MalformedError(_CODE, f"salt of 0 or {SALT_BYTES} bytes and at most {MAX_TENSORS} tensors allowed")
     parts = [MAGIC, struct.pack("<B", len(salt)), salt, struct.pack("<H", len(tensors))]
     parts += [encode_tensor(name, tensors[name]) for name in sorted(tensors)]
     return b"".join(parts)
@@ -127,9 +121,7 @@ def decode_tensors(data: bytes) -> Opening:
             elements *= dimension
             if elements > MAX_ELEMENTS:
                 raise MalformedError(_CODE, f"more than {MAX_ELEMENTS} elements")
-        array = (
-            np.frombuffer(reader.take(elements * width), dtype=f"<i{width}").astype(np.int64).reshape(shape)
-        )
+        array = np.frombuffer(reader.take(elements * width), dtype=f"<i{width}").astype(np.int64).reshape(shape)
         array.setflags(write=False)
         try:
             tensors[raw.decode("utf-8")] = array

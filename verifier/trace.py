@@ -44,9 +44,7 @@ def root(digests: Sequence[bytes]) -> bytes:
         raise MalformedError("trace.leaves.malformed", "a trace has at least one leaf")
     level = list(digests)
     while len(level) > 1:
-        paired = [
-            hashlib.sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)
-        ]
+        paired = [hashlib.sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
         if len(level) % 2:
             paired.append(level[-1])
         level = paired

@@ -92,9 +92,7 @@ class Check:
         }
 
 
-def passed(
-    check_id: str, observed: str, required: str, *, method: str = "", bits: int | None = None
-) -> Check:
+def passed(check_id: str, observed: str, required: str, *, method: str = "", bits: int | None = None) -> Check:
     """A check that found what was required."""
     return Check(check_id, Outcome.PASS, observed, required, method=method, bits=bits)
 

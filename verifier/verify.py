@@ -72,9 +72,7 @@ class Result:
     claims: tuple[Mapping[str, object], ...] = ()
 
 
-def verify(
-    data: bytes, *, at: datetime, policy: Policy = DEFAULT_POLICY, known: Known | None = None
-) -> Result:
+def verify(data: bytes, *, at: datetime, policy: Policy = DEFAULT_POLICY, known: Known | None = None) -> Result:
     """Decide about one affidavit.
 
     Args:
@@ -171,12 +169,11 @@ def _required_ids(policy: Policy) -> frozenset[str]:
     return frozenset(required)
 
 
-def _demands(
-    policy: Policy, ledger: Ledger, score: Score, checks: list[Check], receipt: Receipt
-) -> list[Check]:
+def _demands(policy: Policy, ledger: Ledger, score: Score, checks: list[Check], receipt: Receipt) -> list[Check]:
     """The policy's own lines: each layer it demands, sections nobody can check, and the score."""
     lines = []
-    for name in policy.assurance:
+    # Evidence first: a key that only evidence vouches for is unknown because the evidence is.
+    for name in sorted(policy.assurance, key=lambda name: name != "attested"):
         if ledger.reached(name):
             lines.append(passed(f"policy.{name}", "reached", "reached"))
         else:
@@ -187,9 +184,7 @@ def _demands(
                     reason.code if reason else f"policy.{name}.not-reached",
                     "not reached",
                     "reached",
-                    remedy=reason.remedy
-                    if reason
-                    else f"the affidavit carries nothing that reaches {name!r}",
+                    remedy=reason.remedy if reason else f"the affidavit carries nothing that reaches {name!r}",
                 )
             )
     lines += [
@@ -232,8 +227,5 @@ def _conclude(checks: tuple[Check, ...], required: frozenset[str], ledger: Ledge
                 checks,
             )
     weakest = ledger.weakest
-    detail = (
-        "no cryptographic strength" if weakest is None or weakest.bits is None else f"{weakest.bits} bits"
-    )
-    name = weakest.name if weakest else "none"
-    return Result(Verdict.ACCEPT, "", f"accepted; weakest method: {name} ({detail})", "", checks)
+    named = "none" if weakest is None else f"{weakest.method or weakest.name}, {weakest.bits or 0} bits"
+    return Result(Verdict.ACCEPT, "", f"every check that the policy requires passed; weakest method: {named}", "", checks)

@@ -32,16 +32,16 @@ def _ranges(texts: list[str]) -> dict[str, tuple[float, float]]:
 
 def compile_command(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A float or quantised ONNX model.")],
-    calibrate: Annotated[
-        Path, typer.Option("--calibrate", help="Representative inputs (.npz, arrays by input name).")
-    ],
+    calibrate: Annotated[Path, typer.Option("--calibrate", help="Representative inputs (.npz, arrays by input name).")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the circuit goes.")],
     evaluate: Annotated[
         Path | None,
         typer.Option("--evaluate", help="Inputs on which quality is measured (default: the calibration)."),
     ] = None,
-    activation_bits: Annotated[int | None, typer.Option(help="Bits of activations, 8 to 12.")] = None,
-    weight_bits: Annotated[int | None, typer.Option(help="Most bits of weights.")] = None,
+    activation_bits: Annotated[
+        int | None, typer.Option(help="Bits of activations; by default 8 to 12, chosen per tensor.")
+    ] = None,
+    weight_bits: Annotated[int, typer.Option(help="Most bits of weights.")] = 16,
     input_range: Annotated[
         list[str] | None,
         typer.Option("--input-range", metavar="NAME=LOW:HIGH", help="Accepted range of an input."),
@@ -55,15 +55,15 @@ def compile_command(
     from circuits.compiler import compile_model
 
     console = Console(stderr=True)
-    bits = {"activation_bits": activation_bits, "weight_bits": weight_bits}
     with console.status("compiling", spinner="line") as status:
         circuit = compile_model(
             files.read_bytes(model),
             files.read_arrays(calibrate),
             evaluation=files.read_arrays(evaluate) if evaluate else None,
             input_range=_ranges(input_range or []),
-            progress=lambda message: status.update(escape(message)),
-            **{name: value for name, value in bits.items() if value is not None},
+            progress=lambda stage, done, total: status.update(escape(f"{stage} {done}/{total}")),
+            activation_bits=activation_bits,
+            weight_bits=weight_bits,
         )
     files.write_bytes(output, dump_circuit(circuit))
     out = Console()

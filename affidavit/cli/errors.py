@@ -46,8 +46,6 @@ def print_error(console: Console, error: Any, *, as_json: bool) -> None:
             }
         )
         return
-    console.print(
-        f"[bold red]error[/] [bold]{escape(error.code)}[/]: {escape(error.message)}", highlight=False
-    )
+    console.print(f"[bold red]error[/] [bold]{escape(error.code)}[/]: {escape(error.message)}", highlight=False)
     if error.remedy:
         console.print(f"  [dim]what to do:[/] {escape(error.remedy)}", highlight=False)

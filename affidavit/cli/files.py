@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Files that a user names on the command line, read with limits and typed errors; outputs appear whole or not at all."""
+"""Files that a user names: read with limits and typed errors, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -45,8 +45,10 @@ def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
     return data
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Write via a temporary file in the same folder and rename, so that a reader never sees half a file.
+
+    ``mode`` are the permissions; by default what the umask leaves of 0666.
 
     Raises:
         OperationalError: ``file.unwritable``; nothing is left behind.
@@ -58,7 +60,7 @@ def write_bytes(path: Path, data: bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).chmod(0o666 & ~_umask() if mode is None else mode)
         Path(temporary).replace(path)
     except OSError as error:
         if temporary:

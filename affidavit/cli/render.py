@@ -51,9 +51,7 @@ def print_result(console: Console, result: Result, *, explained: bool = False) -
         if explained and check.code:
             console.print(f"       [dim]{escape(explain(check.code))}[/]", highlight=False, soft_wrap=True)
             if check.remedy:
-                console.print(
-                    f"       [dim]what to do: {escape(check.remedy)}[/]", highlight=False, soft_wrap=True
-                )
+                console.print(f"       [dim]what to do: {escape(check.remedy)}[/]", highlight=False, soft_wrap=True)
     if result.checks:
         reached = [layer.name for layer in result.ledger.layers if layer.reached]
         console.print(

@@ -20,9 +20,7 @@ from verifier.tensors import decode_tensors
 AffidavitFile = Annotated[Path, typer.Argument(metavar="FILE", help="The affidavit.")]
 ModelOption = Annotated[Path | None, typer.Option("--model", help="Your own copy of the circuit.")]
 InputOption = Annotated[Path | None, typer.Option("--input", help="The input you sent (.npz, real values).")]
-NonceOption = Annotated[
-    str | None, typer.Option("--nonce", metavar="HEX", help="The nonce you drew (64 hex digits).")
-]
+NonceOption = Annotated[str | None, typer.Option("--nonce", metavar="HEX", help="The nonce you drew (64 hex digits).")]
 PolicyOption = Annotated[
     Path | None,
     typer.Option("--policy", help="What you demand (policy@v1, TOML). Without it nobody is trusted."),

@@ -16,7 +16,14 @@ MAX_CERTIFICATE = 8192
 MAX_INTERMEDIATES = 4
 MAX_CHAIN_BYTES = MAX_CERTIFICATE * MAX_INTERMEDIATES
 
-READ_ERRORS = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+READ_ERRORS = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 """What `cryptography` raises for certificates that it cannot read, or cannot read all of."""
 
 
@@ -63,7 +70,10 @@ def load_certificate(data: bytes) -> x509.Certificate:
             f"certificate that cannot be read: {str(error)[:120]}",
             remedy="check that it is a certificate; some TPM makers' non-conforming ones are not supported",
         ) from None
-    if certificate.public_bytes(Encoding.DER) != data:
+    # The signature is the tail of the DER, behind the count of unused bits in its last octet. That count is
+    # covered by no signature, and `cryptography` ignores it where the bits are zero.
+    unused_bits = data[-len(certificate.signature) - 1]
+    if unused_bits or certificate.public_bytes(Encoding.DER) != data:
         raise MalformedError(f"{PREFIX}-malformed", "certificate is not in canonical form")
     return certificate
 

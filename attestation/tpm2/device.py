@@ -36,7 +36,7 @@ _NV_CHUNK = 512
 _QUOTE_ATTEMPTS = 5
 """A PCR may be extended between quote and read; when more retries fail, somebody extends all the time."""
 
-INSTALL_REMEDY = "install libtss2-dev and the `tpm` extra (tpm2-pytss)"
+INSTALL_REMEDY = "as root: apt-get install libtss2-dev gcc; then: make setup"
 
 
 @dataclass(frozen=True, slots=True)

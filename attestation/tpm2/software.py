@@ -45,9 +45,7 @@ def software_problem() -> str:
     return library_problem()
 
 
-SOFTWARE_REMEDY = (
-    "install swtpm, libtss2-dev and the `tpm` extra (on Debian: apt-get install swtpm libtss2-dev)"
-)
+SOFTWARE_REMEDY = "as root: apt-get install swtpm libtss2-dev gcc; then: make setup"
 
 
 class SoftwareTpm:

@@ -51,8 +51,11 @@ def calibrate(
 def _span(value: Array, name: str = "") -> Interval:
     lo, hi = float(value.min()), float(value.max())
     if not (math.isfinite(lo) and math.isfinite(hi)):
-        raise MalformedError("compile.calibration.overflow", f"tensor {name!r} reaches NaN or infinity in the float model",
-                             "Check the weights and the calibration inputs.")
+        raise MalformedError(
+            "compile.calibration.overflow",
+            f"tensor {name!r} reaches NaN or infinity in the float model",
+            "Check the weights and the calibration inputs.",
+        )
     return lo, hi
 
 
@@ -66,6 +69,10 @@ def pixel_step(values: Array) -> float | None:
     """The step of a picture's own grid: 1, 1/255 or 1/127.5 when every sample lies on multiples of it."""
     for step in (1.0, 1.0 / 127.5, 1.0 / 255.0):
         ratio = values.astype(np.float64) / step
-        if ratio.size and bool((np.abs(ratio - np.rint(ratio)) < 1e-3).all()) and float(np.abs(ratio).max()) >= 1.0:
+        if (
+            ratio.size
+            and bool((np.abs(ratio - np.rint(ratio)) < 1e-3).all())
+            and float(np.abs(ratio).max()) >= 1.0
+        ):
             return step
     return None

@@ -65,14 +65,9 @@ def _parse(data: bytes) -> onnx.ModelProto:
                     "compile.onnx.external-data", f"tensor {tensor.name!r} lies in another file", _EXTERNAL
                 )
         onnx.checker.check_model(proto)
-    except (
-        DecodeError,
-        onnx.checker.ValidationError,
-        ValueError,
-        TypeError,
-        RuntimeError,
-        RecursionError,
-    ) as exc:
+    except UnsupportedError:
+        raise
+    except Exception as exc:  # protobuf and the checker raise types of their own
         reason = next((line for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
         raise MalformedError(
             "compile.onnx.malformed",

@@ -12,14 +12,24 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-
+from circuits.compiler.calibration import pixel_step
 from circuits.compiler.demands import bits_of
 from circuits.compiler.groups import Groups, width
 from circuits.compiler.options import Options
 from circuits.compiler.ports import accepted_range, own_grid
 from circuits.compiler.program import Program
-from circuits.compiler.calibration import pixel_step
-from circuits.ops.forms import UNBOUNDED, ArgMax, Form, Grid, Interval, Linear, Product, Scaled, Softmax, Summed
+from circuits.ops.forms import (
+    UNBOUNDED,
+    ArgMax,
+    Form,
+    Grid,
+    Interval,
+    Linear,
+    Product,
+    Scaled,
+    Softmax,
+    Summed,
+)
 from circuits.ops.operator import Array
 
 EXPONENT_REACH = 11.1
@@ -121,7 +131,9 @@ class _Planner:
         scale = max(EXPONENT_REACH / (EXPONENT_ENTRIES - 1), spread / ((1 << LOGIT_BITS) - 1))
         lo, hi = min(self.ranges[n][0] for n in known), max(self.ranges[n][1] for n in known)
         slack = 0.1 * spread
-        self.fixed[root] = Grid(scale, math.floor((min(lo, 0.0) - slack) / scale), math.ceil((hi + slack) / scale))
+        self.fixed[root] = Grid(
+            scale, math.floor((min(lo, 0.0) - slack) / scale), math.ceil((hi + slack) / scale)
+        )
         self.scales[root] = scale
 
     def _unit(self, form: Form | None) -> float | None:
@@ -131,7 +143,11 @@ class _Planner:
         if not isinstance(form, Linear) or len(form.terms) != 1 or (form.bias != 0.0).any():
             return None
         (term,) = form.terms
-        if not isinstance(term, Scaled | Summed) or term.factor.size != 1 or term.factor.reshape(-1)[0] == 0.0:
+        if (
+            not isinstance(term, Scaled | Summed)
+            or term.factor.size != 1
+            or term.factor.reshape(-1)[0] == 0.0
+        ):
             return None
         return self.scales[self.groups.root(term.input)] * abs(float(term.factor.reshape(-1)[0]))
 

@@ -38,4 +38,4 @@ def own_grid(values: Array, accepted: Interval, most: int) -> Grid | None:
     step = 1.0 if values.dtype.kind in "iu" else pixel_step(values)
     if step is None or width(accepted) / step > (1 << most):
         return None
-    return Grid(step, int(round(min(accepted[0], 0.0) / step)), int(round(max(accepted[1], 0.0) / step)))
+    return Grid(step, round(min(accepted[0], 0.0) / step), round(max(accepted[1], 0.0) / step))

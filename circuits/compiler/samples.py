@@ -19,8 +19,11 @@ def check_samples(model: Model, given: Mapping[str, Array], what: str) -> dict[s
     """
     code = f"compile.{what}"
     if set(given) != set(model.inputs):
-        raise MalformedError(f"{code}.names", f"arrays {sorted(given)}, the model's inputs are {sorted(model.inputs)}",
-                             "Name the arrays like the model's inputs.")
+        raise MalformedError(
+            f"{code}.names",
+            f"arrays {sorted(given)}, the model's inputs are {sorted(model.inputs)}",
+            "Name the arrays like the model's inputs.",
+        )
     checked = {name: _array(code, name, given[name], model) for name in model.inputs}
     counts = {name: len(value) for name, value in checked.items()}
     if len(set(counts.values())) != 1 or 0 in counts.values():
@@ -32,11 +35,16 @@ def _array(code: str, name: str, value: Array, model: Model) -> Array:
     wanted = model.inputs[name]
     value = np.asarray(value)
     dims = wanted.dims[1:]
-    fits = value.ndim == len(wanted.dims) and all(d in (None, n) for d, n in zip(dims, value.shape[1:], strict=True))
+    fits = value.ndim == len(wanted.dims) and all(
+        d in (None, n) for d, n in zip(dims, value.shape[1:], strict=True)
+    )
     if not fits or 0 in value.shape[1:]:
         stated = ", ".join("any" if d is None else str(d) for d in dims)
-        raise MalformedError(f"{code}.shape", f"input {name!r}: shape {list(value.shape)}, needed [samples, {stated}]",
-                             "Give one array per input with the samples along axis 0.")
+        raise MalformedError(
+            f"{code}.shape",
+            f"input {name!r}: shape {list(value.shape)}, needed [samples, {stated}]",
+            "Give one array per input with the samples along axis 0.",
+        )
     kind = np.dtype(wanted.dtype).kind
     if value.dtype != wanted.dtype and not (kind == "f" and value.dtype.kind == "f"):
         raise MalformedError(f"{code}.dtype", f"input {name!r}: {value.dtype}, needed {wanted.dtype}")

@@ -57,10 +57,12 @@ class _Fusion:
         if end == 0:
             return None
         inner = self.between(name, line[end])
+        if len(inner) == 1 and inner[0].operator.linear(inner[0].call):
+            return None
         if all(_clamp(s) for s in inner):
             return None
         last = self.steps[name]
-        if _affine(last) and all(_clamp(s) for s in inner[:-1]):
+        if _affine(last) and len(inner) > 1 and all(s.operator.linear(s.call) for s in inner[:-1]):
             return None  # a clamp, then a linear step: both are free elsewhere
         return line[end]
 

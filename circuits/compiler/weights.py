@@ -24,8 +24,10 @@ NARROW = 1 << 24
 WIDE = 1 << 34
 MAX_SHIFT = 16
 SPREAD = 4
-VISIBLE = 2.0
-"""Steps of the output grid (standard deviation) from which on rounded weights are not accepted."""
+VISIBLE = 1.0 / 256.0
+"""Share of the output's range (standard deviation) from which on the error of rounded weights is not accepted."""
+VISIBLE_OUTSIDE = 1.0 / 4096.0
+"""The same for what leaves the circuit, or is exponentiated on the way out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,8 @@ class Part:
     def norm(self) -> Reals:
         """Largest partial sum per channel, in output units."""
         size = np.abs(self.rows)
-        return (size.sum(axis=1) if self.summed else size.max(axis=1, initial=0.0)) * self.reach
+        out: Reals = (size.sum(axis=1) if self.summed else size.max(axis=1, initial=0.0)) * self.reach
+        return out
 
     def exact_norm(self, shifts: Ints) -> Ints:
         """The same of the rounded integers."""
@@ -64,13 +67,18 @@ def halves(shifts: Ints) -> Ints:
     return out
 
 
-def choose_shifts(parts: Sequence[Part], bias: Reals, weight_bits: int, per_channel: bool) -> Ints:
-    """Shift of each of the C channels; `bias` [C, m] in output units. All equal unless `per_channel`."""
+def choose_shifts(
+    parts: Sequence[Part], bias: Reals, weight_bits: int, per_channel: bool, noise: float
+) -> Ints:
+    """Shift of each of the C channels; `bias` [C, m] in output units. All equal unless `per_channel`.
+
+    `noise`: largest standard deviation, in output units, that rounding the weights may add.
+    """
     exact = _exact_shift(parts, bias)
     if exact is not None:
         return np.full(len(bias), exact, dtype=np.int64)
     shifts = _fit(parts, bias, weight_bits, per_channel, NARROW)
-    if _noise(parts, shifts) > VISIBLE:
+    if _noise(parts, shifts) > noise:
         shifts = _fit(parts, bias, weight_bits, per_channel, WIDE)
     return shifts
 
@@ -79,15 +87,19 @@ def _fit(parts: Sequence[Part], bias: Reals, weight_bits: int, per_channel: bool
     offset = np.abs(bias).max(axis=1, initial=0.0)
     total = sum((p.norm() for p in parts), offset)
     largest = np.max([np.abs(p.rows).max(axis=1, initial=0.0) for p in parts], axis=0)
-    room = np.minimum((bound - 1) / np.maximum(total, 1e-300), ((1 << (weight_bits - 1)) - 1) / np.maximum(largest, 1e-300))
+    room = np.minimum(
+        (bound - 1) / np.maximum(total, 1e-300), ((1 << (weight_bits - 1)) - 1) / np.maximum(largest, 1e-300)
+    )
     shifts = np.clip(np.frexp(np.maximum(room, 1.0))[1] - 1, 0, MAX_SHIFT).astype(np.int64)
     while True:
-        shifts = np.minimum(shifts, shifts.min() + SPREAD) if per_channel else np.full_like(shifts, shifts.min())
-        reach = sum((p.exact_norm(shifts) for p in parts), _offset(bias, shifts))
-        over = (reach >= bound) & (shifts > 0)
-        if not over.any():
+        shifts = np.minimum(shifts, shifts.min() + (SPREAD if per_channel else 0))
+        reaches = [p.exact_norm(shifts) for p in parts]
+        reaches[0] = reaches[0] + _offset(bias, shifts)
+        # The gates bound each operand over all channels before they add, so the sum of maxima counts.
+        if sum(int(r.max()) for r in reaches) < bound or not shifts.any():
             return shifts
-        shifts = shifts - over
+        widest = max(reaches, key=lambda r: int(r.max()))
+        shifts = np.maximum(shifts - (widest == widest.max()), 0)
 
 
 def _offset(bias: Reals, shifts: Ints) -> Ints:

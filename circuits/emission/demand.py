@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Units: in which power of two each tensor is best produced.
 
-A requantisation by s wants its input in units of 2^-s; a convolution can deliver any units for free, because they
-fold into its weights; gates that only move elements pass the wish on.  One pass from the outputs to the inputs
-collects what the readers of each tensor want; the majority wins, and the others multiply.
+A requantisation by s wants its input in units of 2^-s; a convolution can deliver any units for free, because
+they fold into its weights; gates that only move elements pass the wish on. One pass from the outputs to the
+inputs collects what the readers of each tensor want; the majority wins, and the others multiply.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""One gate being emitted: its site, where its inputs are, and the exact conversions between representations."""
+"""One gate being emitted: its site, where its inputs are, and exact conversions of representation."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from circuits.limits import NARROW
 class Job:
     """What a rule's `emit` works with.
 
-    `wanted` are the units in which the output is best delivered; a rule may ignore them.  `sole[i]` says that this
-    gate is the only reader of input i.
+    `wanted` are the units in which the output is best delivered; a rule may ignore them. `sole[i]` says that
+    this gate is the only reader of input i.
     """
 
     site: Site
@@ -33,13 +33,22 @@ class Job:
 
     def value(self, name: str, wide: bool, exponent: Exponent, reach: int, floor: bool = False) -> Value:
         """The result, in canonical units."""
-        return Value(name, wide, exponent if len(set(exponent)) > 1 else exponent[:1], len(self.output.shape), reach, floor)
+        return Value(
+            name,
+            wide,
+            exponent if len(set(exponent)) > 1 else exponent[:1],
+            len(self.output.shape),
+            reach,
+            floor,
+        )
 
     def operand(self, index: int, *, floor_may_wait: bool = False) -> Value:
         """Input `index`, floored, and in float32 if its bounds allow."""
         value, tensor = self.inputs[index], self.site.inputs[index]
         if value.floor and not (floor_may_wait and self.sole[index]):
-            value = replace(value, name=self.writer.shared("Floor", [value.name]), floor=False, reach=tensor.magnitude)
+            value = replace(
+                value, name=self.writer.shared("Floor", [value.name]), floor=False, reach=tensor.magnitude
+            )
         if value.wide and not value.floor and tensor.magnitude < NARROW:
             value = replace(self.narrow(value), reach=tensor.magnitude)
         return value
@@ -98,7 +107,10 @@ class Job:
 
     def aligned(self, value: Value, index: int) -> str:
         """Input `index` with ones between batch and shape, so that it broadcasts by per-sample axes."""
-        shape, missing = self.site.inputs[index].shape, len(self.output.shape) - len(self.site.inputs[index].shape)
+        shape, missing = (
+            self.site.inputs[index].shape,
+            len(self.output.shape) - len(self.site.inputs[index].shape),
+        )
         if missing == 0:
             return value.name
         target = np.array([0, *([1] * missing), *shape], dtype=np.int64)

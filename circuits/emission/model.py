@@ -19,9 +19,9 @@ from circuits.limits import NARROW
 class Emission:
     """`model` is a serialised ONNX model.
 
-    `inputs` are the names of its inputs, in port order, and whether each is float64 (else float32).  `outputs` are the
-    names of its outputs.  `recoveries[i]` says how to read tensor i: from an output of that name, or from the
-    input of that name; without `expose_all` only what the circuit's outputs need is there.
+    `inputs` are the names of its inputs, in port order, and whether each is float64 (else float32). `outputs`
+    are the names of its outputs. `recoveries[i]` says how to read tensor i: from an output of that name, or
+    from the input of that name; without `expose_all` only what the circuit's outputs need is there.
     """
 
     model: bytes
@@ -33,8 +33,8 @@ class Emission:
 def to_onnx(circuit: Circuit, *, expose_all: bool = False) -> Emission:
     """Emit a circuit as a plain ONNX graph (opset 18, float32 and float64, no custom operators).
 
-    With `expose_all` every tensor can be read, which keeps the runtime from fusing much.  The integers are the same.
-    Raises UnsupportedError (circuit.emission.*) for a circuit that has no exact emission.
+    With `expose_all` every tensor can be read, which keeps the runtime from fusing much. The integers are the
+    same. Raises UnsupportedError (circuit.emission.*) for a circuit that has no exact emission.
     """
     writer = Writer()
     sites = [site_of(gate, circuit.tensors, circuit.constants) for gate in circuit.gates]
@@ -43,7 +43,9 @@ def to_onnx(circuit: Circuit, *, expose_all: bool = False) -> Emission:
     values: list[Value] = []
     for tensor in circuit.tensors[: len(circuit.inputs)]:
         wide = tensor.magnitude >= NARROW
-        values.append(Value(writer.input(tensor.shape, wide), wide, (0,), len(tensor.shape), tensor.magnitude))
+        values.append(
+            Value(writer.input(tensor.shape, wide), wide, (0,), len(tensor.shape), tensor.magnitude)
+        )
     inputs = tuple((v.name, v.wide) for v in values)
     for gate, site in zip(circuit.gates, sites, strict=True):
         operands = [values[i] for i in gate.inputs]

@@ -20,8 +20,8 @@ class Value:
     """The ONNX value `name` holds v, and the integers are v * 2^exponent, floored first where `floor` is set.
     `rank` counts the per-sample axes.
 
-    `wide`: float64 instead of float32.  `reach`: the largest magnitude, in integer units, that any partial sum may
-    take on the way here if the runtime folds this value's nodes into their consumers.
+    `wide`: float64 instead of float32. `reach`: the largest magnitude, in integer units, that any partial sum
+    may take on the way here if the runtime folds this value's nodes into their consumers.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Recovery:
     floor: bool
 
     def integers(self, array: npt.NDArray[np.floating]) -> IntArray:
-        """array [N, *shape], float32 or float64 -> the integers, int64.  Exact: all of them are below 2^53."""
+        """array [N, *shape], float32 or float64 -> the integers, int64. Exact: all of them are below 2^53."""
         exact = array.astype(np.float64)
         if self.floor:
             exact = np.floor(exact)

@@ -8,10 +8,11 @@ products of computed tensors            matmul, mul
 non-linear                              requant, table, max_pool, arg_max, softmax
 ======================================  ==================================================================
 
-`rule` is the contract, `attributes` the attribute types; `windows`, `sums`, `broadcast`, `layout`, `limbs` hold what
-several gates need.  To add a gate, copy `reshape.py` (it has every part and little else), fill in the seven lines of
-the docstring, add the class to `RULES`, a row to the table in docs/spec/circuit-v1.md and a strategy to
-tests/circuits/strategies.py.  A new gate is a new profile: old verifiers must be able to say that they don't know it.
+`rule` is the contract, `attributes` the attribute types; `windows`, `sums`, `broadcast`, `layout`, `limbs`
+hold what several gates need. To add a gate, copy `reshape.py` (it has every part and little else), fill in
+the seven lines of the docstring, add the class to `RULES`, a row to the table in docs/spec/circuit-v1.md and
+a strategy to tests/circuits/strategies.py. A new gate is a new profile: old verifiers must be able to say
+that they don't know it.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ RULES: dict[str, GateRule] = {
 
 
 def rule_of(kind: str) -> GateRule:
-    """The rule of that kind.  Raises UnsupportedError for a kind that the profile doesn't have."""
+    """The rule of that kind. Raises UnsupportedError for a kind that the profile doesn't have."""
     try:
         return RULES[kind]
     except KeyError:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""affine: y = sum_i m_i * x_i + c, element by element, with constant multipliers: addition, subtraction, residual
-connections, stand-alone batch normalisation.
+"""affine: y = sum_i m_i * x_i + c, element by element, with constant multipliers: addition, subtraction,
+residual connections, stand-alone batch normalisation.
 
-Operands    n >= 1 tensors that broadcast by numpy's rules; constants m_1 .. m_n, then c, each broadcastable to the
-            joint shape of the inputs.
+Operands    n >= 1 tensors that broadcast by numpy's rules; constants m_1 .. m_n, then c, each broadcastable
+            to the joint shape of the inputs.
 Shape       the joint shape of the inputs.
 Bounds      per element of the constants broadcast together: sum of min and max of m_i*lo_i, m_i*hi_i, plus c.
             Reach: sum of |m_i| * max|x_i| plus |c|.

@@ -11,12 +11,12 @@ Encrypted   no; the client takes the arg_max after decryption.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from circuits.circuit import Attribute, IntArray, Shape
-from circuits.gates.attributes import Flag, Int
+from circuits.gates.attributes import Field, Flag, Int
 from circuits.gates.rule import Bounds, Cost, GateRule, Site
 from circuits.limits import MAX_RANK, NARROW
 
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 class ArgMax(GateRule):
     kind = "arg_max"
-    schema = {"axis": Int(0, MAX_RANK - 1), "keepdims": Flag(), "select_last_index": Flag()}
+    schema: ClassVar[Mapping[str, Field]] = {
+        "axis": Int(0, MAX_RANK - 1),
+        "keepdims": Flag(),
+        "select_last_index": Flag(),
+    }
 
     def defaults(self, site: Site) -> Mapping[str, Attribute]:
         return {"keepdims": False, "select_last_index": False}
@@ -45,8 +49,9 @@ class ArgMax(GateRule):
     def evaluate(self, site: Site, arrays: Sequence[IntArray]) -> IntArray:
         axis, keep = site.integer("axis") + 1, bool(site.attributes["keepdims"])
         if not site.attributes["select_last_index"]:
-            return np.argmax(arrays[0], axis=axis, keepdims=keep)
-        backwards = np.argmax(np.flip(arrays[0], axis), axis=axis, keepdims=keep)
+            first: IntArray = np.argmax(arrays[0], axis=axis, keepdims=keep)
+            return first
+        backwards: IntArray = np.argmax(np.flip(arrays[0], axis), axis=axis, keepdims=keep)
         return arrays[0].shape[axis] - 1 - backwards
 
     def wants(self, site: Site, wanted: Exponent) -> tuple[Exponent | None, ...]:

@@ -11,13 +11,13 @@ Encrypted   yes: free, or rotations and masks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from circuits.circuit import IntArray, Shape
-from circuits.gates.attributes import Int
+from circuits.gates.attributes import Field, Int
 from circuits.gates.rule import Bounds, Cost, GateRule, Site
 from circuits.limits import MAX_OPERANDS, MAX_RANK, NARROW
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Concat(GateRule):
     kind = "concat"
     arity = (1, MAX_OPERANDS)
-    schema = {"axis": Int(0, MAX_RANK - 1)}
+    schema: ClassVar[Mapping[str, Field]] = {"axis": Int(0, MAX_RANK - 1)}
 
     def shape(self, site: Site) -> Shape:
         axis, shapes = site.integer("axis"), [t.shape for t in site.inputs]

@@ -6,21 +6,22 @@ Semantics   y[m, o] = b[m] + sum over c, k of W[m, c, k] * x[group(m), c, o*stri
 Operands    x [C, d1 (, d2)]; constants W [M, C/groups, k1 (, k2)] and b [M].
 Attributes  strides, pads (begins, then ends), dilations, groups.
 Shape       [M, o1 (, o2)], o = floor((d + begin + end - (dilation*(k - 1) + 1)) / stride) + 1.
-Bounds      per output channel: sum of w*hi over w > 0 plus w*lo over w < 0, plus b; 0 joins [lo, hi] when there is
-            padding.  Reach: L1 norm of the channel times max|x|, plus |b|.
-Proof       linear; one sumcheck on the im2col view, filters folded at the output-channel point, no commitment.
+Bounds      per output channel: sum of w*hi over w > 0 plus w*lo over w < 0, plus b; 0 joins [lo, hi] when
+            there is padding. Reach: L1 norm of the channel times max|x|, plus |b|.
+Proof       linear; one sumcheck on the im2col view, filters folded at the output-channel point, no
+            commitment.
 Encrypted   yes (BFV and CKKS): rotations and plaintext products; depth one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from circuits.circuit import Attribute, IntArray, Shape
-from circuits.gates.attributes import Int
+from circuits.gates.attributes import Field, Int
 from circuits.gates.limbs import split_weights
 from circuits.gates.rule import Bounds, Cost, GateRule, Site
 from circuits.gates.sums import weighted_sum
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 class Conv(GateRule):
     kind = "conv"
-    schema = {**WINDOW_SCHEMA, "groups": Int(1, 1 << 26)}
+    schema: ClassVar[Mapping[str, Field]] = {**WINDOW_SCHEMA, "groups": Int(1, 1 << 26)}
 
     def constants(self, inputs: int) -> int:
         return 2
@@ -45,9 +46,13 @@ class Conv(GateRule):
     def shape(self, site: Site) -> Shape:
         x, (weights, bias), groups = site.inputs[0].shape, site.constants, site.integer("groups")
         if weights.ndim != len(x) + 1 or bias.shape != weights.shape[:1]:
-            raise site.refuse("shape", f"weights {weights.shape} and bias {bias.shape} don't fit input {list(x)}")
+            raise site.refuse(
+                "shape", f"weights {weights.shape} and bias {bias.shape} don't fit input {list(x)}"
+            )
         if x[0] != weights.shape[1] * groups or weights.shape[0] % groups:
-            raise site.refuse("shape", f"{groups} groups of weights {weights.shape} don't divide {x[0]} channels")
+            raise site.refuse(
+                "shape", f"{groups} groups of weights {weights.shape} don't divide {x[0]} channels"
+            )
         return (weights.shape[0], *window_shape(site, weights.shape[2:]))
 
     def bounds(self, site: Site, shape: Shape) -> Bounds:
@@ -64,8 +69,9 @@ class Conv(GateRule):
             view = windows(sample[None], weights.shape[2:], site, fill=0)[0]
             rank = weights.ndim - 2
             out = view.shape[1 : 1 + rank]
-            axes = (0, *range(1 + rank, 1 + 2 * rank), *range(1, 1 + rank))
-            columns = np.ascontiguousarray(view.transpose(axes)).reshape(groups, filters.shape[2], -1)
+            axes = (*range(1, 1 + rank), 0, *range(1 + rank, 1 + 2 * rank))
+            rows = np.ascontiguousarray(view.transpose(axes)).reshape(-1, groups, filters.shape[2])
+            columns = rows.transpose(1, 2, 0)
             samples.append((filters @ columns).reshape(len(bias), *out))
         return np.stack(samples) + bias.reshape(-1, *([1] * (weights.ndim - 2)))
 
@@ -94,12 +100,16 @@ class Conv(GateRule):
         total = ""
         parts = split_weights(weights, site.inputs[0].magnitude)
         for part in parts:
-            source = job.narrow(x) if part.input_bits is None else job.limb_of(x, part.input_bits, part.input_limb)
+            source = (
+                job.narrow(x) if part.input_bits is None else job.limb_of(x, part.input_bits, part.input_limb)
+            )
             filters = writer.number(part.weights * np.ldexp(scale, part.exponent), wide=False)
             name = writer.cast(writer.node("Conv", [source.name, filters], **window), wide=True)
             total = writer.node("Add", [total, name]) if total else name
         if bias.any():
-            total = writer.node("Add", [total, writer.number((bias * unit).reshape(-1, *([1] * rank)), wide=True)])
+            total = writer.node(
+                "Add", [total, writer.number((bias * unit).reshape(-1, *([1] * rank)), wide=True)]
+            )
         return job.value(total, True, job.wanted, reach)
 
     def cost(self, site: Site, shape: Shape) -> Cost:

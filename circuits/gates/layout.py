@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from circuits.emission.value import Exponent
 
 
-
 class LayoutRule(GateRule):
     """A permutation of the elements of one tensor."""
 

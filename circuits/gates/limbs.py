@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Cutting a convolution that is too wide for float32 into parts that are not.
 
-w = sum_j 2^(kj) w_j with balanced digits |w_j| <= 2^(k-1); each part conv(x, w_j) stays below 2^24 in every partial
-sum, and the parts add up exactly in float64.  Where even single-bit digits are too wide, x is cut as well:
+w = sum_j 2^(kj) w_j with balanced digits |w_j| <= 2^(k-1); each part conv(x, w_j) stays below 2^24 in every
+partial sum, and the parts add up exactly in float64. Where even single-bit digits are too wide, x is cut as well:
 x = sum_i 2^(ti) x_i with 0 <= x_i < 2^t for all limbs but the top one.
 """
 

@@ -4,7 +4,7 @@
 Semantics   y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j].
 Operands    a [..., I, K] and b [..., K, J] of equal rank >= 2; leading axes broadcast.
 Shape       [..., I, J].
-Bounds      K times the extreme corner products.  Reach: K * max|a| * max|b|.
+Bounds      K times the extreme corner products. Reach: K * max|a| * max|b|.
 Proof       one sumcheck over K, two claims out.
 Encrypted   BFV and CKKS, ciphertext by ciphertext; depth one, expensive.
 """

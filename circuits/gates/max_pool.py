@@ -2,9 +2,10 @@
 """max_pool: the largest value of each window over one or two spatial axes; padding never wins.
 
 Operands    x [C, d1 (, d2)].
-Attributes  kernel, strides, pads (begins, then ends), dilations.  A rounded-up output size is said by larger pads.
-Shape       [C, o1 (, o2)], as for conv.  Every window must hold at least one position of the input, and each pad is
-            smaller than the dilated kernel.
+Attributes  kernel, strides, pads (begins, then ends), dilations. A rounded-up output size is said by larger
+            pads.
+Shape       [C, o1 (, o2)], as for conv. Every window must hold at least one position of the input, and each
+            pad is smaller than the dilated kernel.
 Bounds      those of x.
 Proof       y - x_k >= 0 for each position (range checks) and the product of the differences is 0.
 Encrypted   no.
@@ -14,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from circuits.circuit import Attribute, IntArray, Shape
-from circuits.gates.attributes import Ints
+from circuits.gates.attributes import Field, Ints
 from circuits.gates.rule import Bounds, Cost, GateRule, Site
 from circuits.gates.windows import WINDOW_SCHEMA, window_defaults, window_shape, windows
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 class MaxPool(GateRule):
     kind = "max_pool"
-    schema = {"kernel": Ints(1, length=2), **WINDOW_SCHEMA}
+    schema: ClassVar[Mapping[str, Field]] = {"kernel": Ints(1, length=2), **WINDOW_SCHEMA}
 
     def defaults(self, site: Site) -> Mapping[str, Attribute]:
         return window_defaults(len(site.inputs[0].shape) - 1)
@@ -41,7 +42,9 @@ class MaxPool(GateRule):
         pads, dilations, strides = site.integers("pads"), site.integers("dilations"), site.integers("strides")
         for axis, size in enumerate(out):
             if max(pads[axis], pads[len(out) + axis]) > (kernel[axis] - 1) * dilations[axis]:
-                raise site.refuse("pads", f"pads {pads[axis::len(out)]} of axis {axis} reach beyond the kernel")
+                raise site.refuse(
+                    "pads", f"pads {pads[axis :: len(out)]} of axis {axis} reach beyond the kernel"
+                )
             starts = np.arange(size, dtype=np.int64) * strides[axis] - pads[axis]
             first = np.maximum(0, -(starts // dilations[axis]))  # first tap at or after position 0
             if ((first >= kernel[axis]) | (starts + first * dilations[axis] >= x[1 + axis])).any():
@@ -69,10 +72,7 @@ class MaxPool(GateRule):
         if any(p >= kernel[i % len(kernel)] for i, p in enumerate(pads)):
             # onnxruntime's MaxPool refuses such pads; a border of the least value never wins either.
             value = job.uniform(value)
-            half = len(pads) // 2
-            widths = job.writer.constant(np.array([0, 0, *pads[:half], 0, 0, *pads[half:]], dtype=np.int64))
-            least = job.writer.number(np.ldexp(float(x.lo), -value.exponent[0]), value.wide)
-            border = job.writer.node("Pad", [value.name, widths, least], mode="constant")
+            border = job.writer.pad(value, (0, *pads[: len(kernel)], 0, *pads[len(kernel) :]), x.lo)
             value, pads = replace(value, name=border), (0,) * len(pads)
         name = job.writer.node(
             "MaxPool",

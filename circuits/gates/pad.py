@@ -11,12 +11,12 @@ Encrypted   yes: masks and an addition.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from circuits.circuit import Attribute, IntArray, Shape
-from circuits.gates.attributes import Int, Ints
+from circuits.gates.attributes import Field, Int, Ints
 from circuits.gates.rule import Bounds, Cost, GateRule, Site
 from circuits.limits import MAX_ELEMENTS, NARROW
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 class Pad(GateRule):
     kind = "pad"
-    schema = {"pads": Ints(0, MAX_ELEMENTS), "value": Int()}
+    schema: ClassVar[Mapping[str, Field]] = {"pads": Ints(0, MAX_ELEMENTS), "value": Int()}
 
     def defaults(self, site: Site) -> Mapping[str, Attribute]:
         return {"value": 0}
@@ -56,11 +56,7 @@ class Pad(GateRule):
         value = job.uniform(job.operand(0))
         wide = job.output.magnitude >= NARROW
         value = job.wide(value) if wide else job.narrow(value)
-        pads = job.site.integers("pads")
-        half = len(pads) // 2
-        widths = job.writer.constant(np.array([0, *pads[:half], 0, *pads[half:]], dtype=np.int64))
-        fill = job.writer.number(np.ldexp(float(job.site.integer("value")), -value.exponent[0]), wide)
-        name = job.writer.node("Pad", [value.name, widths, fill], mode="constant")
+        name = job.writer.pad(value, job.site.integers("pads"), job.site.integer("value"))
         return job.value(name, wide, value.exponent, max(value.reach, job.output.magnitude))
 
     def cost(self, site: Site, shape: Shape) -> Cost:

@@ -11,12 +11,12 @@ Encrypted   yes (BFV and CKKS): rotations and additions; depth zero.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from circuits.circuit import Attribute, IntArray, Shape
-from circuits.gates.attributes import Flag, Ints
+from circuits.gates.attributes import Field, Flag, Ints
 from circuits.gates.rule import Bounds, Cost, GateRule, Site
 from circuits.gates.sums import too_wide
 from circuits.limits import MAGNITUDE, MAX_RANK, NARROW
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 class ReduceSum(GateRule):
     kind = "reduce_sum"
-    schema = {"axes": Ints(0, MAX_RANK - 1), "keepdims": Flag()}
+    schema: ClassVar[Mapping[str, Field]] = {"axes": Ints(0, MAX_RANK - 1), "keepdims": Flag()}
 
     def defaults(self, site: Site) -> Mapping[str, Attribute]:
         return {"keepdims": False}
@@ -36,7 +36,9 @@ class ReduceSum(GateRule):
     def shape(self, site: Site) -> Shape:
         x, axes = site.inputs[0].shape, site.integers("axes")
         if not axes or list(axes) != sorted(set(axes)) or axes[-1] >= len(x):
-            raise site.refuse("attribute", f"axes {list(axes)} of {list(x)}; required increasing and in range")
+            raise site.refuse(
+                "attribute", f"axes {list(axes)} of {list(x)}; required increasing and in range"
+            )
         if site.attributes["keepdims"]:
             return tuple(1 if i in axes else d for i, d in enumerate(x))
         return tuple(d for i, d in enumerate(x) if i not in axes)

@@ -1,25 +1,26 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """requant: y = clamp(x >> s, lo, hi): the shift that brings accumulators back to activations.
 
-Semantics   x >> s is floor division by 2^s.  Rounding to nearest is the compiler's business: it adds 2^(s-1)
+Semantics   x >> s is floor division by 2^s. Rounding to nearest is the compiler's business: it adds 2^(s-1)
             before, usually in a bias.  s = 0 is a clamp, which is also how ReLU is said.
 Operands    x; constant s, of one element or of one per channel (per-sample axis 0), 0 <= s <= 52.
 Attributes  lo, hi.
 Shape       that of x.
 Bounds      clamp of the shifted bounds, over all s.
-Proof       x = y*2^s + r with 0 <= r < 2^s: one range check for r; the clamp is a second one on the difference.
+Proof       x = y*2^s + r with 0 <= r < 2^s: one range check for r; the clamp is a second one
+            on the difference.
 Encrypted   no shift in BFV; CKKS rescales instead, approximately; clamps need a polynomial.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from circuits.circuit import IntArray, Shape
-from circuits.gates.attributes import Int
+from circuits.gates.attributes import Field, Int
 from circuits.gates.rule import Bounds, Cost, GateRule, Site
 from circuits.limits import MAX_SHIFT, NARROW
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 class Requant(GateRule):
     kind = "requant"
-    schema = {"lo": Int(), "hi": Int()}
+    schema: ClassVar[Mapping[str, Field]] = {"lo": Int(), "hi": Int()}
 
     def constants(self, inputs: int) -> int:
         return 1
@@ -38,9 +39,13 @@ class Requant(GateRule):
     def shape(self, site: Site) -> Shape:
         shape, (shifts,) = site.inputs[0].shape, site.constants
         if shifts.ndim > 1 or shifts.size not in (1, *shape[:1]):
-            raise site.refuse("shape", f"shifts {shifts.shape} are neither one nor one per channel of {list(shape)}")
+            raise site.refuse(
+                "shape", f"shifts {shifts.shape} are neither one nor one per channel of {list(shape)}"
+            )
         if shifts.min() < 0 or shifts.max() > MAX_SHIFT:
-            raise site.refuse("shift", f"shifts in [{shifts.min()}, {shifts.max()}]; required in [0, {MAX_SHIFT}]")
+            raise site.refuse(
+                "shift", f"shifts in [{shifts.min()}, {shifts.max()}]; required in [0, {MAX_SHIFT}]"
+            )
         if site.integer("lo") > site.integer("hi"):
             raise site.refuse("attribute", f"lo {site.integer('lo')} is above hi {site.integer('hi')}")
         return shape
@@ -56,7 +61,8 @@ class Requant(GateRule):
         (x,), (shifts,) = arrays, site.constants
         if shifts.size > 1:
             shifts = shifts.reshape(-1, *([1] * (x.ndim - 2)))
-        return np.clip(x >> shifts, site.integer("lo"), site.integer("hi"))
+        result: IntArray = np.clip(x >> shifts, site.integer("lo"), site.integer("hi"))
+        return result
 
     def wants(self, site: Site, wanted: Exponent) -> tuple[Exponent | None, ...]:
         return (_units(site.constants[0]),)
@@ -76,7 +82,9 @@ class Requant(GateRule):
             value = job.clipped(value, low, high)
         floor = any(units)
         contained = floor or (low is not None and high is not None)
-        return job.value(value.name, value.wide, (0,), job.output.magnitude if contained else value.reach, floor)
+        return job.value(
+            value.name, value.wide, (0,), job.output.magnitude if contained else value.reach, floor
+        )
 
     def cost(self, site: Site, shape: Shape) -> Cost:
         return Cost(0, 2 * int(np.prod(shape, dtype=object)))

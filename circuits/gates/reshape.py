@@ -10,13 +10,13 @@ Encrypted   yes: free, or rotations where the packing changes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from circuits.circuit import IntArray, Shape
-from circuits.gates.attributes import Ints
+from circuits.gates.attributes import Field, Ints
 from circuits.gates.layout import LayoutRule
 from circuits.gates.rule import Site
 from circuits.limits import MAX_ELEMENTS, MAX_RANK
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 class Reshape(LayoutRule):
     kind = "reshape"
-    schema = {"shape": Ints(1, MAX_ELEMENTS, MAX_RANK)}
+    schema: ClassVar[Mapping[str, Field]] = {"shape": Ints(1, MAX_ELEMENTS, MAX_RANK)}
 
     def shape(self, site: Site) -> Shape:
         x, shape = site.inputs[0], site.integers("shape")
@@ -43,6 +43,8 @@ class Reshape(LayoutRule):
         value = job.uniform(job.operand(0))
         name = value.name
         if job.output.shape != job.site.inputs[0].shape:
-            target = job.writer.constant(np.array([0, *job.output.shape], dtype=np.int64))  # 0 keeps the batch
+            target = job.writer.constant(
+                np.array([0, *job.output.shape], dtype=np.int64)
+            )  # 0 keeps the batch
             name = job.writer.node("Reshape", [name, target])
         return job.value(name, value.wide, value.exponent, value.reach)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What a gate is: the contract that every file of this folder fulfils once.
 
-A rule has no state.  `shape` and `bounds` are the static semantics, re-derived by every loader; `evaluate` is the
-meaning, in int64; `emit` writes the same function as ONNX nodes; `cost` is what the prover's planner reads.
+A rule has no state. `shape` and `bounds` are the static semantics, re-derived by every loader; `evaluate` is
+the meaning, in int64; `emit` writes the same function as ONNX nodes; `cost` is what the prover's planner
+reads.
 """
 
 from __future__ import annotations
@@ -73,12 +74,12 @@ class GateRule(ABC):
         return 0
 
     def defaults(self, site: Site) -> Mapping[str, Attribute]:
-        """Attributes that the builder fills in when they are not given.  Files have no defaults."""
+        """Attributes that the builder fills in when they are not given. Files have no defaults."""
         return {}
 
     @abstractmethod
     def shape(self, site: Site) -> Shape:
-        """Per-sample shape of the output.  Raises MalformedError when operands don't fit together."""
+        """Per-sample shape of the output. Raises MalformedError when operands don't fit together."""
 
     @abstractmethod
     def bounds(self, site: Site, shape: Shape) -> Bounds:
@@ -86,12 +87,12 @@ class GateRule(ABC):
 
     @abstractmethod
     def evaluate(self, site: Site, arrays: Sequence[IntArray]) -> IntArray:
-        """The meaning: int64 arrays with a leading batch axis in, one out.  Inputs are within their bounds."""
+        """The meaning: int64 arrays with a leading batch axis in, one out. Inputs are within their bounds."""
 
     def wants(self, site: Site, wanted: Exponent) -> tuple[Exponent | None, ...]:
         """Units in which each input comes in free of charge, if the output is wanted in units 2^-wanted.
 
-        None where the gate doesn't care.  The default: plain integers.
+        None where the gate doesn't care. The default: plain integers.
         """
         return ((0,),) * len(site.inputs)
 

@@ -2,7 +2,8 @@
 """softmax along one axis, in fixed point with P fractional bits.
 
 Semantics   d = max(x) - x;  e = T[min(d, len(T) - 1)];  y = floor(e * 2^P / sum(e)).
-Operands    x; constant T, T[0] >= 1, all entries >= 0: T[d] is the table of exp(-d * scale), times a power of two.
+Operands    x; constant T, T[0] >= 1, all entries >= 0: T[d] is the table of exp(-d * scale),
+            times a power of two.
 Attributes  axis; P in [1, 30].
 Shape       that of x.
 Bounds      [0, 2^P].
@@ -13,12 +14,12 @@ Encrypted   no; the client applies it after decryption.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from circuits.circuit import Attribute, IntArray, Shape
-from circuits.gates.attributes import Int
+from circuits.gates.attributes import Field, Int
 from circuits.gates.rule import Bounds, Cost, GateRule, Site
 from circuits.gates.sums import too_wide
 from circuits.limits import MAGNITUDE, MAX_RANK, NARROW
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 class Softmax(GateRule):
     kind = "softmax"
-    schema = {"axis": Int(0, MAX_RANK - 1), "P": Int(1, 30)}
+    schema: ClassVar[Mapping[str, Field]] = {"axis": Int(0, MAX_RANK - 1), "P": Int(1, 30)}
 
     def constants(self, inputs: int) -> int:
         return 1
@@ -43,12 +44,16 @@ class Softmax(GateRule):
         if site.integer("axis") >= len(x):
             raise site.refuse("attribute", f"axis {site.integer('axis')} of {list(x)}")
         if table.ndim != 1 or table[0] < 1 or table.min() < 0:
-            raise site.refuse("table", "the exponential table must be a vector of entries >= 0 that starts at >= 1")
+            raise site.refuse(
+                "table", "the exponential table must be a vector of entries >= 0 that starts at >= 1"
+            )
         return x
 
     def bounds(self, site: Site, shape: Shape) -> Bounds:
         largest, one = int(site.constants[0].max()), 1 << site.integer("P")
-        reach = max(largest * one, largest * shape[site.integer("axis")], site.inputs[0].hi - site.inputs[0].lo)
+        reach = max(
+            largest * one, largest * shape[site.integer("axis")], site.inputs[0].hi - site.inputs[0].lo
+        )
         if reach >= MAGNITUDE:
             raise too_wide(site.name, reach)
         return Bounds(0, one, reach)
@@ -61,14 +66,15 @@ class Softmax(GateRule):
         return result
 
     def emit(self, job: Job) -> Value:
-        """Distances in floating point, since onnxruntime's int64 Min is wrong beyond 2^31; the division in int64.
+        """Distances in floating point, since onnxruntime's int64 Min is wrong beyond 2^31; the division in
+        int64.
 
         Integer Div truncates, which is floor for non-negative numbers.
         """
         writer, site, (table,) = job.writer, job.site, job.site.constants
         axis = writer.constant(np.array([site.integer("axis") + 1], dtype=np.int64))
         x, spread = job.in_units(job.operand(0), (0,)), site.inputs[0].hi - site.inputs[0].lo
-        x = job.wide(x) if spread >= NARROW else job.narrow(x)
+        x = job.wide(x) if max(spread, site.inputs[0].magnitude) >= NARROW else job.narrow(x)
         distance = writer.node("Sub", [writer.node("ReduceMax", [x.name, axis], keepdims=1), x.name])
         if spread >= len(table):
             distance = writer.clip(distance, None, len(table) - 1, x.wide)

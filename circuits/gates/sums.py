@@ -23,8 +23,8 @@ def too_wide(name: str, reach: float) -> MalformedError:
 def weighted_sum(name: str, weights: IntArray, bias: IntArray, lo: int, hi: int) -> Bounds:
     """Bounds over rows r of sum_k weights[r, k] * x_k + bias[r] for x_k in [lo, hi].
 
-    weights [R, K], bias [R].  A float64 estimate (relative error far below 1/2) excludes overflow first; the rest
-    is exact in int64.
+    weights [R, K], bias [R]. A float64 estimate (relative error far below 1/2) excludes overflow first; the
+    rest is exact in int64.
     """
     largest = max(abs(lo), abs(hi), 1)
     norm = np.abs(weights).sum(axis=1, dtype=np.float64)

@@ -33,7 +33,9 @@ class Table(GateRule):
     def shape(self, site: Site) -> Shape:
         x, (table,) = site.inputs[0], site.constants
         if table.shape != (x.hi - x.lo + 1,):
-            raise site.refuse("table", f"table {table.shape}; required {x.hi - x.lo + 1} entries for [{x.lo}, {x.hi}]")
+            raise site.refuse(
+                "table", f"table {table.shape}; required {x.hi - x.lo + 1} entries for [{x.lo}, {x.hi}]"
+            )
         return x.shape
 
     def bounds(self, site: Site, shape: Shape) -> Bounds:
@@ -48,13 +50,22 @@ class Table(GateRule):
         exponent = job.wanted if len(job.wanted) == 1 else (0,)
         wide = job.output.magnitude >= NARROW
         entries = np.ldexp(table.astype(np.float64), -exponent[0])
-        index = writer.node("Cast", [job.in_units(job.operand(0), (0,)).name], to=writer.INT64)
+        small = x.magnitude < 1 << 31
+        index = writer.node(
+            "Cast", [job.in_units(job.operand(0), (0,)).name], to=writer.INT32 if small else writer.INT64
+        )
         if -len(table) <= x.lo and x.hi < len(table):
-            entries = np.roll(entries, x.lo)  # Gather counts negative indices from the end: entry x at x mod length
+            # Negative indices count from the end: entry x at x mod length.
+            entries = np.roll(entries, x.lo)
         else:
-            index = writer.node("Sub", [index, writer.constant(np.int64(x.lo))])
+            index = writer.node("Sub", [index, writer.constant(np.array(x.lo, np.int32 if small else np.int64))])
         values = writer.number(entries, wide)
-        return job.value(writer.node("Gather", [values, index], axis=0), wide, exponent, job.output.magnitude)
+        # GatherElements on a flat index: onnxruntime's Gather copies scalar by scalar, 20 times slower.
+        flat = writer.node("Reshape", [index, writer.constant(np.array([-1], dtype=np.int64))])
+        found = writer.node("GatherElements", [values, flat], axis=0)
+        shape = writer.constant(np.array([-1, *x.shape], dtype=np.int64))
+        name = writer.node("Reshape", [found, shape])
+        return job.value(name, wide, exponent, job.output.magnitude)
 
     def cost(self, site: Site, shape: Shape) -> Cost:
         return Cost(0, int(np.prod(shape, dtype=object)))

@@ -10,11 +10,11 @@ Encrypted   yes: rotations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from circuits.circuit import IntArray, Shape
-from circuits.gates.attributes import Ints
+from circuits.gates.attributes import Field, Ints
 from circuits.gates.layout import LayoutRule
 from circuits.gates.rule import Site
 from circuits.limits import MAX_RANK
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 class Transpose(LayoutRule):
     kind = "transpose"
-    schema = {"perm": Ints(0, MAX_RANK - 1, MAX_RANK)}
+    schema: ClassVar[Mapping[str, Field]] = {"perm": Ints(0, MAX_RANK - 1, MAX_RANK)}
 
     def shape(self, site: Site) -> Shape:
         x, perm = site.inputs[0].shape, site.integers("perm")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Sliding windows over the spatial axes of [C, d1 (, d2)]: shape arithmetic and the view, for conv and max_pool."""
+"""Sliding windows over the spatial axes of [C, d1 (, d2)]: shapes and views, for conv and max_pool."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def window_shape(site: Site, kernel: Sequence[int]) -> Shape:
     rank = len(spatial)
     strides, pads, dilations = (site.integers(name) for name in ("strides", "pads", "dilations"))
     if not 1 <= rank <= 2:
-        raise site.refuse("rank", f"input {list(site.inputs[0].shape)} has {rank} spatial axes; required 1 or 2")
+        raise site.refuse(
+            "rank", f"input {list(site.inputs[0].shape)} has {rank} spatial axes; required 1 or 2"
+        )
     if len(kernel) != rank or len(strides) != rank or len(dilations) != rank or len(pads) != 2 * rank:
         raise site.refuse("attribute", f"kernel, strides, pads, dilations don't fit {rank} spatial axes")
     out = []

@@ -188,6 +188,10 @@ class Operator(ABC):
         """Elementwise meaning on exact decimals, one argument per input; None when not elementwise."""
         return None
 
+    def linear(self, call: Call) -> bool:
+        """True when, alone, the operator is better a clamped linear map than a table."""
+        return self.window(call) is not None
+
     def window(self, call: Call) -> Interval | None:
         """``(lo, hi)`` when the operator is ``clamp(x, lo, hi)``."""
         return None

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Attest: fix what the request is about in one digest, and have the machine vouch for it, before anything runs."""
+"""Attest: fix what the request is about in one digest; the machine vouches for it before anything runs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from node.evidence import Evidence, EvidenceSource
+from attestation.producers import Producer
+from node.evidence import Evidence, collect
 from node.inference import Inference
 from node.stages.admit import Admitted
 from node.stages.unseal import Unsealed
@@ -27,8 +28,8 @@ class Attest:
 
     name = "attest"
 
-    def __init__(self, keys: KeySet, source: EvidenceSource | None) -> None:
-        self._keys, self._source = keys, source
+    def __init__(self, keys: KeySet, producer: Producer | None) -> None:
+        self._keys, self._producer = keys, producer
 
     def __call__(self, inference: Inference) -> Attested:
         """Raises ``evidence.*`` where the machine's own evidence cannot be had."""
@@ -46,4 +47,4 @@ class Attest:
             input=commit(opening.tensors, opening.salt),
             keys=self._keys,
         )
-        return Attested(context, () if self._source is None else (self._source.collect(context.digest),))
+        return Attested(context, collect(self._producer, context.digest))

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from circuits import Circuit, encode_inputs
 from circuits.signature import check_integers
 from node.errors import MalformedError
@@ -14,7 +12,7 @@ from node.inference import Inference
 from node.keys import NodeKeys
 from node.limits import MAX_TRACE_ELEMENTS
 from node.listed import to_arrays
-from node.request import EncodedInput, ListedInput, RealInput, SealedInputBox
+from node.request import EncodedInput, ListedInput, RealInput, Request, SealedInputBox
 from node.sealed import unseal_input
 from node.stages.admit import Admitted
 from verifier.receipt import MAX_BATCH
@@ -52,29 +50,32 @@ class Unseal:
     def __call__(self, inference: Inference) -> Unsealed:
         """Raises ``request.sealed.*``, ``request.opening.salted``, ``request.inputs.malformed``,
         ``request.batch.too-large``, ``input.*``."""
-        request, circuit = inference.request, inference[Admitted].circuit
-        reply_key = None
+        circuit = inference[Admitted].circuit
+        opening, reply_key = self._open(circuit, inference.request)
+        check_integers(circuit, opening.tensors)
+        return Unsealed(opening, self._batch(circuit, opening), reply_key)
+
+    def _open(self, circuit: Circuit, request: Request) -> tuple[Opening, bytes | None]:
         match request.payload:
             case SealedInputBox(box):
                 unsealed = unseal_input(self._keys.unseal, box, request.nonce)
-                opening, reply_key = unsealed.opening, unsealed.reply_key
+                return unsealed.opening, unsealed.reply_key
             case EncodedInput(opening):
                 if opening.salt:
                     raise MalformedError(
                         "request.opening.salted",
                         f"an opening in clear with a salt of {len(opening.salt)} bytes, required none",
-                        remedy="a salt hides nothing when it is sent in clear: leave it out, or seal the input",
+                        remedy="a salt sent in clear hides nothing: leave it out, or seal the input",
                     )
+                return opening, None
             case RealInput(arrays):
-                opening = Opening(encode_inputs(circuit, arrays))
+                return Opening(encode_inputs(circuit, arrays)), None
             case ListedInput(values):
-                opening = Opening(encode_inputs(circuit, to_arrays(circuit, values)))
-        check_integers(circuit, opening.tensors)
-        return Unsealed(opening, self._batch(circuit, opening), reply_key)
+                return Opening(encode_inputs(circuit, to_arrays(circuit, values))), None
 
     def _batch(self, circuit: Circuit, opening: Opening) -> int:
-        batch = next(iter(opening.tensors.values())).shape[0]
-        per_sample = sum(int(np.prod(tensor.shape, dtype=object)) for tensor in circuit.tensors)
+        batch: int = next(iter(opening.tensors.values())).shape[0]
+        per_sample = sum(tensor.elements for tensor in circuit.tensors)
         allowed = min(MAX_BATCH, self._max_elements // per_sample)
         if batch > allowed:
             raise MalformedError(

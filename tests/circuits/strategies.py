@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Random circuits over every gate, and random integer inputs for them.
 
-Each gate has a sketch: given the tensors so far, it proposes inputs, constants and attributes, which the gate rules may
-refuse.  Widths are drawn so that float32, limb splitting and float64 are all reached.
+Each gate has a sketch: given the tensors so far, it proposes inputs, constants and attributes, which the gate
+rules may refuse. Widths are drawn so that float32, limb splitting and float64 are all reached.
 """
 
 from __future__ import annotations
@@ -103,7 +103,9 @@ def requant(rng: Rng, tensors: Sequence[Tensor]) -> Sketch:
     shifts = rng.integers(max(0, ideal - 3), min(ideal + 2, 52) + 1, shape[0] if per_channel else 1)
     if rng.integers(4) == 0:
         shifts = np.zeros_like(shifts)
-    lo, hi = sorted(rng.choice([-(1 << 40), -300, -128, -1, 0, 1, 127, 255, 1000, 1 << 40], 2, replace=False).tolist())
+    lo, hi = sorted(
+        rng.choice([-(1 << 40), -300, -128, -1, 0, 1, 127, 255, 1000, 1 << 40], 2, replace=False).tolist()
+    )
     return [i], [shifts], {"lo": lo, "hi": hi}
 
 
@@ -159,7 +161,11 @@ def pad(rng: Rng, tensors: Sequence[Tensor]) -> Sketch:
 def arg_max(rng: Rng, tensors: Sequence[Tensor]) -> Sketch:
     i = pick(rng, tensors, lambda t: len(t.shape) >= 1)
     axis = int(rng.integers(len(tensors[i].shape)))
-    return [i], [], {"axis": axis, "keepdims": bool(rng.integers(2)), "select_last_index": bool(rng.integers(2))}
+    return (
+        [i],
+        [],
+        {"axis": axis, "keepdims": bool(rng.integers(2)), "select_last_index": bool(rng.integers(2))},
+    )
 
 
 def softmax(rng: Rng, tensors: Sequence[Tensor]) -> Sketch:
@@ -203,7 +209,9 @@ def add_gate(rng: Rng, builder: CircuitBuilder, kind: str) -> bool:
         name = f"{kind}.{len(tensors)}"
         given = tuple(np.asarray(a, dtype=np.int64) for a in arrays)
         site = Site(kind, name, tuple(tensors[i] for i in inputs), given, attributes)
-        shape, _, _ = derive(Site(kind, name, site.inputs, given, {**rule_of(kind).defaults(site), **attributes}))
+        shape, _, _ = derive(
+            Site(kind, name, site.inputs, given, {**rule_of(kind).defaults(site), **attributes})
+        )
         if np.prod(shape) > 3000:
             return False
     except (LookupError, ValueError, MalformedError):

@@ -11,7 +11,14 @@ from circuits import Circuit, evaluate
 from circuits.circuit import IntArray
 from circuits.gates import RULES
 from node.runtime import Runtime
-from tests.circuits.strategies import BATCHES, SEEDS, SKETCHES, random_circuit, random_inputs, single_gate_circuit
+from tests.circuits.strategies import (
+    BATCHES,
+    SEEDS,
+    SKETCHES,
+    random_circuit,
+    random_inputs,
+    single_gate_circuit,
+)
 
 LEVELS = ("disable", "basic", "extended", "all")
 
@@ -23,7 +30,9 @@ def assert_equal(circuit: Circuit, got: list[IntArray], want: list[IntArray]) ->
         assert np.array_equal(a, b), f"{tensor}: {np.count_nonzero(a != b)} of {a.size} differ"
 
 
-def assert_exact(circuit: Circuit, inputs: dict[str, IntArray], levels: tuple[str, ...], threads: int) -> None:
+def assert_exact(
+    circuit: Circuit, inputs: dict[str, IntArray], levels: tuple[str, ...], threads: int
+) -> None:
     want = evaluate(circuit, inputs)
     for tensor, array in zip(circuit.tensors, want, strict=True):
         assert array.shape[1:] == tensor.shape

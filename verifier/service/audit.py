@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The append-only log in the database: appending, reading, and checking it against the tables it speaks of."""
+"""The append-only log in the database: append, read, and check against the tables it speaks of."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ def verify_chain(database: Database, blobs: BlobStore | None = None) -> Head:
         The head, for whoever wants to remember it.
 
     Raises:
-        RejectedError: a code of :func:`verifier.service.chain.check_links`, or ``service.audit.head-mismatch``
-            (entries are missing at the end), ``service.audit.row-mismatch`` (a row was changed, removed or added),
-            ``service.audit.blob-missing``.
+        RejectedError: a code of :func:`verifier.service.chain.check_links`, or
+            ``service.audit.head-mismatch`` (entries are missing at the end), ``service.audit.row-mismatch``
+            (a row was changed, removed or added), ``service.audit.blob-missing``.
         OperationalError: ``service.blob.corrupt``.
     """
     with database.snapshot() as connection:

@@ -27,7 +27,8 @@ class BlobStore(Protocol):
 
 
 class FolderBlobs:
-    """Blobs as files ``root/ab/abcd...``, written beside and renamed into place, so that none is ever half there.
+    """Blobs as files ``root/ab/abcd...``, written beside and renamed into place, so that none is ever half
+    there.
 
     Args:
         root: the folder, created when absent.

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Circuits that the service holds, so that it can recompute.
 
-Holding a circuit says nothing for it: it is used only where the caller names its digest, or the policy lists it.
+Holding a circuit says nothing for it: it is used only where the caller names its digest, or the policy lists
+it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,20 @@ from verifier.service.times import to_ticks
 _TABLE = schema.models.c
 
 
+def load(file: bytes) -> Circuit:
+    """Load a circuit file; changes nothing, so it may be given up at any time.
+
+    Raises:
+        Refusal: 422 with the ``circuit.*`` code that the loader gave.
+    """
+    try:
+        return circuits.load_circuit(file)
+    except circuits.OperationalError:
+        raise
+    except circuits.CircuitError as error:
+        raise Refusal(422, error.code, error.message, remedy=error.remedy) from None
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """Circuit files in the blob store, their digests in the database, a few loaded ones in memory."""
@@ -37,18 +52,8 @@ class Catalogue:
     _cache: OrderedDict[str, Circuit] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, file: bytes, at: datetime) -> tuple[Row[Any], bool]:
-        """Load a circuit file and keep it; the row, and whether it is new. A known one is left as it is.
-
-        Raises:
-            Refusal: 422 with the ``circuit.*`` code that the loader gave.
-        """
-        try:
-            circuit = circuits.load_circuit(file)
-        except circuits.OperationalError:
-            raise
-        except circuits.CircuitError as error:
-            raise Refusal(422, error.code, error.message, remedy=error.remedy) from None
+    def add(self, circuit: Circuit, file: bytes, at: datetime) -> tuple[Row[Any], bool]:
+        """Keep a circuit and the file it was loaded from; the row, and whether it is new."""
         digest, stored = circuit.digest.hex(), self.blobs.put(file)
         with self.database.write() as connection:
             by_digest = select(schema.models).where(_TABLE.circuit == digest)

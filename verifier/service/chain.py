@@ -6,8 +6,8 @@
     digest[n] = SHA-256("affidavit/audit@v1" || 0x00 || u64be n || digest[n-1] || entry[n])      n = 1, 2, ...
     digest[0] = 32 zero bytes
 
-``entry`` is canonical JSON (:func:`verifier.strict_json.dumps`) and is hashed as stored, never re-made. Whoever
-remembers one digest can tell later whether anything up to there was changed or removed.
+``entry`` is canonical JSON (:func:`verifier.strict_json.dumps`) and is hashed as stored, never re-made.
+Whoever remembers one digest can tell later whether anything up to there was changed or removed.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def check_links(links: Iterable[Link], *, seq: int = 0, digest: bytes = GENESIS)
         Number and digest of the last link; the given ones when there is none.
 
     Raises:
-        RejectedError: ``service.audit.gap`` (an entry is missing), ``service.audit.previous-mismatch`` (an entry
-            does not continue the one before), ``service.audit.digest-mismatch`` (an entry was changed).
+        RejectedError: ``service.audit.gap`` (an entry is missing), ``service.audit.previous-mismatch`` (an
+            entry does not continue the one before), ``service.audit.digest-mismatch`` (an entry was changed).
     """
     for link in links:
         if link.seq != seq + 1:
@@ -62,7 +62,7 @@ def check_links(links: Iterable[Link], *, seq: int = 0, digest: bytes = GENESIS)
         if link.digest != computed:
             raise RejectedError(
                 "service.audit.digest-mismatch",
-                f"entry {link.seq} has digest {link.digest.hex()[:16]}, its content gives {computed.hex()[:16]}",
+                f"entry {link.seq}: digest {link.digest.hex()[:16]}, its content gives {computed.hex()[:16]}",
             )
         seq, digest = link.seq, link.digest
     return seq, digest

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """One database, SQLite in a file or PostgreSQL by URL, with the same meaning of a transaction on both.
 
-A write transaction holds the audit log's head from its start (SQLite: ``BEGIN IMMEDIATE``; PostgreSQL: a row lock),
-so writers stand in one line and every one of them sees what the previous one committed. :meth:`Database.write`
-returns only after the commit: what was answered is on disk.
+A write transaction holds the audit log's head from its start (SQLite: ``BEGIN IMMEDIATE``; PostgreSQL: a row
+lock), so writers stand in one line and every one of them sees what the previous one committed.
+:meth:`Database.write` returns only after the commit: what was answered is on disk.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The attestation CA's two steps over a database: challenge a TPM, certify its key once it has answered.
 
-The secret itself is never stored, only its SHA-256 (it has 256 random bits), so that whoever reads the database
-cannot answer in a TPM's place. An enrolment is spent by the first answer, right or wrong.
+The secret itself is never stored, only its SHA-256 (it has 256 random bits), so that whoever reads the
+database cannot answer in a TPM's place. An enrolment is spent by the first answer, right or wrong.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
 
@@ -75,14 +76,14 @@ class Enrolments:
             )
         return challenge
 
-    def finish(self, id: str, secret: bytes, at: datetime) -> bytes:
+    def finish(self, enrolment: str, secret: bytes, at: datetime) -> bytes:
         """The AK certificate (DER) for the activated secret.
 
         Raises:
             Refusal: ``service.enrolment.unknown`` (404), ``.used`` (409), ``.expired`` (410), or
                 ``evidence.tpm2.activation-failed`` (403) for a wrong secret, which spends the enrolment too.
         """
-        row = self._spend(id, at)
+        row = self._spend(enrolment, at)
         if not hmac.compare_digest(hashlib.sha256(secret).digest(), bytes(row.secret_sha256)):
             raise Refusal(
                 403,
@@ -90,35 +91,38 @@ class Enrolments:
                 "the secret is not the one in the credential",
                 remedy="enrol again, and activate the credential in the TPM of the EK certificate",
             )
-        enrolment = Enrolment(bytes(row.ak_public), bytes(row.ek_certificate))
+        keys = Enrolment(bytes(row.ak_public), bytes(row.ek_certificate))
         with _translated():
-            certificate = self.registrar.issue(Pending(enrolment, secret, at), secret, at)
+            certificate = self.registrar.issue(Pending(keys, secret, at), secret, at)
         with self.database.write() as connection:
             connection.execute(
-                update(schema.enrolments).where(_TABLE.id == id).values(certificate=certificate)
+                update(schema.enrolments).where(_TABLE.id == enrolment).values(certificate=certificate)
             )
-            issued = connection.execute(select(schema.enrolments).where(_TABLE.id == id)).one()
+            issued = connection.execute(select(schema.enrolments).where(_TABLE.id == enrolment)).one()
             audit.append(connection, "certificate", certificate_entry(issued))
         return certificate
 
-    def _spend(self, id: str, at: datetime) -> Row[tuple[object, ...]]:
+    def _spend(self, enrolment: str, at: datetime) -> Row[Any]:
         """Claim the one answer; of two that race exactly one gets the row."""
         with self.database.write() as connection:
             changed = connection.execute(
                 update(schema.enrolments)
-                .where(_TABLE.id == id, _TABLE.spent_at.is_(None), _TABLE.expires_at >= to_ticks(at))
+                .where(_TABLE.id == enrolment, _TABLE.spent_at.is_(None), _TABLE.expires_at >= to_ticks(at))
                 .values(spent_at=to_ticks(at))
             )
-            row = connection.execute(select(schema.enrolments).where(_TABLE.id == id)).one_or_none()
+            row = connection.execute(select(schema.enrolments).where(_TABLE.id == enrolment)).one_or_none()
             if row is None:
-                raise unknown("enrolment", id[:16])
+                raise unknown("enrolment", enrolment[:16])
             if changed.rowcount == 1:
                 return row
             if row.spent_at is not None:
                 raise Refusal(
-                    409, "service.enrolment.used", f"enrolment {id[:16]} was answered", remedy="enrol again"
+                    409,
+                    "service.enrolment.used",
+                    f"enrolment {enrolment[:16]} was answered",
+                    remedy="enrol again",
                 )
-            expired = f"enrolment {id[:16]} expired at {to_text(row.expires_at)}"
+            expired = f"enrolment {enrolment[:16]} expired at {to_text(row.expires_at)}"
             raise Refusal(410, "service.enrolment.expired", expired, remedy="enrol again")
 
 

@@ -15,8 +15,8 @@ def verification_entry(row: Row[Any]) -> dict[str, Any]:
     """A row of ``verifications``: also what the service answers about one."""
     return {
         "id": row.id,
-        "recordedAt": to_text(row.recorded_at),
-        "askedAt": to_text(row.asked_at),
+        "recorded_at": to_text(row.recorded_at),
+        "asked_at": to_text(row.asked_at),
         "affidavit": row.affidavit,
         "report": row.report,
         "receipt": row.receipt,
@@ -26,10 +26,10 @@ def verification_entry(row: Row[Any]) -> dict[str, Any]:
         "nonce": row.nonce,
         "verdict": row.verdict,
         "code": row.code,
-        "scorePermille": row.score,
+        "score_permille": row.score,
         "policy": row.policy,
         "version": row.version,
-        "reuseOf": row.reuse_of,
+        "reuse_of": row.reuse_of,
     }
 
 
@@ -42,7 +42,7 @@ def model_entry(row: Row[Any]) -> dict[str, Any]:
         "size": row.size,
         "gates": row.gates,
         "profile": row.profile,
-        "addedAt": to_text(row.added_at),
+        "added_at": to_text(row.added_at),
     }
 
 
@@ -50,8 +50,8 @@ def certificate_entry(row: Row[Any]) -> dict[str, Any]:
     """A row of ``enrolments`` that ended in a certificate."""
     return {
         "id": row.id,
-        "issuedAt": to_text(row.spent_at),
-        "ekCertificate": hashlib.sha256(row.ek_certificate).hexdigest(),
-        "akPublic": hashlib.sha256(row.ak_public).hexdigest(),
+        "issued_at": to_text(row.spent_at),
+        "ek_certificate": hashlib.sha256(row.ek_certificate).hexdigest(),
+        "ak_public": hashlib.sha256(row.ak_public).hexdigest(),
         "certificate": hashlib.sha256(row.certificate).hexdigest(),
     }

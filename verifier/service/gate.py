@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
@@ -71,6 +72,7 @@ class Gate:
         requests: requests served at a time; further ones get ``service.busy`` (503), except ``/health``.
         body_bytes: largest body by (method, path); the others may have ``document_bytes``.
         document_bytes: see there.
+        body_seconds: a body must have arrived within this time.
     """
 
     def __init__(
@@ -81,8 +83,10 @@ class Gate:
         requests: int,
         body_bytes: Mapping[tuple[str, str], int],
         document_bytes: int,
+        body_seconds: float,
     ) -> None:
         self._app, self._metrics, self._requests = app, metrics, requests
+        self._body_seconds = body_seconds
         self._body_bytes, self._document_bytes = body_bytes, document_bytes
         self._inside = 0
 
@@ -106,7 +110,7 @@ class Gate:
             if self._inside > self._requests and scope["path"] != _UNBOUNDED:
                 raise busy(f"{self._requests} requests are being served")
             limit = self._body_bytes.get((scope["method"], scope["path"]), self._document_bytes)
-            await self._app(scope, _bounded(scope, receive, limit), sending)
+            await self._app(scope, _bounded(scope, receive, limit, self._body_seconds), sending)
         except Exception as error:
             refusal = as_refusal(error)
             if status:  # too late for another answer; the server closes the connection
@@ -127,20 +131,33 @@ class Gate:
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-def _bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
-    """``receive`` that refuses a body beyond ``limit`` bytes: by its stated length at once, else while it comes."""
+def _bounded(scope: Scope, receive: Receive, limit: int, seconds: float) -> Receive:
+    """``receive`` that refuses a body that is too large or too slow.
+
+    A stated length beyond ``limit`` is refused at once, an unstated one while it comes.
+    """
     stated = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-    refusal = Refusal(413, "service.body.too-large", f"a body of at most {limit} bytes is taken here")
+    too_large = Refusal(413, "service.body.too-large", f"a body of at most {limit} bytes is taken here")
     if stated.isdigit() and (len(stated) > 18 or int(stated) > limit):
-        raise refusal
-    seen = 0
+        raise too_large
+    deadline = asyncio.get_running_loop().time() + seconds
+    seen, complete = 0, False
 
     async def receiving() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, complete
+        if complete:  # what may still come is the news that the client has gone
+            return await receive()
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise Refusal(
+                408, "service.body.timeout", f"the body did not arrive within {seconds:g} s"
+            ) from None
         seen += len(message.get("body", b""))
+        complete = not message.get("more_body", False)
         if seen > limit:
-            raise refusal
+            raise too_large
         return message
 
     return receiving

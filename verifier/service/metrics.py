@@ -9,12 +9,15 @@ _SECONDS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 class Metrics:
-    """Labels take only values from fixed sets: route templates, statuses, verdicts, this service's own codes."""
+    """Labels take only values from fixed sets: route templates, statuses, verdicts, codes."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            "affidavit_verifier_requests", "Requests answered", ["method", "route", "status"], registry=self.registry
+            "affidavit_verifier_requests",
+            "Requests answered",
+            ["method", "route", "status"],
+            registry=self.registry,
         )
         self.verdicts = Counter(
             "affidavit_verifier_verdicts", "Verdicts recorded", ["verdict"], registry=self.registry

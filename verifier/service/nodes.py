@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Facts about a node's key, counted from what was recorded. Not a reputation.
 
-Only files whose receipt the key did sign count: anybody can write somebody's key into a file. A signed receipt can
-still be shown in a damaged file or under a wrong nonce, by anybody; so a REJECT here is no proof of a fault, counts
-are of distinct receipts, and the score of a receipt is the best that anyone showed for it.
+Only files whose receipt the key did sign count: anybody can write somebody's key into a file. A signed
+receipt can still be shown in a damaged file or under a wrong nonce, by anybody; so a REJECT here is no proof
+of a fault, counts are of distinct receipts, and the score of a receipt is the best that anyone showed for it.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def facts(database: Database, key: str) -> dict[str, Any] | None:
         counts = {row[0]: row[1] for row in connection.execute(by_verdict)}
         total = connection.execute(select(func.sum(best.c.score))).scalar_one()
     return {
-        "keyId": key,
-        "firstSeen": to_text(first),
-        "lastSeen": to_text(last),
+        "key_id": key,
+        "first_seen": to_text(first),
+        "last_seen": to_text(last),
         "verifications": shown,
         "receipts": receipts,
-        "receiptsByVerdict": {v.value: counts.get(v.value, 0) for v in Verdict if v is not Verdict.ERROR},
-        "noncesReused": reuses,
-        "meanScorePermille": int(total) // receipts,
+        "receipts_by_verdict": {v.value: counts.get(v.value, 0) for v in Verdict if v is not Verdict.ERROR},
+        "nonces_reused": reuses,
+        "mean_score_permille": int(total) // receipts,
     }

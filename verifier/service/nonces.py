@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Request nonces minted here: 32 random bytes, good for one verification, for a limited time.
 
-A nonce is spent in the same transaction that records the verification it served, by one conditional update: of
-two requests that race for it exactly one is recorded. Rows are kept for good, so that a spent or expired nonce is
-never mistaken for one that a client drew by itself.
+A nonce is spent in the same transaction that records the verification it served, by one conditional update:
+of two requests that race for it exactly one is recorded. Rows are kept for good, so that a spent or expired
+nonce is never mistaken for one that a client drew by itself.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Nonces:
         return nonce, expires
 
     def check(self, nonce: bytes, at: datetime) -> None:
-        """Refuse early what :func:`spend` would refuse; a nonce that was not minted here is the client's own."""
+        """Refuse early what :func:`spend` would refuse; a nonce not minted here is the client's own."""
         with self.database.read() as connection:
             _refuse_dead(connection, nonce, at)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What the service saw: one row for every verdict, chained into the audit log, committed before it is answered."""
+"""What the service saw: a row for every verdict, chained into the log, committed before the answer."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ table              one row for
 =================  ===================================================================================
 schema_version     each version of this schema that the database has had
 verifications      each verdict given
-seen_nonces        each (node, request nonce) under a valid node signature, with the first receipt that bore it
-nonces             each nonce minted here
+seen_nonces        each (node, request nonce) under a valid node signature, with the first receipt that bore
+it nonces             each nonce minted here
 models             each circuit given to the service
 enrolments         each challenge sent to a TPM, and the certificate it ended in
 audit              each entry of the append-only log; ``audit_head`` is its last link and its lock

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from verifier.errors import OperationalError
 
@@ -27,7 +28,6 @@ class Limits:
         outstanding: unspent nonces, and unfinished enrolments, alive at a time.
         free_bytes: room that must be left where blobs are kept.
         loaded_circuits: circuits kept in memory.
-        page: most rows in one answer.
     """
 
     affidavit_bytes: int = 64 << 20
@@ -41,7 +41,6 @@ class Limits:
     outstanding: int = 10_000
     free_bytes: int = 256 << 20
     loaded_circuits: int = 4
-    page: int = 500
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -60,7 +59,8 @@ class Settings:
     Attributes:
         database: ``sqlite:///FILE`` or ``postgresql://...``.
         blobs: folder for content by SHA-256.
-        policies: policy files; the first is the default one. Without any, the built-in policy, which trusts nobody.
+        policies: policy files; the first is the default one. Without any, the built-in policy, which trusts
+            nobody.
         host, port: where to listen.
         token_file: file with the bearer token that writing needs; ``None`` lets everybody write.
         public_reads: whether reading needs no token.
@@ -81,12 +81,13 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read ``AFFIDAVIT_VERIFIER_DATABASE``, ``_BLOBS``, ``_POLICIES`` (separated by ``:``), ``_HOST``, ``_PORT``,
-        ``_TOKEN_FILE``, ``_PUBLIC_READS`` (``yes`` or ``no``), ``_REGISTRAR_KEY``, ``_REGISTRAR_CERTIFICATE`` and
-        ``_LIMIT_<NAME>`` for each limit.
+        """Read ``AFFIDAVIT_VERIFIER_DATABASE``, ``_BLOBS``, ``_POLICIES`` (separated by ``:``), ``_HOST``,
+        ``_PORT``, ``_TOKEN_FILE``, ``_PUBLIC_READS`` (``yes`` or ``no``), ``_REGISTRAR_KEY``,
+        ``_REGISTRAR_CERTIFICATE`` and ``_LIMIT_<NAME>`` for each limit.
 
         Raises:
-            OperationalError: ``service.settings.malformed``, also for a variable of this prefix that is unknown.
+            OperationalError: ``service.settings.malformed``, also for a variable of this prefix that is
+                unknown.
         """
         given = {
             name.removeprefix(PREFIX).lower(): value
@@ -98,7 +99,7 @@ class Settings:
             for name in sorted(given)
             if name.startswith("limit_")
         }
-        unknown = sorted(given.keys() - {field.name for field in fields(cls)} | {"limits"} & given.keys())
+        unknown = sorted(given.keys() - ({field.name for field in fields(cls)} - {"limits"}))
         unknown += sorted(
             f"limit_{name}" for name in limits.keys() - {field.name for field in fields(Limits)}
         )
@@ -108,9 +109,8 @@ class Settings:
                 f"unknown settings {[PREFIX + name.upper() for name in unknown]}",
             )
         settings = cls(limits=replace(Limits(), **limits))
-        for name, value in given.items():
-            settings = replace(settings, **{name: _value(name, value)})
-        return settings
+        chosen: dict[str, Any] = {name: _value(name, value) for name, value in given.items()}
+        return replace(settings, **chosen)
 
 
 def _integer(name: str, text: str) -> int:

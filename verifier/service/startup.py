@@ -61,8 +61,8 @@ def assemble(settings: Settings, clock: Clock) -> Parts:
     """Read what the settings name, open the database, make or check its schema.
 
     Raises:
-        OperationalError: ``service.settings.malformed``, ``service.settings.unreadable``, ``service.database.*``,
-            ``service.schema.*``, ``service.storage.unavailable``.
+        OperationalError: ``service.settings.malformed``, ``service.settings.unreadable``,
+            ``service.database.*``, ``service.schema.*``, ``service.storage.unavailable``.
     """
     limits = settings.limits
     token = None

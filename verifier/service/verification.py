@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """One question to the service, from bytes to a recorded verdict.
 
-The core decides; this module brings it what the service knows (policy, model, nonce) and keeps what came out. A
-model is brought only if the caller names it or the policy lists it: that somebody uploaded it makes it nobody's
-choice.
+The core decides; this module brings it what the service knows (policy, model, nonce) and keeps what came out.
+A model is brought only if the caller names it or the policy lists it: that somebody uploaded it makes it
+nobody's choice.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ class Verification:
     policies: Mapping[str, Policy]
     version: str
 
-    def policy(self, id: str | None) -> Policy:
+    def policy(self, key: str | None) -> Policy:
         """The policy with this id. Raises ``service.policy.unknown`` (404)."""
-        if id is None:
+        if key is None:
             return next(iter(self.policies.values()))
-        if id not in self.policies:
-            raise unknown("policy", id[:16])
-        return self.policies[id]
+        if key not in self.policies:
+            raise unknown("policy", key[:16])
+        return self.policies[key]
 
     def decide(self, affidavit: bytes, question: Question) -> Seen:
         """Verify; changes nothing, so it may be given up at any time.
@@ -90,7 +90,9 @@ class Verification:
         result = verify(affidavit, at=question.at, policy=policy, known=known)
         if result.verdict is Verdict.ERROR:
             raise OperationalError(result.code, result.message, remedy=result.remedy)
-        report = json.dumps(result_json(result, question.at), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        report = json.dumps(
+            result_json(result, question.at), sort_keys=True, separators=(",", ":"), allow_nan=False
+        )
         return Seen(
             affidavit,
             report.encode(),
@@ -107,7 +109,8 @@ class Verification:
         """Commit the verdict, then render it."""
         row, head = self.records.add(seen, at)
         audit = {"seq": head.seq, "digest": head.digest.hex()}
-        return json.loads(seen.report) | recorded(row) | {"audit": audit}
+        report: dict[str, Any] = json.loads(seen.report)
+        return report | recorded(row) | {"audit": audit}
 
     def recall(self, number: int) -> dict[str, Any]:
         """What :meth:`record` returned for this number, less the audit log's head of that moment.
@@ -120,8 +123,11 @@ class Verification:
             raise unknown("verification", str(number))
         report = self.records.blobs.get(row.report)
         if report is None:
-            raise OperationalError("service.blob.missing", f"the report of verification {number} is not there")
-        return json.loads(report) | recorded(row)
+            raise OperationalError(
+                "service.blob.missing", f"the report of verification {number} is not there"
+            )
+        rendered: dict[str, Any] = json.loads(report)
+        return rendered | recorded(row)
 
 
 def recorded(row: Any) -> dict[str, Any]:
@@ -131,7 +137,8 @@ def recorded(row: Any) -> dict[str, Any]:
         findings.append(
             {
                 "code": "service.nonce.reused",
-                "message": f"this node's key bore the same nonce on another receipt, in verification {row.reuse_of}",
+                "message": "this node's key bore the same nonce on another receipt,"
+                f" in verification {row.reuse_of}",
                 "remedy": "compare the two receipts: a nonce belongs to one request and one answer",
                 "verification": row.reuse_of,
             }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """A bounded number of expensive jobs, each in a thread and under a wall-clock bound.
 
-A slot is taken before the body is read, so that memory is bounded too, and is given back only when its thread has
-really ended: a job that overran its time still counts, since Python cannot stop a thread.
+A slot is taken before the body is read, so that memory is bounded too, and is given back only when its thread
+has really ended: a job that overran its time still counts, since Python cannot stop a thread.
 """
 
 from __future__ import annotations

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The evidence of this machine, as the command line opens it, and the certificate that enrolment left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from attestation.producers import Producer, detect
+from attestation.simulated import SimulatedEvidence
+
+AK_CERTIFICATE = "ak-certificate.der"
+
+
+def open_producer(choice: str, tcti: str, folder: Path, notes: Console) -> Producer | None:
+    """The source of evidence for ``choice`` (``auto``, ``tpm``, ``simulated``, ``none``).
+
+    Says on ``notes`` in one line when evidence is simulated or the TPM is not enrolled.
+
+    Raises:
+        attestation.EvidenceError: the TPM was asked for and cannot be used.
+    """
+    if choice == "none":
+        return None
+    device = next(candidate for candidate in detect() if candidate.name == "tpm2-device")
+    if choice == "simulated" or (choice == "auto" and not device.available and not tcti):
+        reason = "as asked" if choice == "simulated" else device.reason
+        remedy = f" ({device.remedy})" if device.remedy and choice == "auto" else ""
+        notes.print(
+            f"[yellow]note[/] evidence is simulated and proves nothing: {escape(reason + remedy)}",
+            highlight=False,
+        )
+        return SimulatedEvidence()
+    return open_tpm(tcti, folder, notes)
+
+
+def open_tpm(tcti: str, folder: Path, notes: Console) -> Producer:
+    """This machine's TPM, with the AK certificate from an earlier enrolment if there is one."""
+    from attestation.tpm2.device import DEVICE_TCTI, TpmDevice
+    from attestation.tpm2.producer import Tpm2Producer
+
+    device = TpmDevice(tcti or DEVICE_TCTI)
+    try:
+        producer = Tpm2Producer(device)
+    except BaseException:
+        device.close()
+        raise
+    certificate = folder / AK_CERTIFICATE
+    if certificate.exists():
+        producer.certify(certificate.read_bytes())
+    else:
+        notes.print(
+            "[yellow]note[/] this TPM is not enrolled, so verifiers cannot tie its key to it: "
+            "affidavit node enrol --verifier URL",
+            highlight=False,
+        )
+    return producer

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""``affidavit run``: one inference on this machine, without a server."""
+
+from __future__ import annotations
+
+import secrets
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from affidavit.cli import files
+from affidavit.cli.verify import JsonOption, NonceOption
+from affidavit.cli.where import DataOption, data_folder
+from circuits import decode_outputs
+
+
+class EvidenceChoice(Enum):
+    """Where evidence comes from."""
+
+    auto = "auto"
+    tpm = "tpm"
+    simulated = "simulated"
+    none = "none"
+
+
+EvidenceOption = Annotated[
+    EvidenceChoice,
+    typer.Option("--evidence", help="Of the machine; auto: its TPM if it has one, else simulated."),
+]
+TctiOption = Annotated[str, typer.Option("--tcti", help="How to reach the TPM (tpm2-tss TCTI string).")]
+
+
+def run_command(
+    circuit: Annotated[Path, typer.Argument(metavar="CIRCUIT", help="A circuit file.")],
+    inputs: Annotated[Path, typer.Option("--input", help="Inputs (.npz: real arrays by input name, batch first).")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the affidavit goes.")],
+    nonce: NonceOption = None,
+    policy: Annotated[Path | None, typer.Option("--policy", help="Name this policy in the receipt.")] = None,
+    evidence: EvidenceOption = EvidenceChoice.auto,
+    tcti: TctiOption = "",
+    data: DataOption = None,
+    embed_model: Annotated[bool, typer.Option("--embed-model", help="Carry the circuit in the affidavit.")] = False,
+    embed_input: Annotated[bool, typer.Option("--embed-input", help="Carry the input in the affidavit.")] = False,
+    prove: Annotated[bool, typer.Option("--prove", help="Prove the inference (refused: not built in yet).")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Run encrypted (refused: not built in yet).")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a circuit on an input and write the answer with its affidavit."""
+    import fhe
+    from affidavit.cli.evidence import open_producer
+    from node.node import Node
+    from node.request import RealInput, Request
+    from prover import require_proof_system
+
+    if prove:
+        require_proof_system()
+    if private:
+        fhe.require_encrypted_execution()
+    loaded = files.read_circuit(circuit)
+    arrays = files.read_arrays(inputs)
+    drawn = files.parse_hex32(nonce, "--nonce") if nonce else secrets.token_bytes(32)
+    demanded = files.read_policy(policy).id
+    notes = Console(stderr=True)
+    folder = data_folder(data)
+    producer = open_producer(evidence.value, tcti, folder, notes)
+    with Node(folder, producer) as node:
+        node.models.put(circuit.read_bytes(), name=circuit.stem)
+        request = Request(loaded.digest, drawn, RealInput(arrays), demanded, embed_model, embed_input)
+        answered = node.run(request)
+    files.write_bytes(output, answered.affidavit)
+    answer = decode_outputs(loaded, answered.output.tensors)
+    console = Console()
+    if as_json:
+        console.print_json(
+            data={
+                "affidavit": str(output),
+                "nonce": drawn.hex(),
+                "circuit": loaded.digest.hex(),
+                "evidence": [item.type for item in answered.receipt.evidence],
+                "answer": {name: array.tolist() for name, array in answer.items()},
+            }
+        )
+        return
+    for name, array in answer.items():
+        console.print(f"{escape(name)} {list(array.shape)}: {escape(str(array))}", highlight=False)
+    console.print(f"nonce {drawn.hex()}", highlight=False)
+    console.print(f"affidavit {escape(str(output))} ({len(answered.affidavit)} bytes)", highlight=False)

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Where a node keeps its keys and models: an option, an environment variable, or the user's data folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="AFFIDAVIT_DATA", help="The node's folder: keys, models, jobs."),
+]
+
+
+def data_folder(given: Path | None) -> Path:
+    """``given``, or ``$XDG_DATA_HOME/affidavit/node`` (XDG base directory specification 0.8)."""
+    if given is not None:
+        return given
+    base = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "share") / "affidavit" / "node"

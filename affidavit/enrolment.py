@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Enrolling a TPM with a verifying service: two requests, and the AK has a certificate."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+import httpx
+
+from attestation.tpm2.credential import Credential
+from attestation.tpm2.producer import Tpm2Producer
+from verifier.errors import MalformedError, OperationalError, RejectedError
+
+TIMEOUT_SECONDS = 30.0
+MAX_ANSWER_BYTES = 1 << 16
+
+
+def enrol(
+    producer: Tpm2Producer,
+    url: str,
+    *,
+    token: str | None = None,
+    transport: httpx.BaseTransport | None = None,
+) -> bytes:
+    """The AK certificate (DER) that the service at ``url`` issues after credential activation.
+
+    Raises:
+        OperationalError: ``enrolment.unreachable``.
+        RejectedError: ``enrolment.refused``, with the service's own code and message.
+        MalformedError: ``enrolment.answer.malformed``.
+    """
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    enrolment = producer.enrolment()
+    with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS, transport=transport) as http:
+        challenge = _post(
+            http,
+            "/v1/enrolments",
+            {
+                "ek_certificate": _encode(enrolment.ek_certificate),
+                "ek_chain": _encode(enrolment.ek_chain),
+                "ak_public": _encode(enrolment.ak_public),
+            },
+        )
+        credential = Credential(
+            blob=_decode(challenge, "credential_blob"),
+            encrypted_secret=_decode(challenge, "encrypted_secret"),
+        )
+        secret = producer.activate(credential)
+        answer = _post(http, f"/v1/enrolments/{challenge.get('id')}", {"secret": _encode(secret)})
+    return _decode(answer, "der")
+
+
+def _encode(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _decode(answer: dict[str, Any], key: str) -> bytes:
+    try:
+        return base64.b64decode(answer[key], validate=True)
+    except (KeyError, TypeError, binascii.Error, ValueError):
+        raise MalformedError("enrolment.answer.malformed", f"the service's answer has no base64 {key!r}") from None
+
+
+def _post(http: httpx.Client, path: str, body: dict[str, str]) -> dict[str, Any]:
+    try:
+        response = http.post(path, json=body)
+    except httpx.HTTPError as error:
+        raise OperationalError(
+            "enrolment.unreachable", f"{http.base_url}: {error}", remedy="check the verifier's URL"
+        ) from None
+    try:
+        answer = response.json() if len(response.content) <= MAX_ANSWER_BYTES else None
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise MalformedError("enrolment.answer.malformed", f"status {response.status_code} without a JSON object")
+    if response.is_error:
+        raise RejectedError(
+            "enrolment.refused",
+            f"{answer.get('code', response.status_code)}: {answer.get('message', 'no reason given')}",
+            remedy=str(answer.get("remedy", "")),
+        )
+    return answer

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The JSON that goes in and out, as pydantic models: what OpenAPI says is what is sent."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Hex16 = Annotated[str, Field(pattern="^[0-9a-f]{32}$", min_length=32, max_length=32)]
+Hex32 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", min_length=64, max_length=64)]
+Hex64 = Annotated[str, Field(pattern="^[0-9a-f]{128}$", min_length=128, max_length=128)]
+Base64 = Annotated[str, Field(pattern="^[A-Za-z0-9+/]*={0,2}$", description="RFC 4648, section 4")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ErrorBody(_Model):
+    """Every answer that is not a success."""
+
+    code: Annotated[str, Field(description="stable, dotted, lower-case")]
+    message: Annotated[str, Field(description="what was observed, what was required")]
+    remedy: Annotated[str, Field(description="what to do about it; may be empty")]
+
+
+class Submission(BaseModel):
+    """A request for one inference, with exactly one of `inputs`, `opening` and `sealed`.
+
+    Read by `node.submission`, which is stricter than any schema; this is its description.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "oneOf": [{"required": ["inputs"]}, {"required": ["opening"]}, {"required": ["sealed"]}]
+        },
+    )
+
+    model: Annotated[Hex32, Field(description="circuit digest")]
+    nonce: Annotated[Hex32, Field(description="drawn by the client, once per request; the idempotency key")]
+    policy: Annotated[Hex32, Field(description="SHA-256 of the client's policy file")] = "0" * 64
+    inputs: Annotated[
+        dict[str, list[Any]],
+        Field(description="nested lists of numbers by input name, batch outermost", min_length=1),
+    ] = Field(default_factory=dict)
+    opening: Annotated[
+        Base64, Field(description="encoded integers without salt (affidavit@v1, section 4)")
+    ] = ""
+    sealed: Annotated[Base64, Field(description="a sealed-input@v1 box")] = ""
+    embed_circuit: Annotated[bool, Field(description="the affidavit carries the circuit file")] = False
+    embed_input: Annotated[
+        bool, Field(description="the affidavit carries the input; not for sealed ones")
+    ] = False
+
+
+class JobBody(_Model):
+    """State of a request. URLs are relative to the server; `null` while there is nothing behind them."""
+
+    id: Hex16
+    state: Literal["queued", "running", "done", "failed"]
+    model: Hex32
+    nonce: Hex32
+    received_at: Annotated[str, Field(description="RFC 3339, the node's clock")]
+    finished_at: str | None
+    error: Annotated[ErrorBody | None, Field(description="why the job failed")]
+    status_url: str
+    affidavit_url: str | None
+    sealed_answer_url: str | None
+
+
+class EvidenceBody(_Model):
+    """One piece of evidence: its format and its native parts, base64 by member name."""
+
+    type: str
+    members: dict[str, Base64]
+
+
+class KeysBody(_Model):
+    """The node's public keys, and what vouches for them over the caller's challenge (sealed@v1, section 4)."""
+
+    signing: Annotated[Hex32, Field(description="Ed25519")]
+    sealing: Annotated[Hex32, Field(description="X25519")]
+    challenge: Hex32
+    signature: Annotated[Hex64, Field(description="Ed25519 over the keys message")]
+    evidence: list[EvidenceBody]
+
+
+class PortBody(_Model):
+    """One input or output: real value = integer * scale; an input is accepted in [low, high] only."""
+
+    name: str
+    shape: Annotated[list[int], Field(description="per sample; the batch is one more axis in front")]
+    dtype: str
+    scale: float
+    low: float
+    high: float
+
+
+class ModelBody(_Model):
+    """A model that this node runs."""
+
+    digest: Annotated[Hex32, Field(description="circuit digest: what requests and affidavits name")]
+    weights: Hex32
+    file: Annotated[Hex32, Field(description="SHA-256 of the circuit file")]
+    name: str
+    profile: str
+    size: Annotated[int, Field(description="bytes of the circuit file")]
+    inputs: list[PortBody]
+    outputs: list[PortBody]
+
+
+class ModelsBody(_Model):
+    """All models, by digest."""
+
+    models: list[ModelBody]
+
+
+class HealthBody(_Model):
+    """The service answers, and so does its database."""
+
+    status: Literal["ok"]
+    evidence: Annotated[str, Field(description="where the node's evidence comes from, for people")]
+    simulated: Annotated[bool, Field(description="whether that evidence is simulated and so proves nothing")]
+    pending: Annotated[int, Field(description="jobs that wait or run")]
+    queue: Annotated[int, Field(description="how many may")]
