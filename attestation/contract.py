@@ -86,9 +86,7 @@ class Member:
 class Appraise(Protocol):
     """The signature that each format's `appraise` has; `trust` is the format's own dataclass."""
 
-    def __call__(
-        self, members: Mapping[str, bytes], *, challenge: bytes, at: datetime, trust: Any
-    ) -> Appraisal: ...
+    def __call__(self, members: Mapping[str, bytes], *, challenge: bytes, at: datetime, trust: Any) -> Appraisal: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,9 +62,7 @@ class Reader:
     def done(self) -> None:
         """Refuse trailing bytes."""
         if self.left:
-            raise MalformedError(
-                f"{self.prefix}-trailing", f"{self.left} bytes after the end at offset {self.offset}"
-            )
+            raise MalformedError(f"{self.prefix}-trailing", f"{self.left} bytes after the end at offset {self.offset}")
 
     def fail(self, message: str) -> NoReturn:
         """Refuse what was read."""

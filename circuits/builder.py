@@ -66,9 +66,7 @@ class CircuitBuilder:
         The accepted real range defaults to [lo*scale, hi*scale]. Returns the tensor's index.
         """
         if self._gates:
-            raise MalformedError(
-                "circuit.graph.order", f"input {name!r} comes after a gate; required before all gates"
-            )
+            raise MalformedError("circuit.graph.order", f"input {name!r} comes after a gate; required before all gates")
         self._claim(name)
         tensor = Tensor(name, tuple(int(d) for d in shape), int(lo), int(hi))
         check_shape(name, tensor.shape)
@@ -85,9 +83,7 @@ class CircuitBuilder:
         """An integer array below 2^53 in magnitude, stored in the narrowest type. Returns its index."""
         text(name, "constant name")
         if any(c.name == name for c in self._constants):
-            raise MalformedError(
-                "circuit.graph.name", f"constant {name!r} exists already; required distinct names"
-            )
+            raise MalformedError("circuit.graph.name", f"constant {name!r} exists already; required distinct names")
         self._constants.append(make_constant(name, array))
         return len(self._constants) - 1
 
@@ -97,7 +93,7 @@ class CircuitBuilder:
         name: str,
         inputs: Sequence[int],
         constants: Sequence[int] = (),
-        **attributes: int | bool | Sequence[int],
+        **attributes: int | bool | Sequence[int] | np.integer | npt.NDArray[np.integer],
     ) -> int:
         """A gate over tensors and constants by index. Returns the index of the tensor it produces."""
         if any(not 0 <= i < len(self._tensors) for i in inputs) or any(
@@ -123,9 +119,7 @@ class CircuitBuilder:
         Real value = integer * scale; with an integer `dtype` (arg_max) the integer itself.
         """
         if not 0 <= tensor < len(self._tensors):
-            raise MalformedError(
-                "circuit.graph.index", f"output {name!r} is tensor {tensor} of {len(self._tensors)}"
-            )
+            raise MalformedError("circuit.graph.index", f"output {name!r} is tensor {tensor} of {len(self._tensors)}")
         text(name, "output name")
         bounds = self._tensors[tensor]
         port = Port(name, tensor, dtype, float(scale), bounds.lo * float(scale), bounds.hi * float(scale))
@@ -164,13 +158,11 @@ class CircuitBuilder:
     def _claim(self, name: str) -> None:
         text(name, "tensor name")
         if name in self._names:
-            raise MalformedError(
-                "circuit.graph.name", f"tensor {name!r} exists already; required distinct names"
-            )
+            raise MalformedError("circuit.graph.name", f"tensor {name!r} exists already; required distinct names")
         self._names.add(name)
 
 
-def _plain(value: int | bool | Sequence[int]) -> Attribute:
+def _plain(value: int | bool | Sequence[int] | np.integer | npt.NDArray[np.integer]) -> Attribute:
     """numpy integers and lists to plain ints and tuples."""
     if isinstance(value, bool | np.bool_):
         return bool(value)

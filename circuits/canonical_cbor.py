@@ -39,9 +39,7 @@ def encode(value: object) -> bytes:
         try:
             text = value.encode()
         except UnicodeEncodeError:
-            raise MalformedError(
-                "circuit.cbor.value", "text with a lone surrogate; required Unicode"
-            ) from None
+            raise MalformedError("circuit.cbor.value", "text with a lone surrogate; required Unicode") from None
         return _head(_TEXT, len(text)) + text
     if isinstance(value, list | tuple):
         return _head(_ARRAY, len(value)) + b"".join(map(encode, value))
@@ -60,9 +58,7 @@ def decode(data: bytes, *, max_depth: int, max_items: int) -> CborValue:
     reader = _Reader(data, max_items)
     value = reader.value(max_depth)
     if reader.at != len(data):
-        raise MalformedError(
-            "circuit.cbor.trailing", f"{len(data) - reader.at} bytes after the value; required 0"
-        )
+        raise MalformedError("circuit.cbor.trailing", f"{len(data) - reader.at} bytes after the value; required 0")
     return value
 
 
@@ -136,9 +132,7 @@ class _Reader:
         size = _SIZES[info]
         argument = int.from_bytes(self.take(size), "big")
         if argument < (24 if size == 1 else 1 << (4 * size)):
-            raise MalformedError(
-                "circuit.cbor.not-canonical", f"{argument} is not in its shortest form at {start}"
-            )
+            raise MalformedError("circuit.cbor.not-canonical", f"{argument} is not in its shortest form at {start}")
         return argument
 
     def room(self, count: int, start: int) -> None:
@@ -153,9 +147,7 @@ class _Reader:
         layout = _FLOATS[info]
         value: float = struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
         if not math.isfinite(value) or _float(value) != self.data[start : self.at]:
-            raise MalformedError(
-                "circuit.cbor.not-canonical", f"float at offset {start}: not finite or not shortest"
-            )
+            raise MalformedError("circuit.cbor.not-canonical", f"float at offset {start}: not finite or not shortest")
         return value
 
     def text(self, length: int, start: int) -> str:
@@ -174,9 +166,7 @@ class _Reader:
                 raise MalformedError("circuit.cbor.type", f"map key at offset {start} is not text")
             encoded = self.data[start : self.at]
             if encoded <= before:
-                raise MalformedError(
-                    "circuit.cbor.not-canonical", f"map key {key[:64]!r} is out of order or repeated"
-                )
+                raise MalformedError("circuit.cbor.not-canonical", f"map key {key[:64]!r} is out of order or repeated")
             before = encoded
             result[key] = self.value(depth - 1)
         return result

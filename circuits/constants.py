@@ -18,17 +18,13 @@ def narrowest(lo: int, hi: int) -> np.dtype[np.signedinteger]:
     for kind in _TYPES:
         if np.iinfo(kind).min <= lo and hi <= np.iinfo(kind).max:
             return np.dtype(kind)
-    raise MalformedError(
-        "circuit.constant.range", f"values in [{lo}, {hi}]; required below 2^53 in magnitude"
-    )
+    raise MalformedError("circuit.constant.range", f"values in [{lo}, {hi}]; required below 2^53 in magnitude")
 
 
 def make_constant(name: str, array: npt.ArrayLike) -> Constant:
     """A constant in its narrowest type, read-only, C order. Raises MalformedError (circuit.constant.*)."""
     given = np.asarray(array)
-    if given.dtype.kind not in "iu" or (
-        given.dtype.kind == "u" and given.size and int(given.max()) >= MAGNITUDE
-    ):
+    if given.dtype.kind not in "iu" or (given.dtype.kind == "u" and given.size and int(given.max()) >= MAGNITUDE):
         raise MalformedError(
             "circuit.constant.range", f"constant {name!r} ({given.dtype}): required integers below 2^53"
         )
@@ -48,12 +44,9 @@ def check_constant(constant: Constant) -> None:
     """Values below 2^53 in magnitude, in the narrowest type that holds them."""
     lo, hi = int(constant.data.min()), int(constant.data.max())
     if max(abs(lo), abs(hi)) >= MAGNITUDE:
-        raise MalformedError(
-            "circuit.constant.range", f"constant {constant.name!r} reaches 2^53; required below"
-        )
+        raise MalformedError("circuit.constant.range", f"constant {constant.name!r} reaches 2^53; required below")
     if constant.data.dtype != narrowest(lo, hi):
         raise MalformedError(
             "circuit.constant.not-canonical",
-            f"constant {constant.name!r} in [{lo}, {hi}] is {constant.data.dtype}; "
-            f"required {narrowest(lo, hi)}",
+            f"constant {constant.name!r} in [{lo}, {hi}] is {constant.data.dtype}; required {narrowest(lo, hi)}",
         )

@@ -40,9 +40,7 @@ def load_circuit(data: bytes) -> Circuit:
     _check_magic(data[: len(MAGIC)])
     size = int.from_bytes(data[len(MAGIC) : _PREFIX], "little")
     if size > MAX_HEADER:
-        raise MalformedError(
-            "circuit.header.too-large", f"header of {size} bytes; required at most {MAX_HEADER}"
-        )
+        raise MalformedError("circuit.header.too-large", f"header of {size} bytes; required at most {MAX_HEADER}")
     raw = bytes(data[_PREFIX : _PREFIX + size])
     if len(raw) < size:
         raise MalformedError("circuit.container.truncated", f"{len(raw)} bytes of header; required {size}")
@@ -68,9 +66,7 @@ def _check_magic(magic: bytes) -> None:
         return
     if magic[:7] == MAGIC[:7]:
         raise UnsupportedError("circuit.container.unknown-version", f"magic {magic!r}; required {MAGIC!r}")
-    raise MalformedError(
-        "circuit.container.magic", f"magic {magic!r}; required {MAGIC!r}", "is this a circuit file?"
-    )
+    raise MalformedError("circuit.container.magic", f"magic {magic!r}; required {MAGIC!r}", "is this a circuit file?")
 
 
 def _read_constants(body: memoryview, entries: tuple[ConstantEntry, ...]) -> tuple[Constant, ...]:
@@ -80,8 +76,7 @@ def _read_constants(body: memoryview, entries: tuple[ConstantEntry, ...]) -> tup
         if not 0 < count <= MAX_CONSTANT_ELEMENTS:
             raise MalformedError(
                 "circuit.constant.shape",
-                f"constant {entry.name!r} is {list(entry.shape)}; "
-                f"required 1 to {MAX_CONSTANT_ELEMENTS} elements",
+                f"constant {entry.name!r} is {list(entry.shape)}; required 1 to {MAX_CONSTANT_ELEMENTS} elements",
             )
         sizes.append(count * np.dtype(DTYPES[entry.dtype]).itemsize)
     if sum(sizes) != len(body):

@@ -71,8 +71,7 @@ def check_shape(name: str, shape: Shape) -> None:
     if len(shape) > MAX_RANK or any(d < 1 for d in shape) or np.prod(shape, dtype=object) > MAX_ELEMENTS:
         raise MalformedError(
             "circuit.tensor.shape",
-            f"tensor {name!r} is {list(shape)}; "
-            f"required at most {MAX_RANK} axes, sizes >= 1, {MAX_ELEMENTS} elements",
+            f"tensor {name!r} is {list(shape)}; required at most {MAX_RANK} axes, sizes >= 1, {MAX_ELEMENTS} elements",
         )
 
 

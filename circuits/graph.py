@@ -34,9 +34,7 @@ REAL_DTYPES = (
 def check_profile(profile: str) -> None:
     """Raises UnsupportedError for any arithmetic profile but the one implemented here."""
     if profile != PROFILE:
-        raise UnsupportedError(
-            "circuit.profile.unknown", f"arithmetic profile {profile!r}; known: {PROFILE!r}"
-        )
+        raise UnsupportedError("circuit.profile.unknown", f"arithmetic profile {profile!r}; known: {PROFILE!r}")
 
 
 def check_graph(
@@ -95,9 +93,7 @@ def check_wiring(
         if any(i >= index for i in gate.inputs) or any(i >= len(constants) for i in gate.constants):
             raise _graph("index", f"gate {gate.name!r} reads what is not there yet")
         if gate.name != tensors[index].name:
-            raise _graph(
-                "name", f"gate {gate.name!r} produces tensor {tensors[index].name!r}; required its own name"
-            )
+            raise _graph("name", f"gate {gate.name!r} produces tensor {tensors[index].name!r}; required its own name")
         used_tensors.update(gate.inputs)
         used_constants.update(gate.constants)
     for port in outputs:

@@ -95,9 +95,7 @@ def decode_header(header: bytes) -> Header:
     Raises MalformedError (circuit.cbor.*, circuit.header.*), UnsupportedError (circuit.header.unknown-format).
     """
     if len(header) > MAX_HEADER:
-        raise MalformedError(
-            "circuit.header.too-large", f"{len(header)} bytes; required at most {MAX_HEADER}"
-        )
+        raise MalformedError("circuit.header.too-large", f"{len(header)} bytes; required at most {MAX_HEADER}")
     fields = decode(header, max_depth=MAX_DEPTH, max_items=MAX_ITEMS)
     if not isinstance(fields, dict):
         raise MalformedError("circuit.header.type", "the header is not a map")
@@ -131,9 +129,7 @@ def _tensor(r: list[CborValue]) -> Tensor:
 def _constant(r: list[CborValue]) -> ConstantEntry:
     dtype = text(r[1], "constant dtype")
     if dtype not in DTYPES:
-        raise MalformedError(
-            "circuit.header.type", f"constant dtype {dtype!r}; required one of {sorted(DTYPES)}"
-        )
+        raise MalformedError("circuit.header.type", f"constant dtype {dtype!r}; required one of {sorted(DTYPES)}")
     if not isinstance(r[3], bytes) or len(r[3]) != 32:
         raise MalformedError("circuit.header.type", "a constant's sha256 is not 32 bytes")
     return ConstantEntry(text(r[0], "constant name"), dtype, indices(r[2], MAX_RANK), r[3])
@@ -147,9 +143,7 @@ def _gate(r: list[CborValue]) -> Gate:
         else:
             attributes[name] = value if isinstance(value, bool) else integer(value)
     inputs, constants = indices(r[2], MAX_OPERANDS), indices(r[4], MAX_OPERANDS)
-    return Gate(
-        text(r[0], "gate kind"), text(r[1], "gate name"), inputs, integer(r[3]), constants, attributes
-    )
+    return Gate(text(r[0], "gate kind"), text(r[1], "gate name"), inputs, integer(r[3]), constants, attributes)
 
 
 def _port(r: list[CborValue]) -> Port:
@@ -170,9 +164,7 @@ def records(value: CborValue, what: str, length: int, most: int) -> list[list[Cb
 def text(value: object, what: str) -> str:
     """Printable text of 1 to MAX_NAME bytes."""
     if not isinstance(value, str) or not 0 < len(value.encode()) <= MAX_NAME or not value.isprintable():
-        raise MalformedError(
-            "circuit.header.name", f"{what}: required printable text of 1 to {MAX_NAME} bytes"
-        )
+        raise MalformedError("circuit.header.name", f"{what}: required printable text of 1 to {MAX_NAME} bytes")
     return value
 
 

@@ -25,21 +25,16 @@ def encode_inputs(circuit: Circuit, arrays: Mapping[str, npt.NDArray[np.generic]
     for port in circuit.inputs:
         tensor, array = circuit.tensors[port.tensor], np.asarray(arrays[port.name])
         if array.dtype.name != port.dtype:
-            raise MalformedError(
-                "input.dtype", f"input {port.name!r} is {array.dtype}; required {port.dtype}"
-            )
+            raise MalformedError("input.dtype", f"input {port.name!r} is {array.dtype}; required {port.dtype}")
         _check_shape(port, array.shape, tensor.shape)
         real = array.astype(np.float64)
         if not np.isfinite(real).all():
-            raise MalformedError(
-                "input.not-finite", f"input {port.name!r} has NaN or infinite values; required finite"
-            )
+            raise MalformedError("input.not-finite", f"input {port.name!r} has NaN or infinite values; required finite")
         least, most = float(real.min()), float(real.max())
         if least < port.real_lo or most > port.real_hi:
             raise MalformedError(
                 "input.out-of-range",
-                f"input {port.name!r} is in [{least:g}, {most:g}]; "
-                f"required [{port.real_lo:g}, {port.real_hi:g}]",
+                f"input {port.name!r} is in [{least:g}, {most:g}]; required [{port.real_lo:g}, {port.real_hi:g}]",
             )
         rounded = np.floor(real / port.scale + 0.5)
         encoded[port.name] = np.clip(rounded, tensor.lo, tensor.hi).astype(np.int64)
@@ -63,8 +58,7 @@ def check_integers(circuit: Circuit, arrays: Mapping[str, IntArray]) -> None:
         if least < tensor.lo or most > tensor.hi:
             raise MalformedError(
                 "input.out-of-range",
-                f"input {port.name!r} holds integers in [{least}, {most}]; "
-                f"required [{tensor.lo}, {tensor.hi}]",
+                f"input {port.name!r} holds integers in [{least}, {most}]; required [{tensor.lo}, {tensor.hi}]",
             )
 
 
@@ -98,9 +92,7 @@ def _check_names(circuit: Circuit, given: Iterable[str]) -> None:
 def _check_batch(arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
     sizes = {np.shape(a)[0] if np.ndim(a) else 0 for a in arrays.values()}
     if len(sizes) != 1 or 0 in sizes:
-        raise MalformedError(
-            "input.batch", f"batch sizes {sorted(sizes)}; required one, the same for all, at least 1"
-        )
+        raise MalformedError("input.batch", f"batch sizes {sorted(sizes)}; required one, the same for all, at least 1")
 
 
 def _check_shape(port: Port, given: Shape, required: Shape) -> None:

@@ -34,14 +34,10 @@ JobId = Annotated[
     str,
     Path(alias="id", pattern="^[0-9a-f]{32}$", min_length=32, max_length=32, description="from submitting"),
 ]
-Digest = Annotated[
-    str, Path(pattern="^[0-9a-f]{64}$", min_length=64, max_length=64, description="circuit digest")
-]
+Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$", min_length=64, max_length=64, description="circuit digest")]
 Challenge = Annotated[
     str,
-    Query(
-        pattern="^[0-9a-f]{64}$", min_length=64, max_length=64, description="32 bytes, drawn by the caller"
-    ),
+    Query(pattern="^[0-9a-f]{64}$", min_length=64, max_length=64, description="32 bytes, drawn by the caller"),
 ]
 
 
@@ -56,9 +52,7 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
         500: "the node's own fault",
         503: "not now; try again after Retry-After",
     }
-    return {
-        status: {"model": schemas.ErrorBody, "description": meanings[status]} for status in sorted(statuses)
-    }
+    return {status: {"model": schemas.ErrorBody, "description": meanings[status]} for status in sorted(statuses)}
 
 
 def _binary(media_type: str, what: str) -> dict[int | str, dict[str, Any]]:
@@ -110,9 +104,7 @@ class _Routes:
 
     def models(self) -> schemas.ModelsBody:
         """The models that this node runs."""
-        models = [
-            schemas.ModelBody.model_validate(model.as_json()) for model in self._service.node.models.list()
-        ]
+        models = [schemas.ModelBody.model_validate(model.as_json()) for model in self._service.node.models.list()]
         return schemas.ModelsBody(models=models)
 
     def model(self, digest: Digest) -> Response:
@@ -162,9 +154,7 @@ def create_app(service: Service, metrics: Metrics) -> Guard:
     api.add_api_route("/v1/keys", routes.keys, methods=["GET"], responses=_refusals(400, 401, 500, 503))
     api.add_api_route("/v1/models", routes.models, methods=["GET"], responses=_refusals(401, 500))
     file = {**_binary(BINARY_TYPE, "the circuit file"), **_refusals(400, 401, 404, 500)}
-    api.add_api_route(
-        "/v1/models/{digest}", routes.model, methods=["GET"], responses=file, response_class=Response
-    )
+    api.add_api_route("/v1/models/{digest}", routes.model, methods=["GET"], responses=file, response_class=Response)
     text: dict[int | str, dict[str, Any]] = {
         200: {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}}
     }
@@ -215,9 +205,7 @@ def _job_body(job: Job) -> schemas.JobBody:
     here = f"/v1/inferences/{job.id}"
     error = None
     if job.error_code is not None:
-        error = schemas.ErrorBody(
-            code=job.error_code, message=job.error_message or "", remedy=job.error_remedy or ""
-        )
+        error = schemas.ErrorBody(code=job.error_code, message=job.error_message or "", remedy=job.error_remedy or "")
     return schemas.JobBody.model_validate(
         {
             "id": job.id,
@@ -235,11 +223,7 @@ def _job_body(job: Job) -> schemas.JobBody:
 
 
 def _time(milliseconds: int) -> str:
-    return (
-        datetime.fromtimestamp(milliseconds / 1000, UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z")
-    )
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _on_error(_: Request, error: Exception) -> Response:

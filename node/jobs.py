@@ -118,9 +118,7 @@ class JobStore:
         with _translated():
             parsed = make_url(url)
             sqlite = parsed.get_backend_name() == "sqlite"
-            options: dict[str, Any] = (
-                {"connect_args": {"timeout": BUSY_SECONDS}} if sqlite else {"pool_pre_ping": True}
-            )
+            options: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}} if sqlite else {"pool_pre_ping": True}
             self._engine = create_engine(parsed, **options)
             if sqlite:
                 event.listen(self._engine, "connect", _prepare_sqlite)
@@ -182,9 +180,7 @@ class JobStore:
         with self._write() as connection:
             mine = (JOBS.c.node == self._node, JOBS.c.state == RUNNING)
             hopeless = connection.execute(select(JOBS).where(*mine, JOBS.c.attempts >= most_attempts)).all()
-            connection.execute(
-                update(JOBS).where(*mine, JOBS.c.attempts < most_attempts).values(state=QUEUED)
-            )
+            connection.execute(update(JOBS).where(*mine, JOBS.c.attempts < most_attempts).values(state=QUEUED))
             return [_job(row) for row in hopeless]
 
     def expire(self, *, before_ms: int, keep: int) -> Sequence[Job]:
@@ -202,9 +198,7 @@ class JobStore:
     def referenced(self) -> set[str]:
         """Digests of all blobs that some job, of whatever node, still needs."""
         with self._read() as connection:
-            rows = connection.execute(
-                select(JOBS.c.body, JOBS.c.affidavit, JOBS.c.sealed, JOBS.c.state)
-            ).all()
+            rows = connection.execute(select(JOBS.c.body, JOBS.c.affidavit, JOBS.c.sealed, JOBS.c.state)).all()
         found = {row.body for row in rows if row.state in (QUEUED, RUNNING)}
         return found | {digest for row in rows for digest in (row.affidavit, row.sealed) if digest}
 
@@ -224,9 +218,7 @@ class JobStore:
 
     def _end(self, job_id: str, **values: Any) -> None:
         with self._write() as connection:
-            connection.execute(
-                update(JOBS).where(JOBS.c.id == job_id, JOBS.c.state == RUNNING).values(**values)
-            )
+            connection.execute(update(JOBS).where(JOBS.c.id == job_id, JOBS.c.state == RUNNING).values(**values))
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:

@@ -24,8 +24,7 @@ def to_arrays(circuit: Circuit, values: Mapping[str, object]) -> dict[str, npt.N
     """
     dtypes = {port.name: np.dtype(port.dtype) for port in circuit.inputs}
     return {
-        name: _to_array(name, value, dtypes[name]) if name in dtypes else np.zeros(1)
-        for name, value in values.items()
+        name: _to_array(name, value, dtypes[name]) if name in dtypes else np.zeros(1) for name, value in values.items()
     }
 
 

@@ -19,9 +19,7 @@ class Metrics:
             ["route", "status"],
             registry=self.registry,
         )
-        self.jobs = Counter(
-            "affidavit_node_jobs", "Finished jobs by outcome", ["outcome"], registry=self.registry
-        )
+        self.jobs = Counter("affidavit_node_jobs", "Finished jobs by outcome", ["outcome"], registry=self.registry)
         self.pending = Gauge("affidavit_node_pending_jobs", "Jobs that wait or run", registry=self.registry)
         self.stages = Histogram(
             "affidavit_node_stage_seconds",

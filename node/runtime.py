@@ -41,9 +41,7 @@ class Runtime:
 
     def __init__(self, circuit: Circuit, *, threads: int = 0, optimisation: Optimisation = "all") -> None:
         if threads < 0 or optimisation not in get_args(Optimisation):
-            raise OperationalError(
-                "node.runtime.option", f"threads {threads}, optimisation {optimisation!r} unknown"
-            )
+            raise OperationalError("node.runtime.option", f"threads {threads}, optimisation {optimisation!r} unknown")
         self._circuit = circuit
         self._threads = threads
         self._optimisation = optimisation
@@ -84,9 +82,7 @@ class Runtime:
         options.add_session_config_entry("session.set_denormal_as_zero", "0")
         options.add_session_config_entry("mlas.enable_gemm_fastmath_arm64_bfloat16", "0")
         try:
-            session = onnxruntime.InferenceSession(
-                emission.model, options, providers=["CPUExecutionProvider"]
-            )
+            session = onnxruntime.InferenceSession(emission.model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no other base
             raise OperationalError(
                 "node.runtime.load-failed", f"onnxruntime refuses the circuit: {_line(error)}"

@@ -33,9 +33,7 @@ class Submission(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={
-            "oneOf": [{"required": ["inputs"]}, {"required": ["opening"]}, {"required": ["sealed"]}]
-        },
+        json_schema_extra={"oneOf": [{"required": ["inputs"]}, {"required": ["opening"]}, {"required": ["sealed"]}]},
     )
 
     model: Annotated[Hex32, Field(description="circuit digest")]
@@ -45,14 +43,10 @@ class Submission(BaseModel):
         dict[str, list[Any]],
         Field(description="nested lists of numbers by input name, batch outermost", min_length=1),
     ] = Field(default_factory=dict)
-    opening: Annotated[
-        Base64, Field(description="encoded integers without salt (affidavit@v1, section 4)")
-    ] = ""
+    opening: Annotated[Base64, Field(description="encoded integers without salt (affidavit@v1, section 4)")] = ""
     sealed: Annotated[Base64, Field(description="a sealed-input@v1 box")] = ""
     embed_circuit: Annotated[bool, Field(description="the affidavit carries the circuit file")] = False
-    embed_input: Annotated[
-        bool, Field(description="the affidavit carries the input; not for sealed ones")
-    ] = False
+    embed_input: Annotated[bool, Field(description="the affidavit carries the input; not for sealed ones")] = False
 
 
 class JobBody(_Model):

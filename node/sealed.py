@@ -102,9 +102,7 @@ def seal_input(sealing_key: bytes, nonce: bytes, tensors: Mapping[str, IntArray]
         RejectedError: ``request.sealed.key-unusable`` for a key of small order.
     """
     if len(nonce) != NONCE_BYTES:
-        raise MalformedError(
-            "request.nonce.malformed", f"a nonce of {len(nonce)} bytes, required {NONCE_BYTES}"
-        )
+        raise MalformedError("request.nonce.malformed", f"a nonce of {len(nonce)} bytes, required {NONCE_BYTES}")
     opening, reply = Opening(tensors, secrets.token_bytes(SALT_BYTES)), ReplyKey()
     box = _seal(sealing_key, INPUT_MAGIC + nonce + reply.public + opening.encode())
     return SealedInput(box, reply, opening)
@@ -168,9 +166,7 @@ def _opening(data: bytes, code: str) -> Opening:
         opening = decode_tensors(data)
     except TensorsMalformedError:
         # What the box holds is private, so the message says nothing of it.
-        raise MalformedError(
-            f"{code}.malformed", "the box does not hold an opening in canonical form"
-        ) from None
+        raise MalformedError(f"{code}.malformed", "the box does not hold an opening in canonical form") from None
     if len(opening.salt) != SALT_BYTES:
         raise MalformedError(
             f"{code}.unsalted", f"a salt of {len(opening.salt)} bytes inside the box, required {SALT_BYTES}"

@@ -6,7 +6,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import uvicorn
 from attestation.producers import Producer
 from node.api import create_app
 from node.errors import OperationalError
+from node.guard import Guard
 from node.metrics import Metrics
 from node.node import Node
 from node.service import Service
@@ -25,9 +28,7 @@ BACKLOG = 128
 KEEP_ALIVE_SECONDS = 5
 
 
-def serve(
-    settings: Settings, producer: Producer | None, *, ready: Callable[[str], None] = lambda url: None
-) -> None:
+def serve(settings: Settings, producer: Producer | None, *, ready: Callable[[str], None] = lambda url: None) -> None:
     """Serve until SIGINT or SIGTERM. Then: no new requests, running inferences finish, queued ones stay on disk.
 
     Args:
@@ -40,11 +41,11 @@ def serve(
             ``node.token.*``, ``node.tls.unusable``.
     """
     with (
-        running(settings, producer) as (application, metrics),
+        running(settings, producer) as application,
         contextlib.closing(_listen(settings)) as listener,
+        _outliving_signals(),
     ):
-        del metrics
-        server = uvicorn.Server(_configuration(application, settings))
+        server = uvicorn.Server(configure(application, settings))
         host, port = listener.getsockname()[:2]
         scheme = "http" if settings.tls_key is None else "https"
         ready(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
@@ -52,7 +53,7 @@ def serve(
 
 
 @contextlib.contextmanager
-def running(settings: Settings, producer: Producer | None) -> Iterator[tuple[object, Metrics]]:
+def running(settings: Settings, producer: Producer | None) -> Iterator[Guard]:
     """Node, service and workers around an ASGI application; everything is closed at the end."""
     metrics = Metrics()
     with _locked(settings.data_dir):
@@ -70,9 +71,23 @@ def running(settings: Settings, producer: Producer | None) -> Iterator[tuple[obj
             workers = Workers(service, settings.workers, finished=metrics.finished)
             workers.start()
             try:
-                yield application, metrics
+                yield application
             finally:
                 workers.stop(settings.shutdown_seconds)
+
+
+@contextlib.contextmanager
+def _outliving_signals() -> Iterator[None]:
+    """uvicorn stops on a signal and then raises it again; by then there is still work to put in order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -112,9 +127,12 @@ def _listen(settings: Settings) -> socket.socket:
         ) from None
 
 
-def _configuration(application: object, settings: Settings) -> uvicorn.Config:
+def configure(application: Guard, settings: Settings) -> uvicorn.Config:
+    """uvicorn's configuration; raises ``node.tls.unusable``."""
     configuration = uvicorn.Config(
-        application,  # type: ignore[arg-type]  # an ASGI application, whose type uvicorn spells in its own way
+        application,
+        host=settings.host,
+        port=settings.port,
         lifespan="off",
         log_level="warning",
         access_log=False,

@@ -44,9 +44,7 @@ def parse_submission(body: bytes) -> Request:
     value = _load(body)
     unknown = sorted(value.keys() - {*_PAYLOADS, *_OTHERS})
     if unknown:
-        raise MalformedError(
-            "request.body.malformed", f"unknown members {[key[:_SHOWN] for key in unknown[:4]]}"
-        )
+        raise MalformedError("request.body.malformed", f"unknown members {[key[:_SHOWN] for key in unknown[:4]]}")
     return Request(
         model=_digest(value, "model"),
         nonce=_digest(value, "nonce"),
@@ -106,9 +104,7 @@ def _digest(value: Mapping[str, Any], key: str) -> bytes:
     found = value.get(key)
     if not isinstance(found, str) or not _HEX32.match(found):
         shown = f"{len(found)} characters" if isinstance(found, str) else type(found).__name__
-        raise MalformedError(
-            f"request.{key}.malformed", f"{key}: 32 bytes in lower-case hex required, found {shown}"
-        )
+        raise MalformedError(f"request.{key}.malformed", f"{key}: 32 bytes in lower-case hex required, found {shown}")
     return bytes.fromhex(found)
 
 
@@ -128,9 +124,7 @@ def _payload(value: Mapping[str, Any]) -> Payload:
     if given == ["inputs"]:
         inputs = value["inputs"]
         if not isinstance(inputs, dict) or not inputs:
-            raise MalformedError(
-                "request.inputs.malformed", "inputs: an object of nested lists by name required"
-            )
+            raise MalformedError("request.inputs.malformed", "inputs: an object of nested lists by name required")
         return ListedInput(inputs)
     data = _base64(value[given[0]], given[0])
     if given == ["sealed"]:
@@ -149,6 +143,4 @@ def _base64(text: object, key: str) -> bytes:
             data = b""
         if data and base64.b64encode(data).decode() == text:
             return data
-    raise MalformedError(
-        f"request.{key}.malformed", f"{key}: canonical base64 (RFC 4648, section 4) required"
-    )
+    raise MalformedError(f"request.{key}.malformed", f"{key}: canonical base64 (RFC 4648, section 4) required")

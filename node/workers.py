@@ -29,14 +29,11 @@ class Workers:
         finished: called with ``done`` or ``failed`` after each job.
     """
 
-    def __init__(
-        self, service: Service, count: int, *, finished: Callable[[str], None] = lambda state: None
-    ) -> None:
+    def __init__(self, service: Service, count: int, *, finished: Callable[[str], None] = lambda state: None) -> None:
         self._service, self._finished = service, finished
         self._stopping = threading.Event()
         self._threads = [
-            threading.Thread(target=self._work, name=f"node-worker-{index}", daemon=True)
-            for index in range(count)
+            threading.Thread(target=self._work, name=f"node-worker-{index}", daemon=True) for index in range(count)
         ]
         self._swept = time.monotonic()
 

@@ -50,9 +50,7 @@ def parse_event_log(data: bytes, *, padded: bool = False) -> EventLog:
     return log
 
 
-def _events(
-    reader: Reader, spec: SpecId | None, header: Event | None, events: list[Event], padded: bool
-) -> EventLog:
+def _events(reader: Reader, spec: SpecId | None, header: Event | None, events: list[Event], padded: bool) -> EventLog:
     padding = b""
     while reader.left:
         if padded and _is_padding(reader):

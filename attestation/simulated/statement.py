@@ -15,9 +15,7 @@ TYPE = "simulated@v1"
 MEMBERS: Mapping[str, Member] = {"statement": Member(1024, required=True, media_type="text/plain")}
 
 _HEAD = (
-    b"simulated@v1\n"
-    b"This is not evidence. No hardware vouches for it, and anybody could have written it.\n"
-    b"challenge "
+    b"simulated@v1\nThis is not evidence. No hardware vouches for it, and anybody could have written it.\nchallenge "
 )
 
 
@@ -39,18 +37,14 @@ class SimulatedEvidence:
     def collect(self, challenge: bytes) -> dict[str, bytes]:
         """The members for a challenge of 1 to 64 bytes."""
         if not 1 <= len(challenge) <= 64:
-            raise OperationalError(
-                "evidence.challenge-too-long", f"challenge of {len(challenge)} bytes; 1 to 64"
-            )
+            raise OperationalError("evidence.challenge-too-long", f"challenge of {len(challenge)} bytes; 1 to 64")
         return {"statement": _HEAD + challenge.hex().encode("ascii") + b"\n"}
 
     def close(self) -> None:
         """Nothing to release."""
 
 
-def appraise(
-    members: Mapping[str, bytes], *, challenge: bytes, at: datetime, trust: SimulatedTrust
-) -> Appraisal:
+def appraise(members: Mapping[str, bytes], *, challenge: bytes, at: datetime, trust: SimulatedTrust) -> Appraisal:
     """Check form and challenge, and say that it is simulated.
 
     Raises `MalformedError` (`evidence.simulated.statement-malformed` and the member codes). `trust` has no
@@ -87,7 +81,5 @@ def _parse(statement: bytes) -> bytes:
     except ValueError:
         challenge = b""
     if not challenge or _HEAD + challenge.hex().encode("ascii") + b"\n" != statement:
-        raise MalformedError(
-            "evidence.simulated.statement-malformed", "not a simulated@v1 statement in canonical form"
-        )
+        raise MalformedError("evidence.simulated.statement-malformed", "not a simulated@v1 statement in canonical form")
     return challenge

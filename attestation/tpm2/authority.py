@@ -32,16 +32,12 @@ class Authority:
         """The CA certificate as DER, for a policy to list."""
         return self.certificate.public_bytes(Encoding.DER)
 
-    def builder(
-        self, subject: x509.Name, key: PublicKey, start: datetime, end: datetime
-    ) -> x509.CertificateBuilder:
+    def builder(self, subject: x509.Name, key: PublicKey, start: datetime, end: datetime) -> x509.CertificateBuilder:
         """A builder for an end-entity certificate under this CA, with what every one of them has."""
         return (
             _base(subject, self.certificate.subject, key, start, end)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False
-            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
         )
 
     def sign(self, builder: x509.CertificateBuilder) -> bytes:
@@ -64,9 +60,7 @@ def make_authority(
     return Authority(builder.sign(key, hashes.SHA256()), key)
 
 
-def issue_ek_certificate(
-    maker: Authority, ek: PublicKey, start: datetime, lifetime: timedelta, *, model: str
-) -> bytes:
+def issue_ek_certificate(maker: Authority, ek: PublicKey, start: datetime, lifetime: timedelta, *, model: str) -> bytes:
     """An EK certificate in the shape that TPM makers give theirs: no subject, the TPM in a critical SAN."""
     names = [
         x509.NameAttribute(TPM_MANUFACTURER, "id:00001014"),  # IBM, whose simulator swtpm is built on
@@ -84,9 +78,7 @@ def issue_ek_certificate(
     return maker.sign(builder)
 
 
-def usage(
-    *, sign: bool = False, encipher: bool = False, agree: bool = False, certify: bool = False
-) -> x509.KeyUsage:
+def usage(*, sign: bool = False, encipher: bool = False, agree: bool = False, certify: bool = False) -> x509.KeyUsage:
     """A key usage extension with just these bits."""
     return x509.KeyUsage(
         digital_signature=sign,

@@ -39,12 +39,8 @@ def check_boot_log(
     )
     covered = tuple((c.algorithm, register) for c in coverages for register in sorted(c.covered))
     if wrong:
-        return Check(
-            CHECK, "FAIL", f"does not replay to {describe(wrong)}", required, f"{CHECK}-mismatch"
-        ), {}
-    uncovered = tuple(
-        (c.algorithm, register) for c in coverages for register in sorted(c.mismatched | c.unlogged)
-    )
+        return Check(CHECK, "FAIL", f"does not replay to {describe(wrong)}", required, f"{CHECK}-mismatch"), {}
+    uncovered = tuple((c.algorithm, register) for c in coverages for register in sorted(c.mismatched | c.unlogged))
     observed = f"{len(log.events)} events; replays to {describe(covered)}"
     if uncovered:
         observed += f"; {describe(uncovered)} went on after the log"

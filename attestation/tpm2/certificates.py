@@ -84,9 +84,7 @@ def load_chain(data: bytes) -> tuple[x509.Certificate, ...]:
     offset = 0
     while offset < len(data):
         if len(certificates) == MAX_INTERMEDIATES:
-            raise MalformedError(
-                f"{PREFIX}-malformed", f"more than {MAX_INTERMEDIATES} certificates in a chain"
-            )
+            raise MalformedError(f"{PREFIX}-malformed", f"more than {MAX_INTERMEDIATES} certificates in a chain")
         end = offset + der_length(data[offset:])
         certificates.append(load_certificate(data[offset:end]))
         offset = end

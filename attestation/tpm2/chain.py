@@ -84,9 +84,7 @@ def validate(
         raise UnsupportedError(f"{prefix}-chain-unsupported", f"unsupported certificate: {error}") from None
 
 
-def _find_anchor(
-    path: tuple[x509.Certificate, ...], anchors: Anchors, at: datetime, prefix: str
-) -> x509.Certificate:
+def _find_anchor(path: tuple[x509.Certificate, ...], anchors: Anchors, at: datetime, prefix: str) -> x509.Certificate:
     for depth, certificate in enumerate(path):
         for anchor in anchors.certificates:
             if depth and certificate == anchor:
@@ -126,9 +124,7 @@ def _check_link(certificate: x509.Certificate, issuer: x509.Certificate, prefix:
         raise RejectedError(f"{prefix}-chain-broken", f"not a chain: {error}") from None
 
 
-def _check_certificate(
-    certificate: x509.Certificate, at: datetime, prefix: str, *, is_leaf: bool, below: int
-) -> None:
+def _check_certificate(certificate: x509.Certificate, at: datetime, prefix: str, *, is_leaf: bool, below: int) -> None:
     """`below` is the number of intermediates between this CA and the leaf."""
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         raise RejectedError(

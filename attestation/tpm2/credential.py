@@ -63,9 +63,7 @@ def ek_parameters(key: PublicKey) -> EkParameters:
     )
 
 
-def make_credential(
-    ek: PublicKey, ak_name: bytes, secret: bytes, parameters: EkParameters | None = None
-) -> Credential:
+def make_credential(ek: PublicKey, ak_name: bytes, secret: bytes, parameters: EkParameters | None = None) -> Credential:
     """Encrypt `secret` (at most one digest of the EK's name algorithm) to the TPM that holds `ek`.
 
     `parameters` default to `ek_parameters(ek)`.

@@ -32,6 +32,9 @@ DEVICE = Path("/dev/tpmrm0")
 DEVICE_TCTI = f"device:{DEVICE}"
 BOOT_LOG = Path("/sys/kernel/security/tpm0/binary_bios_measurements")
 
+PCR_COUNT = 24
+"""What PC-class TPMs have."""
+
 _NV_CHUNK = 512
 _QUOTE_ATTEMPTS = 5
 """A PCR may be extended between quote and read; when more retries fail, somebody extends all the time."""
@@ -101,9 +104,7 @@ class TpmDevice:
             self._tcti = self._tss.TCTILdr(name, configuration or None)
             self._esys = self._tss.ESAPI(self._tcti)
         except self._tss.TSS2_Exception as error:
-            raise OperationalError(
-                "evidence.tpm2.device-unavailable", f"cannot open TPM {tcti!r}: {error}"
-            ) from None
+            raise OperationalError("evidence.tpm2.device-unavailable", f"cannot open TPM {tcti!r}: {error}") from None
 
     def __enter__(self) -> TpmDevice:
         return self
@@ -167,9 +168,7 @@ class TpmDevice:
 
     def persist(self, key: Key, handle: int) -> None:
         """Keep a key in the TPM at a persistent handle (0x81000000 to 0x817fffff, owner authorisation)."""
-        self.call(
-            "make a key persistent", self._esys.evict_control, self._tss.ESYS_TR.OWNER, key.handle, handle
-        )
+        self.call("make a key persistent", self._esys.evict_control, self._tss.ESYS_TR.OWNER, key.handle, handle)
 
     def flush(self, key: Key) -> None:
         """Unload a key."""
@@ -299,9 +298,12 @@ class TpmDevice:
 def _selections(chosen: Iterable[tuple[str, int]]) -> tuple[Selection, ...]:
     banks: dict[str, int] = {}
     for bank, index in chosen:
+        if bank not in alg.HASH_IDS or not 0 <= index < PCR_COUNT:
+            raise OperationalError("evidence.tpm2.pcr-absent", f"no TPM has a {bank} PCR {index}")
         banks[bank] = banks.get(bank, 0) | 1 << index
-    # Three octets are what PC-class TPMs use for their 24 PCRs.
-    return tuple(Selection(bank, banks[bank].to_bytes(3, "little")) for bank in alg.HASH_IDS if bank in banks)
+    return tuple(
+        Selection(bank, banks[bank].to_bytes(PCR_COUNT // 8, "little")) for bank in alg.HASH_IDS if bank in banks
+    )
 
 
 def read_boot_log(path: Path = BOOT_LOG) -> bytes | None:

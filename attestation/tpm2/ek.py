@@ -57,9 +57,7 @@ def check_ek_certificate(certificate: x509.Certificate) -> None:
     check_key(certificate, PREFIX)
     usage = key_usage(certificate)
     if usage is not None and not (usage.key_encipherment or usage.key_agreement):
-        raise RejectedError(
-            f"{PREFIX}-usage", "the certified key may not encrypt, so it is no endorsement key"
-        )
+        raise RejectedError(f"{PREFIX}-usage", "the certified key may not encrypt, so it is no endorsement key")
     purposes = extended_key_usage(certificate)
     if purposes and EK_CERTIFICATE_EKU not in purposes:
         raise RejectedError(f"{PREFIX}-usage", f"extended key usage {', '.join(sorted(purposes))}")

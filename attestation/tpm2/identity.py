@@ -62,14 +62,11 @@ def check_identity(
     certified, direct = _check_ak_certificate(ak, certificates.ak_chain, trust, at)
     if certified.outcome != "PASS":
         rest = [
-            _skipped(check, "AK certificate not accepted", certified.code)
-            for check in (_AK_BINDING, _EK, _EK_BINDING)
+            _skipped(check, "AK certificate not accepted", certified.code) for check in (_AK_BINDING, _EK, _EK_BINDING)
         ]
         return [certified, *rest], {}
     if direct:
-        return [certified, _check_platform_binding(ak, public, placed), *_no_ek_needed()], {
-            "ak_issuer": "platform"
-        }
+        return [certified, _check_platform_binding(ak, public, placed), *_no_ek_needed()], {"ak_issuer": "platform"}
     binding = read_binding(ak)
     checks = [certified, _check_ak_binding(ak, binding, public)]
     claims: dict[str, Any] = {"ak_issuer": "attestation-ca"}

@@ -83,9 +83,7 @@ class Tpm2Producer:
     def collect(self, challenge: bytes) -> dict[str, bytes]:
         """The members of `tpm2-quote@v1` for a challenge of 1 to 64 bytes (32 in an affidavit)."""
         if not 1 <= len(challenge) <= 64:
-            raise OperationalError(
-                "evidence.challenge-too-long", f"challenge of {len(challenge)} bytes; 1 to 64"
-            )
+            raise OperationalError("evidence.challenge-too-long", f"challenge of {len(challenge)} bytes; 1 to 64")
         with self._lock:
             quote = self._device.quote(self._ak, challenge, self._pcrs)
         members = {

@@ -103,9 +103,7 @@ class Public:
         if self.symmetric is None:
             parts.append(alg.NULL.to_bytes(2, "big"))
         else:
-            parts += [
-                value.to_bytes(2, "big") for value in (alg.AES, self.symmetric.key_bits, self.symmetric.mode)
-            ]
+            parts += [value.to_bytes(2, "big") for value in (alg.AES, self.symmetric.key_bits, self.symmetric.mode)]
         parts.append(self.scheme.to_bytes(2, "big"))
         if self.scheme_hash is not None:
             parts.append(alg.HASH_IDS[self.scheme_hash].to_bytes(2, "big"))
@@ -145,9 +143,7 @@ def parse_public(data: bytes) -> Public:
     reader = Reader(data, PREFIX)
     kind = reader.integer(2, "type")
     if kind not in (alg.RSA, alg.ECC):
-        raise UnsupportedError(
-            "evidence.tpm2.algorithm-unsupported", f"key type 0x{kind:04x}; RSA or ECC needed"
-        )
+        raise UnsupportedError("evidence.tpm2.algorithm-unsupported", f"key type 0x{kind:04x}; RSA or ECC needed")
     name_hash = alg.hash_name(reader.integer(2, "name algorithm"))
     attributes = reader.integer(4, "attributes")
     if attributes & ~_KNOWN_ATTRIBUTES:
@@ -206,9 +202,7 @@ def _rsa(
     modulus = reader.sized(MAX_RSA_BYTES, "modulus")
     if not modulus or len(modulus) * 8 != bits or not modulus[0] & 0x80:
         reader.fail(f"modulus of {len(modulus)} bytes for a key of {bits} bits")
-    return Public(
-        alg.RSA, name_hash, attributes, policy, symmetric, scheme, scheme_hash, bits, exponent, modulus
-    )
+    return Public(alg.RSA, name_hash, attributes, policy, symmetric, scheme, scheme_hash, bits, exponent, modulus)
 
 
 def _ecc(
@@ -222,20 +216,14 @@ def _ecc(
 ) -> Public:
     curve = reader.integer(2, "curve")
     if curve not in alg.CURVES:
-        raise UnsupportedError(
-            "evidence.tpm2.algorithm-unsupported", f"curve 0x{curve:04x}; NIST P-256/384/521"
-        )
+        raise UnsupportedError("evidence.tpm2.algorithm-unsupported", f"curve 0x{curve:04x}; NIST P-256/384/521")
     if reader.integer(2, "key derivation scheme") != alg.NULL:
-        raise UnsupportedError(
-            "evidence.tpm2.algorithm-unsupported", "a key derivation scheme; none expected"
-        )
+        raise UnsupportedError("evidence.tpm2.algorithm-unsupported", "a key derivation scheme; none expected")
     size = alg.coordinate_size(alg.CURVES[curve])
     x, y = reader.sized(MAX_COORDINATE, "x"), reader.sized(MAX_COORDINATE, "y")
     for coordinate in (x, y):
         check_element(reader, coordinate, size, "coordinate")
-    return Public(
-        alg.ECC, name_hash, attributes, policy, symmetric, scheme, scheme_hash, curve=curve, x=x, y=y
-    )
+    return Public(alg.ECC, name_hash, attributes, policy, symmetric, scheme, scheme_hash, curve=curve, x=x, y=y)
 
 
 def check_element(reader: Reader, value: bytes, size: int, what: str) -> None:

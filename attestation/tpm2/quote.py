@@ -112,9 +112,7 @@ def check_challenge(attest: Attest, challenge: bytes) -> Check:
     if not hmac.compare_digest(attest.extra_data, challenge):
         return Check(f"{ID}.challenge", "FAIL", observed, required, f"{ID}.challenge-mismatch")
     if not challenge:
-        return Check(
-            f"{ID}.challenge", "SKIP", observed, "a challenge of the verifier", f"{ID}.challenge-missing"
-        )
+        return Check(f"{ID}.challenge", "SKIP", observed, "a challenge of the verifier", f"{ID}.challenge-missing")
     return Check(f"{ID}.challenge", "PASS", observed, required)
 
 

@@ -80,9 +80,7 @@ def _references(selected: tuple[tuple[str, int], ...], values: Pcrs, trust: Tpm2
         )
     listed = describe(tuple(sorted(trust.reference_pcrs)))
     quoted = {key: values[key] for key in selected if key in values}
-    wrong = [
-        key for key, allowed in trust.reference_pcrs.items() if key in quoted and quoted[key] not in allowed
-    ]
+    wrong = [key for key, allowed in trust.reference_pcrs.items() if key in quoted and quoted[key] not in allowed]
     if wrong:
         bank, index = min(wrong)
         allowed = sorted(value.hex() for value in trust.reference_pcrs[bank, index])

@@ -92,9 +92,7 @@ class Registrar:
         if not isinstance(key, PublicKey):
             raise UnsupportedError("evidence.tpm2.ek-unsupported", f"EK of type {type(key).__name__}")
         secret = secrets.token_bytes(SECRET_SIZE)
-        return make_credential(key, public.name(), secret), Pending(
-            enrolment, secret, at + CHALLENGE_LIFETIME
-        )
+        return make_credential(key, public.name(), secret), Pending(enrolment, secret, at + CHALLENGE_LIFETIME)
 
     def issue(self, pending: Pending, secret: bytes, at: datetime) -> bytes:
         """The AK certificate (DER) in exchange for the activated secret.
@@ -103,9 +101,7 @@ class Registrar:
         with `evidence.tpm2.registrar-expired`.
         """
         if not hmac.compare_digest(pending.secret, secret):
-            raise RejectedError(
-                "evidence.tpm2.activation-failed", "the secret is not the one in the credential"
-            )
+            raise RejectedError("evidence.tpm2.activation-failed", "the secret is not the one in the credential")
         if at > pending.expires:
             raise RejectedError(
                 "evidence.tpm2.activation-expired", "the secret came back too late", remedy="enrol again"

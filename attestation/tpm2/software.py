@@ -146,9 +146,7 @@ class SoftwareTpm:
     def _provision(self) -> None:
         with self.open() as device:
             ek = device.create_ek(self.kind)
-            self.ek_certificate = issue_ek_certificate(
-                self.maker, ek.public.key(), self._start, LIFETIME, model=MODEL
-            )
+            self.ek_certificate = issue_ek_certificate(self.maker, ek.public.key(), self._start, LIFETIME, model=MODEL)
             store_ek_certificate(device, self.kind, self.ek_certificate)
             log = boot_log(tuple(device.banks()), self._software)
             extend_boot(device, log)

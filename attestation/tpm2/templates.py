@@ -18,12 +18,7 @@ EK_POLICY_SHA256 = bytes.fromhex("837197674484b3f81a90cc8d46a5d724fd52d76e06520b
 """PolicyA: PolicySecret(TPM_RH_ENDORSEMENT), SHA-256."""
 
 _EK_ATTRIBUTES = (
-    pub.FIXED_TPM
-    | pub.FIXED_PARENT
-    | pub.SENSITIVE_DATA_ORIGIN
-    | pub.ADMIN_WITH_POLICY
-    | pub.RESTRICTED
-    | pub.DECRYPT
+    pub.FIXED_TPM | pub.FIXED_PARENT | pub.SENSITIVE_DATA_ORIGIN | pub.ADMIN_WITH_POLICY | pub.RESTRICTED | pub.DECRYPT
 )
 _AK_ATTRIBUTES = (
     pub.FIXED_TPM
@@ -58,9 +53,7 @@ EK_ECC_P256 = Public(
     x=bytes(32),
     y=bytes(32),
 )
-AK_RSA_2048 = Public(
-    alg.RSA, "sha256", _AK_ATTRIBUTES, b"", None, alg.RSASSA, "sha256", key_bits=2048, modulus=b""
-)
+AK_RSA_2048 = Public(alg.RSA, "sha256", _AK_ATTRIBUTES, b"", None, alg.RSASSA, "sha256", key_bits=2048, modulus=b"")
 AK_ECC_P256 = Public(alg.ECC, "sha256", _AK_ATTRIBUTES, b"", None, alg.ECDSA, "sha256", curve=P256)
 
 EK_TEMPLATES = {"rsa-2048": EK_RSA_2048, "ecc-p256": EK_ECC_P256}

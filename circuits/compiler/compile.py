@@ -68,9 +68,7 @@ def compile_model(
     scene = lower(program, plan, options, _source(model), report)
     draft = scene.builder.build()
     report("check", check_exactness(draft, samples), 1)
-    quality = measure(
-        draft, scene, imported, held_out or samples, "evaluation" if held_out else "calibration", report
-    )
+    quality = measure(draft, scene, imported, held_out or samples, "evaluation" if held_out else "calibration", report)
     return scene.builder.build(quality=quality)
 
 

@@ -2,8 +2,9 @@
 """How many bits a tensor deserves, from what reads it.
 
 A linear map has 24 bits for sum |w| * max|x|. With K taps, the rounding errors of weights and of activations
-contribute alike when both have about the same root mean square, i.e. at max|x| of about sqrt(2^24 * 10 / K)
-(activations seldom use more than a tenth of their range). Fewer taps leave room for finer activations.
+contribute alike when both have the same root mean square. With x of root mean square r * max|x|, and sum |w| about
+0.8 * K times that of w, this is at max|x| = sqrt(2^24 / (0.8 * K * r)). Few taps and sparse activations leave room
+for finer activations.
 """
 
 from __future__ import annotations
@@ -21,15 +22,18 @@ OUTPUT_TABLE_BITS = 14
 OUTPUT_BITS = 16
 
 
-def bits_of(program: Program, options: Options, name: str, readers: list[str]) -> int:
-    """Bits for tensor `name`, read by the forms of `readers` (and by the outside, if it is an output)."""
-    demands = [d for r in readers if (d := _demand(program, options, name, r)) is not None]
+def bits_of(program: Program, options: Options, name: str, readers: list[str], share: float) -> int:
+    """Bits for tensor `name`, read by the forms of `readers` (and by the outside, if it is an output).
+
+    `share`: its root mean square over its largest magnitude.
+    """
+    demands = [d for r in readers if (d := _demand(program, options, name, r, share)) is not None]
     if name in program.outputs.values():
         demands.append(OUTPUT_BITS)
     return min(demands, default=MOST if readers else OUTPUT_BITS)
 
 
-def _demand(program: Program, options: Options, name: str, reader: str) -> int | None:
+def _demand(program: Program, options: Options, name: str, reader: str, share: float) -> int | None:
     form = program.forms[reader]
     chosen = options.activation_bits
     if isinstance(form, Table):
@@ -40,13 +44,13 @@ def _demand(program: Program, options: Options, name: str, reader: str) -> int |
     if isinstance(form, Product):
         return chosen or _product_bits(form, program.shapes[form.left])
     if isinstance(form, Linear):
-        return chosen or _linear_bits(form, name, program.shapes[name])
+        return chosen or _linear_bits(form, name, program.shapes[name], share)
     return None
 
 
-def _linear_bits(form: Linear, name: str, shape: Shape) -> int:
+def _linear_bits(form: Linear, name: str, shape: Shape, share: float) -> int:
     taps = fan_in(form)
-    bits = LEAST + int(math.log2(max(1.0, math.sqrt(2.0**24 * 10 / taps) / 256.0))) if taps else MOST
+    bits = round(0.5 * math.log2(2.0**24 / (0.8 * taps * share))) if taps else MOST
     for term in form.terms:
         if isinstance(term, Summed) and term.input == name:
             count = math.prod(shape[a] for a in term.axes)

@@ -25,9 +25,7 @@ class Execution:
         try:
             self.session: Any = ort.InferenceSession(self.emission.model, options, ["CPUExecutionProvider"])
         except Exception as exc:
-            raise OperationalError(
-                "compile.exactness", f"onnxruntime does not load the circuit: {exc}"[:300]
-            ) from exc
+            raise OperationalError("compile.exactness", f"onnxruntime does not load the circuit: {exc}"[:300]) from exc
 
     def tensors(self, inputs: Mapping[str, IntArray], indices: list[int]) -> list[IntArray]:
         """Integers of the tensors at `indices`."""

@@ -26,9 +26,7 @@ class FloatModel:
         self.model = model
         proto = onnx.load_model_from_string(model.serialised)
         present = {o.name for o in proto.graph.output}
-        proto.graph.output.extend(
-            onnx.ValueInfoProto(name=n) for n in dict.fromkeys(expose) if n not in present
-        )
+        proto.graph.output.extend(onnx.ValueInfoProto(name=n) for n in dict.fromkeys(expose) if n not in present)
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -38,9 +36,7 @@ class FloatModel:
         except Exception as exc:
             raise _refusal(exc) from exc
 
-    def chunks(
-        self, inputs: Mapping[str, Array], names: Sequence[str], size: int
-    ) -> Iterator[dict[str, Array]]:
+    def chunks(self, inputs: Mapping[str, Array], names: Sequence[str], size: int) -> Iterator[dict[str, Array]]:
         """Values of the named tensors, `size` samples at a time (the model's own batch size, if it fixes one)."""
         fixed = self.model.fixed_batch
         total = len(next(iter(inputs.values())))
@@ -49,9 +45,7 @@ class FloatModel:
             part = {k: v[start : start + step] for k, v in inputs.items()}
             count = len(next(iter(part.values())))
             if fixed and count < fixed:  # repeat the last sample up to the fixed batch
-                part = {
-                    k: np.concatenate([v, np.repeat(v[-1:], fixed - count, axis=0)]) for k, v in part.items()
-                }
+                part = {k: np.concatenate([v, np.repeat(v[-1:], fixed - count, axis=0)]) for k, v in part.items()}
             try:
                 values = self.session.run(list(names), part)
             except Exception as exc:

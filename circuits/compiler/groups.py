@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from circuits.compiler.calibration import Observed
 from circuits.compiler.program import Program
 from circuits.ops.forms import Form, Grid, Interval, Layout, Linear, Pool, Scaled
 
@@ -63,7 +64,7 @@ def structural_groups(program: Program) -> Groups:
     return groups
 
 
-def join_residuals(program: Program, groups: Groups, ranges: Mapping[str, Interval]) -> None:
+def join_residuals(program: Program, groups: Groups, ranges: Mapping[str, Observed]) -> None:
     """Let sums share the scale of their plain addends where the ranges are alike."""
     for name, form in program.forms.items():
         for source in _plain_addends(form):
@@ -80,6 +81,6 @@ def _plain_addends(form: Form) -> list[str]:
     return [t.input for t in form.terms if isinstance(t, Scaled) and bool(np.all(np.abs(t.factor) == 1.0))]
 
 
-def width(interval: Interval) -> float:
+def width(interval: Interval | Observed) -> float:
     """Length of the smallest interval that holds the range and zero; 1 for the zero range."""
     return max(interval[1], 0.0) - min(interval[0], 0.0) or 1.0

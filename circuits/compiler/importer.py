@@ -37,9 +37,7 @@ def import_model(data: bytes) -> Model:
     opsets = _opsets(proto)
     graph = proto.graph
     if len(graph.node) > MAX_NODES:
-        raise MalformedError(
-            "compile.onnx.too-large", f"{len(graph.node)} nodes, at most {MAX_NODES} are read"
-        )
+        raise MalformedError("compile.onnx.too-large", f"{len(graph.node)} nodes, at most {MAX_NODES} are read")
     if proto.functions or graph.sparse_initializer:
         raise UnsupportedError(
             "compile.onnx.construct",
@@ -113,9 +111,7 @@ def _input(value: onnx.ValueInfoProto) -> ModelInput:
             f"input {value.name!r} has type {dtype}",
             f"Inputs of type {', '.join(INPUT_TYPES)} are supported.",
         )
-    dims = tuple(
-        d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim
-    )
+    dims = tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim)
     if not dims:
         raise UnsupportedError(
             "compile.onnx.input",

@@ -25,13 +25,9 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.activation_bits is not None and not 4 <= self.activation_bits <= 16:
-            raise MalformedError(
-                "compile.option.activation-bits", f"{self.activation_bits}; 4 to 16 are possible"
-            )
+            raise MalformedError("compile.option.activation-bits", f"{self.activation_bits}; 4 to 16 are possible")
         if not 4 <= self.weight_bits <= 24:
             raise MalformedError("compile.option.weight-bits", f"{self.weight_bits}; 4 to 24 are possible")
         for name, (lo, hi) in self.input_range.items():
             if not (math.isfinite(lo) and math.isfinite(hi) and lo < hi):
-                raise MalformedError(
-                    "compile.option.input-range", f"input {name!r}: ({lo}, {hi}) is not a range"
-                )
+                raise MalformedError("compile.option.input-range", f"input {name!r}: ({lo}, {hi}) is not a range")

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from circuits.compiler.calibration import pixel_step
+from circuits.compiler.calibration import Observed, pixel_step
 from circuits.compiler.demands import bits_of
 from circuits.compiler.groups import Groups, width
 from circuits.compiler.options import Options
@@ -36,6 +36,8 @@ EXPONENT_REACH = 11.1
 """exp(-11.1) < 2^-16: differences of logits beyond this are probability zero in units of 2^-15."""
 EXPONENT_ENTRIES = 4096
 LOGIT_BITS = 16
+USUAL_SHARE = 1.0 / 8.0
+"""Root mean square over largest magnitude where it was not observed."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Plan:
     grids: Mapping[str, Grid]
     raw: frozenset[str]
     accepted: Mapping[str, Interval]
+    shares: Mapping[str, float]
+    """Root mean square over largest magnitude, by tensor."""
 
 
 def raw_tensors(program: Program, groups: Groups) -> frozenset[str]:
@@ -64,7 +68,7 @@ def raw_tensors(program: Program, groups: Groups) -> frozenset[str]:
 def make_plan(
     program: Program,
     groups: Groups,
-    ranges: Mapping[str, Interval],
+    ranges: Mapping[str, Observed],
     samples: Mapping[str, Array],
     options: Options,
 ) -> Plan:
@@ -76,13 +80,12 @@ def make_plan(
             planner.decide(groups.root(name), name)
     raw = raw_tensors(program, groups)
     grids = {n: planner.grid(n) for n in (*program.inputs, *program.forms) if n not in raw}
-    return Plan(grids, raw, planner.accepted)
+    shares = {n: planner.share(n) for n in (*program.inputs, *program.forms)}
+    return Plan(grids, raw, planner.accepted, shares)
 
 
 class _Planner:
-    def __init__(
-        self, program: Program, groups: Groups, ranges: dict[str, Interval], options: Options
-    ) -> None:
+    def __init__(self, program: Program, groups: Groups, ranges: dict[str, Observed], options: Options) -> None:
         self.program, self.groups, self.ranges, self.options = program, groups, ranges, options
         self.members, self.readers = groups.members(), program.readers()
         self.scales: dict[str, float] = {}
@@ -95,10 +98,11 @@ class _Planner:
         """Decide what each input accepts; its range, and its own grid, count from here on."""
         for name, port in self.program.inputs.items():
             value = samples[name]
-            span = self.ranges.get(name, (float(value.min()), float(value.max())))
+            span = (float(value.min()), float(value.max()))
             stated = self.options.input_range.get(name)
             self.accepted[name] = accepted_range(port.dtype, span, stated, pixel_step(value))
-            self.ranges[name] = self.accepted[name]
+            seen = self.ranges.get(name)
+            self.ranges[name] = Observed(*self.accepted[name], seen.rms if seen else 0.0)
             own = own_grid(value, self.accepted[name], 12)
             if own is not None:
                 self.own[self.groups.root(name)] = own
@@ -107,7 +111,7 @@ class _Planner:
         """The scale of a group, met first at tensor `first`."""
         dictated = self.groups.dictated(root)
         members = self.members[root]
-        bits = min(bits_of(self.program, self.options, n, self.readers.get(n, [])) for n in members)
+        bits = min(bits_of(self.program, self.options, n, self.readers.get(n, []), self.share(n)) for n in members)
         if dictated is not None:
             self.fixed[root], self.scales[root] = dictated, dictated.scale
             return
@@ -126,14 +130,16 @@ class _Planner:
                 exponent = max(0, math.floor(math.log2(needed / unit)))
                 self.scales[root], self.bits[root] = math.ldexp(unit, exponent), 0
 
+    def share(self, name: str) -> float:
+        """Root mean square of a tensor as a share of its largest magnitude, for quantised ones a usual figure."""
+        return self.ranges[name].share if name in self.ranges else USUAL_SHARE
+
     def _logits(self, root: str, known: list[str]) -> None:
         spread = 1.25 * max(width(self.ranges[n]) for n in known)
         scale = max(EXPONENT_REACH / (EXPONENT_ENTRIES - 1), spread / ((1 << LOGIT_BITS) - 1))
         lo, hi = min(self.ranges[n][0] for n in known), max(self.ranges[n][1] for n in known)
         slack = 0.1 * spread
-        self.fixed[root] = Grid(
-            scale, math.floor((min(lo, 0.0) - slack) / scale), math.ceil((hi + slack) / scale)
-        )
+        self.fixed[root] = Grid(scale, math.floor((min(lo, 0.0) - slack) / scale), math.ceil((hi + slack) / scale))
         self.scales[root] = scale
 
     def _unit(self, form: Form | None) -> float | None:
@@ -143,11 +149,7 @@ class _Planner:
         if not isinstance(form, Linear) or len(form.terms) != 1 or (form.bias != 0.0).any():
             return None
         (term,) = form.terms
-        if (
-            not isinstance(term, Scaled | Summed)
-            or term.factor.size != 1
-            or term.factor.reshape(-1)[0] == 0.0
-        ):
+        if not isinstance(term, Scaled | Summed) or term.factor.size != 1 or term.factor.reshape(-1)[0] == 0.0:
             return None
         return self.scales[self.groups.root(term.input)] * abs(float(term.factor.reshape(-1)[0]))
 
@@ -157,7 +159,7 @@ class _Planner:
         if root in self.fixed:
             return self.fixed[root]
         scale, bits = self.scales[root], self.bits[root]
-        lo, hi = self.ranges[name]
+        lo, hi, _ = self.ranges[name]
         if bits == 0:
             return Grid(scale, math.floor(min(lo, 0.0) / scale), max(math.ceil(hi / scale), 1))
         least = math.floor(min(lo, 0.0) / scale + 1e-9) if lo < 0.0 else 0

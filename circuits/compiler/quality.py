@@ -49,9 +49,7 @@ def _compare(
     circuit: Circuit, scene: Scene, model: Model, kept: Mapping[str, Array], progress: Progress
 ) -> dict[str, object]:
     program, total = scene.program, len(next(iter(kept.values())))
-    scores = {
-        o: Score(t in program.integers, _logits(scene, t) is not None) for o, t in program.outputs.items()
-    }
+    scores = {o: Score(t in program.integers, _logits(scene, t) is not None) for o, t in program.outputs.items()}
     logits = {o: n for o, t in program.outputs.items() if (n := _logits(scene, t)) is not None}
     floats = FloatModel(model, list(logits.values()))
     run = Execution(circuit, expose_all=bool(logits))

@@ -35,9 +35,7 @@ def _array(code: str, name: str, value: Array, model: Model) -> Array:
     wanted = model.inputs[name]
     value = np.asarray(value)
     dims = wanted.dims[1:]
-    fits = value.ndim == len(wanted.dims) and all(
-        d in (None, n) for d, n in zip(dims, value.shape[1:], strict=True)
-    )
+    fits = value.ndim == len(wanted.dims) and all(d in (None, n) for d, n in zip(dims, value.shape[1:], strict=True))
     if not fits or 0 in value.shape[1:]:
         stated = ", ".join("any" if d is None else str(d) for d in dims)
         raise MalformedError(

@@ -69,11 +69,7 @@ def _absorb(program: Program, forms: dict[str, Form], uses: dict[str, int], name
         elif uses[term.input] == 1 and isinstance(inner, Layout) and isinstance(term, Convolved):
             padded = _with_pads(inner, term)
             made = None if padded is None else _with_term(form, k, padded)
-        elif (
-            uses[term.input] == 1
-            and isinstance(term, Scaled)
-            and program.shapes[term.input] == program.shapes[name]
-        ):
+        elif uses[term.input] == 1 and isinstance(term, Scaled) and program.shapes[term.input] == program.shapes[name]:
             made = _merge(program.shapes[name], form, k, term, inner)
         if made is not None:
             return made
@@ -117,12 +113,7 @@ def _then_clamp(function: ScalarFunction, window: Interval) -> ScalarFunction:
 
 def _pure_factor(form: Form) -> float | None:
     """The one number by which the form multiplies its one input, if that is all it does."""
-    if (
-        not isinstance(form, Linear)
-        or len(form.terms) != 1
-        or form.clamp != UNBOUNDED
-        or (form.bias != 0.0).any()
-    ):
+    if not isinstance(form, Linear) or len(form.terms) != 1 or form.clamp != UNBOUNDED or (form.bias != 0.0).any():
         return None
     (term,) = form.terms
     if isinstance(term, Scaled) and term.factor.size == 1 and term.factor.reshape(-1)[0] > 0.0:
@@ -164,6 +155,4 @@ def _with_pads(layout: Layout, term: Convolved) -> Convolved | None:
     if pads[0] or pads[n + 1] or term.factor is not None:
         return None
     extra = pads[1 : n + 1] + pads[n + 2 :]
-    return replace(
-        term, input=layout.sources[0], pads=tuple(p + e for p, e in zip(term.pads, extra, strict=True))
-    )
+    return replace(term, input=layout.sources[0], pads=tuple(p + e for p, e in zip(term.pads, extra, strict=True)))

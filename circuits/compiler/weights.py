@@ -41,6 +41,8 @@ class Part:
     reach: int
     taps: int
     summed: bool = True
+    rms: float = 0.0
+    """Root mean square of what the coefficients multiply; 0 where rounding them is of no concern."""
 
     def norm(self) -> Reals:
         """Largest partial sum per channel, in output units."""
@@ -67,9 +69,7 @@ def halves(shifts: Ints) -> Ints:
     return out
 
 
-def choose_shifts(
-    parts: Sequence[Part], bias: Reals, weight_bits: int, per_channel: bool, noise: float
-) -> Ints:
+def choose_shifts(parts: Sequence[Part], bias: Reals, weight_bits: int, per_channel: bool, noise: float) -> Ints:
     """Shift of each of the C channels; `bias` [C, m] in output units. All equal unless `per_channel`.
 
     `noise`: largest standard deviation, in output units, that rounding the weights may add.
@@ -99,7 +99,7 @@ def _fit(parts: Sequence[Part], bias: Reals, weight_bits: int, per_channel: bool
         if sum(int(r.max()) for r in reaches) < bound or not shifts.any():
             return shifts
         widest = max(reaches, key=lambda r: int(r.max()))
-        shifts = np.maximum(shifts - (widest == widest.max()), 0)
+        shifts = np.maximum(shifts - (widest >= widest.max() * 0.75), 0)
 
 
 def _offset(bias: Reals, shifts: Ints) -> Ints:
@@ -119,9 +119,8 @@ def _exact_shift(parts: Sequence[Part], bias: Reals) -> int | None:
 
 
 def _noise(parts: Sequence[Part], shifts: Ints) -> float:
-    """Standard deviation, in output steps, of what rounding the weights adds (inputs at a sixth of their range)."""
+    """Standard deviation, in output units, of what rounding the weights adds."""
     variance = np.zeros(len(shifts))
     for part in parts:
-        spread = np.count_nonzero(part.rows, axis=1) if part.summed else np.ones(len(shifts))
-        variance += spread / 12.0 * (part.reach / 6.0) ** 2
+        variance += np.count_nonzero(part.rows, axis=1) / 12.0 * part.rms**2
     return float(np.max(np.ldexp(np.sqrt(variance), -shifts), initial=0.0))

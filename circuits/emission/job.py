@@ -46,9 +46,7 @@ class Job:
         """Input `index`, floored, and in float32 if its bounds allow."""
         value, tensor = self.inputs[index], self.site.inputs[index]
         if value.floor and not (floor_may_wait and self.sole[index]):
-            value = replace(
-                value, name=self.writer.shared("Floor", [value.name]), floor=False, reach=tensor.magnitude
-            )
+            value = replace(value, name=self.writer.shared("Floor", [value.name]), floor=False, reach=tensor.magnitude)
         if value.wide and not value.floor and tensor.magnitude < NARROW:
             value = replace(self.narrow(value), reach=tensor.magnitude)
         return value

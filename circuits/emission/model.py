@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from circuits.circuit import Circuit
 from circuits.derivation import site_of
@@ -43,15 +43,15 @@ def to_onnx(circuit: Circuit, *, expose_all: bool = False) -> Emission:
     values: list[Value] = []
     for tensor in circuit.tensors[: len(circuit.inputs)]:
         wide = tensor.magnitude >= NARROW
-        values.append(
-            Value(writer.input(tensor.shape, wide), wide, (0,), len(tensor.shape), tensor.magnitude)
-        )
+        values.append(Value(writer.input(tensor.shape, wide), wide, (0,), len(tensor.shape), tensor.magnitude))
     inputs = tuple((v.name, v.wide) for v in values)
     for gate, site in zip(circuit.gates, sites, strict=True):
         operands = [values[i] for i in gate.inputs]
         sole = [readers[i] == 1 for i in gate.inputs]
         job = Job(site, circuit.tensors[gate.output], operands, wanted[gate.output], sole, writer)
         values.append(rule_of(gate.kind).emit(job))
+    for index in sorted({p.tensor for p in circuit.outputs if values[p.tensor].floor}):
+        values[index] = replace(values[index], name=writer.shared("Floor", [values[index].name]), floor=False)
     exposed = range(len(values)) if expose_all else [port.tensor for port in circuit.outputs]
     outputs: dict[str, tuple[str, tuple[int, ...], bool]] = {}
     for index in exposed:

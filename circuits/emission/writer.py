@@ -45,9 +45,7 @@ class Writer:
     def node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
         """Append a node with one output; return the output's name."""
         name = f"v{len(self._nodes)}"
-        self._nodes.append(
-            helper.make_node(op, list(inputs), [name], name=f"n{len(self._nodes)}", **attributes)
-        )
+        self._nodes.append(helper.make_node(op, list(inputs), [name], name=f"n{len(self._nodes)}", **attributes))
         return name
 
     def shared(self, op: str, inputs: Sequence[str]) -> str:
@@ -61,9 +59,7 @@ class Writer:
         """A cast to float64 or float32, written once."""
         key = ("Cast", (name, str(wide)))
         if key not in self._shared:
-            self._shared[key] = self.node(
-                "Cast", [name], to=int(TensorProto.DOUBLE if wide else TensorProto.FLOAT)
-            )
+            self._shared[key] = self.node("Cast", [name], to=int(TensorProto.DOUBLE if wide else TensorProto.FLOAT))
         return self._shared[key]
 
     def clip(self, name: str, low: float | None, high: float | None, wide: bool) -> str:
@@ -107,9 +103,7 @@ class Writer:
             [_info(*output) for output in outputs],
             self._initializers,
         )
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
-        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         model.producer_name = "affidavit"
         if model.ByteSize() > MAX_MODEL:
             raise UnsupportedError(

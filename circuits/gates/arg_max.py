@@ -52,7 +52,8 @@ class ArgMax(GateRule):
             first: IntArray = np.argmax(arrays[0], axis=axis, keepdims=keep)
             return first
         backwards: IntArray = np.argmax(np.flip(arrays[0], axis), axis=axis, keepdims=keep)
-        return arrays[0].shape[axis] - 1 - backwards
+        last: IntArray = arrays[0].shape[axis] - 1 - backwards
+        return last
 
     def wants(self, site: Site, wanted: Exponent) -> tuple[Exponent | None, ...]:
         return (None,)

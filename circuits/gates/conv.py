@@ -46,13 +46,9 @@ class Conv(GateRule):
     def shape(self, site: Site) -> Shape:
         x, (weights, bias), groups = site.inputs[0].shape, site.constants, site.integer("groups")
         if weights.ndim != len(x) + 1 or bias.shape != weights.shape[:1]:
-            raise site.refuse(
-                "shape", f"weights {weights.shape} and bias {bias.shape} don't fit input {list(x)}"
-            )
+            raise site.refuse("shape", f"weights {weights.shape} and bias {bias.shape} don't fit input {list(x)}")
         if x[0] != weights.shape[1] * groups or weights.shape[0] % groups:
-            raise site.refuse(
-                "shape", f"{groups} groups of weights {weights.shape} don't divide {x[0]} channels"
-            )
+            raise site.refuse("shape", f"{groups} groups of weights {weights.shape} don't divide {x[0]} channels")
         return (weights.shape[0], *window_shape(site, weights.shape[2:]))
 
     def bounds(self, site: Site, shape: Shape) -> Bounds:
@@ -100,16 +96,12 @@ class Conv(GateRule):
         total = ""
         parts = split_weights(weights, site.inputs[0].magnitude)
         for part in parts:
-            source = (
-                job.narrow(x) if part.input_bits is None else job.limb_of(x, part.input_bits, part.input_limb)
-            )
+            source = job.narrow(x) if part.input_bits is None else job.limb_of(x, part.input_bits, part.input_limb)
             filters = writer.number(part.weights * np.ldexp(scale, part.exponent), wide=False)
             name = writer.cast(writer.node("Conv", [source.name, filters], **window), wide=True)
             total = writer.node("Add", [total, name]) if total else name
         if bias.any():
-            total = writer.node(
-                "Add", [total, writer.number((bias * unit).reshape(-1, *([1] * rank)), wide=True)]
-            )
+            total = writer.node("Add", [total, writer.number((bias * unit).reshape(-1, *([1] * rank)), wide=True)])
         return job.value(total, True, job.wanted, reach)
 
     def cost(self, site: Site, shape: Shape) -> Cost:

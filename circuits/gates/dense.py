@@ -35,9 +35,7 @@ class Dense(GateRule):
     def shape(self, site: Site) -> Shape:
         x, (weights, bias) = site.inputs[0].shape, site.constants
         if weights.ndim != 2 or bias.shape != weights.shape[1:] or not x or x[-1] != weights.shape[0]:
-            raise site.refuse(
-                "shape", f"weights {weights.shape} and bias {bias.shape} don't fit input {list(x)}"
-            )
+            raise site.refuse("shape", f"weights {weights.shape} and bias {bias.shape} don't fit input {list(x)}")
         return (*x[:-1], weights.shape[1])
 
     def bounds(self, site: Site, shape: Shape) -> Bounds:

@@ -42,9 +42,7 @@ class MaxPool(GateRule):
         pads, dilations, strides = site.integers("pads"), site.integers("dilations"), site.integers("strides")
         for axis, size in enumerate(out):
             if max(pads[axis], pads[len(out) + axis]) > (kernel[axis] - 1) * dilations[axis]:
-                raise site.refuse(
-                    "pads", f"pads {pads[axis :: len(out)]} of axis {axis} reach beyond the kernel"
-                )
+                raise site.refuse("pads", f"pads {pads[axis :: len(out)]} of axis {axis} reach beyond the kernel")
             starts = np.arange(size, dtype=np.int64) * strides[axis] - pads[axis]
             first = np.maximum(0, -(starts // dilations[axis]))  # first tap at or after position 0
             if ((first >= kernel[axis]) | (starts + first * dilations[axis] >= x[1 + axis])).any():

@@ -36,9 +36,7 @@ class ReduceSum(GateRule):
     def shape(self, site: Site) -> Shape:
         x, axes = site.inputs[0].shape, site.integers("axes")
         if not axes or list(axes) != sorted(set(axes)) or axes[-1] >= len(x):
-            raise site.refuse(
-                "attribute", f"axes {list(axes)} of {list(x)}; required increasing and in range"
-            )
+            raise site.refuse("attribute", f"axes {list(axes)} of {list(x)}; required increasing and in range")
         if site.attributes["keepdims"]:
             return tuple(1 if i in axes else d for i, d in enumerate(x))
         return tuple(d for i, d in enumerate(x) if i not in axes)

@@ -39,13 +39,9 @@ class Requant(GateRule):
     def shape(self, site: Site) -> Shape:
         shape, (shifts,) = site.inputs[0].shape, site.constants
         if shifts.ndim > 1 or shifts.size not in (1, *shape[:1]):
-            raise site.refuse(
-                "shape", f"shifts {shifts.shape} are neither one nor one per channel of {list(shape)}"
-            )
+            raise site.refuse("shape", f"shifts {shifts.shape} are neither one nor one per channel of {list(shape)}")
         if shifts.min() < 0 or shifts.max() > MAX_SHIFT:
-            raise site.refuse(
-                "shift", f"shifts in [{shifts.min()}, {shifts.max()}]; required in [0, {MAX_SHIFT}]"
-            )
+            raise site.refuse("shift", f"shifts in [{shifts.min()}, {shifts.max()}]; required in [0, {MAX_SHIFT}]")
         if site.integer("lo") > site.integer("hi"):
             raise site.refuse("attribute", f"lo {site.integer('lo')} is above hi {site.integer('hi')}")
         return shape
@@ -82,9 +78,7 @@ class Requant(GateRule):
             value = job.clipped(value, low, high)
         floor = any(units)
         contained = floor or (low is not None and high is not None)
-        return job.value(
-            value.name, value.wide, (0,), job.output.magnitude if contained else value.reach, floor
-        )
+        return job.value(value.name, value.wide, (0,), job.output.magnitude if contained else value.reach, floor)
 
     def cost(self, site: Site, shape: Shape) -> Cost:
         return Cost(0, 2 * int(np.prod(shape, dtype=object)))

@@ -43,8 +43,6 @@ class Reshape(LayoutRule):
         value = job.uniform(job.operand(0))
         name = value.name
         if job.output.shape != job.site.inputs[0].shape:
-            target = job.writer.constant(
-                np.array([0, *job.output.shape], dtype=np.int64)
-            )  # 0 keeps the batch
+            target = job.writer.constant(np.array([0, *job.output.shape], dtype=np.int64))  # 0 keeps the batch
             name = job.writer.node("Reshape", [name, target])
         return job.value(name, value.wide, value.exponent, value.reach)

@@ -44,16 +44,12 @@ class Softmax(GateRule):
         if site.integer("axis") >= len(x):
             raise site.refuse("attribute", f"axis {site.integer('axis')} of {list(x)}")
         if table.ndim != 1 or table[0] < 1 or table.min() < 0:
-            raise site.refuse(
-                "table", "the exponential table must be a vector of entries >= 0 that starts at >= 1"
-            )
+            raise site.refuse("table", "the exponential table must be a vector of entries >= 0 that starts at >= 1")
         return x
 
     def bounds(self, site: Site, shape: Shape) -> Bounds:
         largest, one = int(site.constants[0].max()), 1 << site.integer("P")
-        reach = max(
-            largest * one, largest * shape[site.integer("axis")], site.inputs[0].hi - site.inputs[0].lo
-        )
+        reach = max(largest * one, largest * shape[site.integer("axis")], site.inputs[0].hi - site.inputs[0].lo)
         if reach >= MAGNITUDE:
             raise too_wide(site.name, reach)
         return Bounds(0, one, reach)

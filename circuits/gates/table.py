@@ -33,9 +33,7 @@ class Table(GateRule):
     def shape(self, site: Site) -> Shape:
         x, (table,) = site.inputs[0], site.constants
         if table.shape != (x.hi - x.lo + 1,):
-            raise site.refuse(
-                "table", f"table {table.shape}; required {x.hi - x.lo + 1} entries for [{x.lo}, {x.hi}]"
-            )
+            raise site.refuse("table", f"table {table.shape}; required {x.hi - x.lo + 1} entries for [{x.lo}, {x.hi}]")
         return x.shape
 
     def bounds(self, site: Site, shape: Shape) -> Bounds:

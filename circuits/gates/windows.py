@@ -30,9 +30,7 @@ def window_shape(site: Site, kernel: Sequence[int]) -> Shape:
     rank = len(spatial)
     strides, pads, dilations = (site.integers(name) for name in ("strides", "pads", "dilations"))
     if not 1 <= rank <= 2:
-        raise site.refuse(
-            "rank", f"input {list(site.inputs[0].shape)} has {rank} spatial axes; required 1 or 2"
-        )
+        raise site.refuse("rank", f"input {list(site.inputs[0].shape)} has {rank} spatial axes; required 1 or 2")
     if len(kernel) != rank or len(strides) != rank or len(dilations) != rank or len(pads) != 2 * rank:
         raise site.refuse("attribute", f"kernel, strides, pads, dilations don't fit {rank} spatial axes")
     out = []

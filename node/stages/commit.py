@@ -35,6 +35,4 @@ class Commit:
         salt = inference[Unsealed].opening.salt
         output = Opening({port.name: tensors[port.tensor] for port in circuit.outputs}, salt)
         encoded = output.encode()
-        return Committed(
-            commit_execution(circuit, tensors, salt), output, hashlib.sha256(encoded).digest(), encoded
-        )
+        return Committed(commit_execution(circuit, tensors, salt), output, hashlib.sha256(encoded).digest(), encoded)

@@ -70,9 +70,7 @@ class Sign:
             meta={f"us_{stage}": duration for stage, duration in inference.durations.items()},
         )
         payload = receipt.statement().encode()
-        return Signed(
-            receipt, sign_envelope(payload, public_key=self._keys.public.signing, sign=self._keys.sign)
-        )
+        return Signed(receipt, sign_envelope(payload, public_key=self._keys.public.signing, sign=self._keys.sign))
 
 
 def _text(time: datetime) -> str:

@@ -215,14 +215,10 @@ def trust(**changes: Any) -> Tpm2Trust:
     return Tpm2Trust(**{**settings, **changes})
 
 
-def judge(
-    members: dict[str, bytes], *, challenge: bytes = CHALLENGE, at: datetime = AT, **changes: Any
-) -> Appraisal:
+def judge(members: dict[str, bytes], *, challenge: bytes = CHALLENGE, at: datetime = AT, **changes: Any) -> Appraisal:
     return appraise(members, challenge=challenge, at=at, trust=trust(**changes))
 
 
 def codes(appraisal: Appraisal) -> dict[str, str]:
     """Check id -> code of every check that is not PASS and counts."""
     return {check.id: check.code for check in (*appraisal.failed, *appraisal.missing)}
-
-

@@ -185,9 +185,7 @@ REFUSED = {
     ),
     "AK certificate with an unknown critical extension": (
         PaperTpm(
-            ak_changes={
-                "extra": [(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True)]
-            }
+            ak_changes={"extra": [(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True)]}
         ),
         f"{ID}.ak-certificate",
         f"{ID}.ak-chain-critical-extension",
@@ -396,9 +394,7 @@ def _flipped(data):
         yield bit, bytes(flipped)
 
 
-@pytest.mark.parametrize(
-    "member", ["attest", "signature", "ak_public", "ak_certificate", "ek_certificate", "pcrs"]
-)
+@pytest.mark.parametrize("member", ["attest", "signature", "ak_public", "ak_certificate", "ek_certificate", "pcrs"])
 def test_no_bit_of_complete_evidence_can_change(member):
     members = PaperTpm(event_log=None, pcrs=booted_pcrs(indices=range(2))).members()
     settings = {"require_event_log": False, "required_pcrs": frozenset({0})}
@@ -446,9 +442,7 @@ def test_end_entity_certificate_cannot_issue():
 
 
 def test_ek_certificate_is_no_ak_certificate_even_under_a_common_root():
-    appraisal = judge(
-        PaperTpm().members(ak_certificate=ek_certificate()), platform_ak_issuers=(maker().der,)
-    )
+    appraisal = judge(PaperTpm().members(ak_certificate=ek_certificate()), platform_ak_issuers=(maker().der,))
     assert f"{ID}.ak-certificate" in codes(appraisal)
     assert not appraisal.passed
 

@@ -250,9 +250,7 @@ BAD = {
         Event(0, EV_SEPARATOR, {"sha256": bytes(32), "sha1": bytes(20)}, b""), algorithms=("sha256", "sha1")
     ).replace(b"\x04\x00" + bytes(20), b"\x0b\x00" + bytes(32)),
     "event longer than the log": _agile(_event())[:-8] + word(0xFFFFFFFF) + bytes(4),
-    "no algorithms": EventLog(
-        SpecId(0, 0, 2, 0, 2, ()), SpecId(0, 0, 2, 0, 2, ()).header(), ()
-    ).encode(),
+    "no algorithms": EventLog(SpecId(0, 0, 2, 0, 2, ()), SpecId(0, 0, 2, 0, 2, ()).header(), ()).encode(),
     "algorithm twice in the header": _agile(algorithms=("sha256", "sha256")),
 }
 
@@ -310,9 +308,7 @@ def test_round_trip_and_replay_against_the_plain_formula(events):
 def test_startup_locality_sets_pcr_0(locality, last):
     note = Event(0, EV_NO_ACTION, {"sha256": bytes(32)}, STARTUP_LOCALITY + bytes([locality]))
     log = parse_event_log(_agile(note, _event()))
-    assert replay(log, "sha256")[0] == digest(
-        "sha256", bytes(31) + bytes([last]) + digest("sha256", bytes(4))
-    )
+    assert replay(log, "sha256")[0] == digest("sha256", bytes(31) + bytes([last]) + digest("sha256", bytes(4)))
 
 
 def test_initial_values():

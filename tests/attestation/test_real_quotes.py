@@ -133,9 +133,7 @@ def test_unknown_root_is_refused_and_no_root_is_no_answer():
 def test_platform_issuer_is_no_attestation_ca():
     """Google's certificate does not name an EK, so listing Google as attestation CA must not accept it."""
     members = real.gce_quotes("gce-cos-85-nonce9009")["sha256"]
-    appraisal = appraise(
-        members, challenge=b"\x90\x09", at=AT, trust=Tpm2Trust(ak_issuers=(real.gce_root(),))
-    )
+    appraisal = appraise(members, challenge=b"\x90\x09", at=AT, trust=Tpm2Trust(ak_issuers=(real.gce_root(),)))
     assert not appraisal.passed
     assert {check.code for check in appraisal.failed} <= {
         "evidence.tpm2.ak-usage",

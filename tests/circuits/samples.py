@@ -62,9 +62,7 @@ def every_gate() -> Circuit:
     )
     cut = b.gate("requant", "cut", [conv], [b.constant("cut.s", [3, 5])], lo=-40, hi=50)
     looked = b.gate("table", "looked", [cut], [b.constant("looked.t", np.arange(91) * 7 % 91 - 45)])
-    pool = b.gate(
-        "max_pool", "pool", [looked], kernel=[2, 2], strides=[1, 2], pads=[1, 0, 0, 1], dilations=[1, 1]
-    )
+    pool = b.gate("max_pool", "pool", [looked], kernel=[2, 2], strides=[1, 2], pads=[1, 0, 0, 1], dilations=[1, 1])
     padded = b.gate("pad", "padded", [pool], pads=[0, 1, 0, 0, 0, 1], value=-7)
     swapped = b.gate("transpose", "swapped", [padded], perm=[0, 2, 1])
     product = b.gate("matmul", "product", [padded, swapped])

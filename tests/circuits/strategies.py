@@ -103,9 +103,7 @@ def requant(rng: Rng, tensors: Sequence[Tensor]) -> Sketch:
     shifts = rng.integers(max(0, ideal - 3), min(ideal + 2, 52) + 1, shape[0] if per_channel else 1)
     if rng.integers(4) == 0:
         shifts = np.zeros_like(shifts)
-    lo, hi = sorted(
-        rng.choice([-(1 << 40), -300, -128, -1, 0, 1, 127, 255, 1000, 1 << 40], 2, replace=False).tolist()
-    )
+    lo, hi = sorted(rng.choice([-(1 << 40), -300, -128, -1, 0, 1, 127, 255, 1000, 1 << 40], 2, replace=False).tolist())
     return [i], [shifts], {"lo": lo, "hi": hi}
 
 
@@ -209,9 +207,7 @@ def add_gate(rng: Rng, builder: CircuitBuilder, kind: str) -> bool:
         name = f"{kind}.{len(tensors)}"
         given = tuple(np.asarray(a, dtype=np.int64) for a in arrays)
         site = Site(kind, name, tuple(tensors[i] for i in inputs), given, attributes)
-        shape, _, _ = derive(
-            Site(kind, name, site.inputs, given, {**rule_of(kind).defaults(site), **attributes})
-        )
+        shape, _, _ = derive(Site(kind, name, site.inputs, given, {**rule_of(kind).defaults(site), **attributes}))
         if np.prod(shape) > 3000:
             return False
     except (LookupError, ValueError, MalformedError):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from circuits import Circuit, evaluate
 from circuits.circuit import IntArray
 from circuits.gates import RULES
-from node.runtime import Runtime
+from node.runtime import Optimisation, Runtime
 from tests.circuits.strategies import (
     BATCHES,
     SEEDS,
@@ -20,7 +20,7 @@ from tests.circuits.strategies import (
     single_gate_circuit,
 )
 
-LEVELS = ("disable", "basic", "extended", "all")
+LEVELS: tuple[Optimisation, ...] = ("disable", "basic", "extended", "all")
 
 
 def assert_equal(circuit: Circuit, got: list[IntArray], want: list[IntArray]) -> None:
@@ -30,9 +30,7 @@ def assert_equal(circuit: Circuit, got: list[IntArray], want: list[IntArray]) ->
         assert np.array_equal(a, b), f"{tensor}: {np.count_nonzero(a != b)} of {a.size} differ"
 
 
-def assert_exact(
-    circuit: Circuit, inputs: dict[str, IntArray], levels: tuple[str, ...], threads: int
-) -> None:
+def assert_exact(circuit: Circuit, inputs: dict[str, IntArray], levels: tuple[Optimisation, ...], threads: int) -> None:
     want = evaluate(circuit, inputs)
     for tensor, array in zip(circuit.tensors, want, strict=True):
         assert array.shape[1:] == tensor.shape

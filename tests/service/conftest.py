@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -40,6 +41,8 @@ nodes = ["{node}"]
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL: the one that the environment names, else one of our own."""
+    if importlib.util.find_spec("psycopg") is None:
+        missing("the driver psycopg", "make setup-dev")
     named = os.environ.get("AFFIDAVIT_TEST_POSTGRES_URL")
     if named:
         yield named

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from verifier.service.server import OPTIONS
+
 
 @contextmanager
 def running(app: FastAPI) -> Iterator[str]:
     """Serve ``app`` until the block ends; yields its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(
-            app, log_level="critical", access_log=False, ws="none", lifespan="on", timeout_graceful_shutdown=5
-        )
+        config = uvicorn.Config(app, **{**OPTIONS, "log_level": "critical", "lifespan": "on"})
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

@@ -44,9 +44,7 @@ def test_an_untouched_log_holds(service: Service, affidavit: bytes) -> None:
 def test_anybody_can_check_a_downloaded_log(service: Service, affidavit: bytes) -> None:
     filled(service, affidavit)
     entries: list[dict[str, str]] = []
-    while page := service.client.get("/v1/audit", params={"after": len(entries), "limit": 3}).json()[
-        "entries"
-    ]:
+    while page := service.client.get("/v1/audit", params={"after": len(entries), "limit": 3}).json()["entries"]:
         entries += page
     links = [
         Link(int(e["seq"]), e["entry"].encode(), bytes.fromhex(e["previous"]), bytes.fromhex(e["digest"]))

@@ -117,9 +117,7 @@ class Stuck:
         raise RuntimeError("too late")
 
 
-def test_more_than_can_be_verified_at_a_time_is_refused(
-    start_sqlite: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_than_can_be_verified_at_a_time_is_refused(start_sqlite: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     service, stuck = small(start_sqlite, concurrency=1), Stuck()
     monkeypatch.setattr("verifier.service.verification.verify", stuck)
     thread = threading.Thread(target=service.verify, args=(b"x",))
@@ -146,9 +144,7 @@ def test_a_verification_that_takes_too_long_leaves_no_record(
     nonce = service.client.post("/v1/nonces").json()["nonce"]
     monkeypatch.setattr("verifier.service.verification.verify", stuck)
     refused(service.verify(affidavit, nonce=nonce), 504, "service.timeout")
-    refused(
-        service.verify(affidavit), 503, "service.busy"
-    )  # its thread still runs, so its slot is still taken
+    refused(service.verify(affidavit), 503, "service.busy")  # its thread still runs, so its slot is still taken
     stuck.let_go.set()
     wait_until(lambda: service.parts.workers.taken == 0)
     monkeypatch.undo()
@@ -172,9 +168,7 @@ def test_a_fault_of_our_own_leaves_no_record_and_no_traceback(
     assert count(service) == 0
 
 
-def test_a_database_that_does_not_answer_is_said_so(
-    start_sqlite: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_does_not_answer_is_said_so(start_sqlite: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     service = start_sqlite()
 
     def broken() -> None:
@@ -230,9 +224,7 @@ def test_requests_of_all_kinds_are_bounded(start_sqlite: Start) -> None:
         ("GET", "/docs", 404, "service.path.unknown"),
     ],
 )
-def test_bad_requests_have_one_shape(
-    start_sqlite: Start, method: str, path: str, status: int, code: str
-) -> None:
+def test_bad_requests_have_one_shape(start_sqlite: Start, method: str, path: str, status: int, code: str) -> None:
     headers = {"content-type": "application/octet-stream"}
     refused(start_sqlite().client.request(method, path, headers=headers), status, code)
 

@@ -80,9 +80,7 @@ def test_without_a_nonce_nothing_is_accepted(service: Service, honest: Making, a
     assert (document["verdict"], document["code"]) == ("UNVERIFIABLE", "request.nonce.unknown")
 
 
-def test_a_model_that_somebody_uploaded_is_nobodys_choice(
-    service: Service, honest: Making, affidavit: bytes
-) -> None:
+def test_a_model_that_somebody_uploaded_is_nobodys_choice(service: Service, honest: Making, affidavit: bytes) -> None:
     upload(service, honest)
     document = service.verify(affidavit, nonce=NONCE.hex()).json()
     assert (document["verdict"], document["code"]) == ("UNVERIFIABLE", "model.circuit.unknown")
@@ -109,9 +107,7 @@ def test_bytes_that_are_no_affidavit_are_malformed(service: Service, content: by
     assert service.client.get(f"/v1/affidavits/{record['affidavit']}").content == content
 
 
-def test_truncated_and_flipped_files_are_never_accepted(
-    service: Service, honest: Making, affidavit: bytes
-) -> None:
+def test_truncated_and_flipped_files_are_never_accepted(service: Service, honest: Making, affidavit: bytes) -> None:
     model = upload(service, honest)
     middle = len(affidavit) // 2
     flipped = affidavit[:middle] + bytes([affidavit[middle] ^ 1]) + affidavit[middle + 1 :]

@@ -67,7 +67,7 @@ def test_pinned_in_the_policy_instead_of_given():
 
 def test_the_default_policy_accepts_nothing():
     result = verify(Making().build(), at=AT, known=KNOWN)
-    assert (result.verdict, result.code) == (Verdict.UNVERIFIABLE, "receipt.signer.unknown")
+    assert (result.verdict, result.code) == (Verdict.UNVERIFIABLE, "evidence.absent")
     assert result.answer is None
 
 

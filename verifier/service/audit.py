@@ -40,9 +40,7 @@ def append(connection: Connection, kind: str, entry: Mapping[str, Any]) -> Head:
     raw = strict_json.dumps({"kind": kind, **entry})
     seq = last.seq + 1
     digest = link_digest(seq, last.digest, raw)
-    connection.execute(
-        insert(schema.audit).values(seq=seq, kind=kind, entry=raw, previous=last.digest, digest=digest)
-    )
+    connection.execute(insert(schema.audit).values(seq=seq, kind=kind, entry=raw, previous=last.digest, digest=digest))
     connection.execute(update(schema.audit_head).values(seq=seq, digest=digest))
     return Head(seq, digest)
 
@@ -67,9 +65,7 @@ class _Logged:
 _LOGGED = {
     "verification": _Logged(schema.verifications, "id", verification_entry),
     "model": _Logged(schema.models, "circuit", model_entry),
-    "certificate": _Logged(
-        schema.enrolments, "id", certificate_entry, schema.enrolments.c.certificate.is_not(None)
-    ),
+    "certificate": _Logged(schema.enrolments, "id", certificate_entry, schema.enrolments.c.certificate.is_not(None)),
 }
 
 
@@ -98,9 +94,7 @@ def verify_chain(database: Database, blobs: BlobStore | None = None) -> Head:
         seq, digest = check_links(checked())
         end = head(connection)
         if (end.seq, end.digest) != (seq, digest):
-            raise RejectedError(
-                "service.audit.head-mismatch", f"the log ends at entry {seq}, its head says {end.seq}"
-            )
+            raise RejectedError("service.audit.head-mismatch", f"the log ends at entry {seq}, its head says {end.seq}")
         for kind, logged in _LOGGED.items():
             question = select(func.count()).select_from(logged.table)
             if logged.condition is not None:

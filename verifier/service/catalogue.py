@@ -88,9 +88,7 @@ class Catalogue:
                 self._cache.move_to_end(digest)
                 return self._cache[digest]
         with self.database.read() as connection:
-            file = connection.execute(
-                select(_TABLE.file).where(_TABLE.circuit == digest)
-            ).scalar_one_or_none()
+            file = connection.execute(select(_TABLE.file).where(_TABLE.circuit == digest)).scalar_one_or_none()
         if file is None:
             return None
         content = self.blobs.get(file)

@@ -50,9 +50,7 @@ def check_links(links: Iterable[Link], *, seq: int = 0, digest: bytes = GENESIS)
     """
     for link in links:
         if link.seq != seq + 1:
-            raise RejectedError(
-                "service.audit.gap", f"entry {link.seq} stands behind {seq}, {seq + 1} required"
-            )
+            raise RejectedError("service.audit.gap", f"entry {link.seq} stands behind {seq}, {seq + 1} required")
         if link.previous != digest:
             raise RejectedError(
                 "service.audit.previous-mismatch",

@@ -61,9 +61,7 @@ class Enrolments:
             connection.execute(delete(schema.enrolments).where(*stale))
             alive = select(func.count()).select_from(schema.enrolments).where(_TABLE.spent_at.is_(None))
             if connection.execute(alive).scalar_one() >= self.max_outstanding:
-                raise busy(
-                    "too many unfinished enrolments", code="service.enrolment.too-many", retry_after=60
-                )
+                raise busy("too many unfinished enrolments", code="service.enrolment.too-many", retry_after=60)
             connection.execute(
                 insert(schema.enrolments).values(
                     id=challenge.id,
@@ -95,9 +93,7 @@ class Enrolments:
         with _translated():
             certificate = self.registrar.issue(Pending(keys, secret, at), secret, at)
         with self.database.write() as connection:
-            connection.execute(
-                update(schema.enrolments).where(_TABLE.id == enrolment).values(certificate=certificate)
-            )
+            connection.execute(update(schema.enrolments).where(_TABLE.id == enrolment).values(certificate=certificate))
             issued = connection.execute(select(schema.enrolments).where(_TABLE.id == enrolment)).one()
             audit.append(connection, "certificate", certificate_entry(issued))
         return certificate

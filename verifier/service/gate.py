@@ -151,9 +151,7 @@ def _bounded(scope: Scope, receive: Receive, limit: int, seconds: float) -> Rece
             async with asyncio.timeout_at(deadline):
                 message = await receive()
         except TimeoutError:
-            raise Refusal(
-                408, "service.body.timeout", f"the body did not arrive within {seconds:g} s"
-            ) from None
+            raise Refusal(408, "service.body.timeout", f"the body did not arrive within {seconds:g} s") from None
         seen += len(message.get("body", b""))
         complete = not message.get("more_body", False)
         if seen > limit:

@@ -19,9 +19,7 @@ class Metrics:
             ["method", "route", "status"],
             registry=self.registry,
         )
-        self.verdicts = Counter(
-            "affidavit_verifier_verdicts", "Verdicts recorded", ["verdict"], registry=self.registry
-        )
+        self.verdicts = Counter("affidavit_verifier_verdicts", "Verdicts recorded", ["verdict"], registry=self.registry)
         self.refusals = Counter(
             "affidavit_verifier_refusals", "Requests not carried out", ["code"], registry=self.registry
         )
@@ -34,6 +32,4 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.busy = Gauge(
-            "affidavit_verifier_slots_taken", "Verification slots in use", registry=self.registry
-        )
+        self.busy = Gauge("affidavit_verifier_slots_taken", "Verification slots in use", registry=self.registry)

@@ -23,9 +23,7 @@ _ROWS = schema.verifications.c
 def facts(database: Database, key: str) -> dict[str, Any] | None:
     """What is known of the node with key id ``key`` (64 hex digits); ``None`` if nothing is."""
     mine = (_ROWS.node == key, _ROWS.signed.is_(True))
-    by_verdict = (
-        select(_ROWS.verdict, func.count(distinct(_ROWS.receipt))).where(*mine).group_by(_ROWS.verdict)
-    )
+    by_verdict = select(_ROWS.verdict, func.count(distinct(_ROWS.receipt))).where(*mine).group_by(_ROWS.verdict)
     span = select(
         func.min(_ROWS.recorded_at),
         func.max(_ROWS.recorded_at),

@@ -41,9 +41,7 @@ class Nonces:
         nonce, expires = secrets.token_bytes(NONCE_BYTES), at + self.lifetime
         alive = (_TABLE.verification.is_(None), _TABLE.expires_at > to_ticks(at))
         with self.database.write() as connection:
-            count = connection.execute(
-                select(func.count()).select_from(schema.nonces).where(*alive)
-            ).scalar_one()
+            count = connection.execute(select(func.count()).select_from(schema.nonces).where(*alive)).scalar_one()
             if count >= self.max_outstanding:
                 raise busy(
                     f"{count} nonces are waiting to be used, at most {self.max_outstanding}",
@@ -51,9 +49,7 @@ class Nonces:
                     retry_after=max(1, int(self.lifetime.total_seconds())),
                 )
             connection.execute(
-                insert(schema.nonces).values(
-                    nonce=nonce.hex(), issued_at=to_ticks(at), expires_at=to_ticks(expires)
-                )
+                insert(schema.nonces).values(nonce=nonce.hex(), issued_at=to_ticks(at), expires_at=to_ticks(expires))
             )
         return nonce, expires
 

@@ -130,18 +130,14 @@ def _first_use(connection: Connection, seen: Seen, receipt: Receipt | None, node
         return None
     table = schema.seen_nonces.c
     first = connection.execute(
-        select(table.receipt, table.verification).where(
-            table.node == node, table.nonce == receipt.nonce.hex()
-        )
+        select(table.receipt, table.verification).where(table.node == node, table.nonce == receipt.nonce.hex())
     ).one_or_none()
     if first is None or first.receipt == seen.receipt_digest.hex():
         return None
     return int(first.verification)
 
 
-def _remember_nonce(
-    connection: Connection, seen: Seen, receipt: Receipt | None, node: str | None, number: int
-) -> None:
+def _remember_nonce(connection: Connection, seen: Seen, receipt: Receipt | None, node: str | None, number: int) -> None:
     if receipt is None or not seen.signed or seen.receipt_digest is None:
         return
     table, nonce = schema.seen_nonces.c, receipt.nonce.hex()

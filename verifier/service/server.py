@@ -3,12 +3,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import uvicorn
 
 from verifier.service.app import create_app
 from verifier.service.settings import Settings
 
 GRACE_SECONDS = 10
+
+OPTIONS: Mapping[str, Any] = {
+    "server_header": False,
+    "access_log": False,
+    "log_level": "warning",
+    "ws": "none",
+    "timeout_graceful_shutdown": GRACE_SECONDS,
+}
+"""How uvicorn is set up for the application, wherever it listens."""
 
 
 def serve(settings: Settings) -> None:
@@ -20,12 +32,4 @@ def serve(settings: Settings) -> None:
     Raises:
         OperationalError: the service cannot start.
     """
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        server_header=False,
-        access_log=False,
-        log_level="warning",
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, **OPTIONS)

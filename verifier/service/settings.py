@@ -90,9 +90,7 @@ class Settings:
                 unknown.
         """
         given = {
-            name.removeprefix(PREFIX).lower(): value
-            for name, value in environment.items()
-            if name.startswith(PREFIX)
+            name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if name.startswith(PREFIX)
         }
         limits = {
             name.removeprefix("limit_"): _integer(name, given.pop(name))
@@ -100,9 +98,7 @@ class Settings:
             if name.startswith("limit_")
         }
         unknown = sorted(given.keys() - ({field.name for field in fields(cls)} - {"limits"}))
-        unknown += sorted(
-            f"limit_{name}" for name in limits.keys() - {field.name for field in fields(Limits)}
-        )
+        unknown += sorted(f"limit_{name}" for name in limits.keys() - {field.name for field in fields(Limits)})
         if unknown:
             raise OperationalError(
                 "service.settings.malformed",

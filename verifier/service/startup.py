@@ -127,9 +127,7 @@ def _authority(settings: Settings) -> Authority | None:
     if key_file is None and certificate_file is None:
         return None
     if key_file is None or certificate_file is None:
-        raise OperationalError(
-            "service.settings.malformed", "a registrar needs both its key and its certificate"
-        )
+        raise OperationalError("service.settings.malformed", "a registrar needs both its key and its certificate")
     try:
         key = load_pem_private_key(_read(key_file), None)
         certificate = x509.load_pem_x509_certificate(_read(certificate_file))

@@ -90,9 +90,7 @@ class Verification:
         result = verify(affidavit, at=question.at, policy=policy, known=known)
         if result.verdict is Verdict.ERROR:
             raise OperationalError(result.code, result.message, remedy=result.remedy)
-        report = json.dumps(
-            result_json(result, question.at), sort_keys=True, separators=(",", ":"), allow_nan=False
-        )
+        report = json.dumps(result_json(result, question.at), sort_keys=True, separators=(",", ":"), allow_nan=False)
         return Seen(
             affidavit,
             report.encode(),
@@ -123,9 +121,7 @@ class Verification:
             raise unknown("verification", str(number))
         report = self.records.blobs.get(row.report)
         if report is None:
-            raise OperationalError(
-                "service.blob.missing", f"the report of verification {number} is not there"
-            )
+            raise OperationalError("service.blob.missing", f"the report of verification {number} is not there")
         rendered: dict[str, Any] = json.loads(report)
         return rendered | recorded(row)
 
@@ -137,8 +133,7 @@ def recorded(row: Any) -> dict[str, Any]:
         findings.append(
             {
                 "code": "service.nonce.reused",
-                "message": "this node's key bore the same nonce on another receipt,"
-                f" in verification {row.reuse_of}",
+                "message": f"this node's key bore the same nonce on another receipt, in verification {row.reuse_of}",
                 "remedy": "compare the two receipts: a nonce belongs to one request and one answer",
                 "verification": row.reuse_of,
             }

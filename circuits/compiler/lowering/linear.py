@@ -75,9 +75,7 @@ def _raw(scene: Scene, name: str, form: Linear, channels: Channels) -> tuple[int
     while True:
         scaled = tuple(_in_units(scene, t, scale) for t in form.terms)
         bias = form.bias / scale
-        reach = sum(
-            (_part(scene, t, channels).exact_norm(none) for t in scaled), np.abs(channels.rows(bias)).max(1)
-        )
+        reach = sum((_part(scene, t, channels).exact_norm(none) for t in scaled), np.abs(channels.rows(bias)).max(1))
         if np.max(reach) < NARROW - 1:
             return _accumulate(scene, name, scaled, bias, none, channels), scale
         scale *= 2.0
@@ -103,22 +101,21 @@ def _in_units(scene: Scene, term: Term, scale: float) -> Term:
 
 def _part(scene: Scene, term: Term, channels: Channels) -> Part:
     tensor = scene.tensor(term.input)
+    rms = scene.plan.shares[term.input] * tensor.magnitude
     if isinstance(term, Scaled):
         return Part(channels.rows(term.factor), tensor.magnitude, 1, summed=False)
     if isinstance(term, Summed):
         count = math.prod(tensor.shape[a] for a in term.axes)
         return Part(channels.rows(term.factor), tensor.magnitude * count, 1, summed=False)
     if isinstance(term, Dense):
-        return Part(term.weight.T, tensor.magnitude, term.weight.shape[0])
+        return Part(term.weight.T, tensor.magnitude, term.weight.shape[0], rms=rms)
     taps = math.prod(term.weight.shape[1:])
     if term.factor is not None:  # the weights are all one
         return Part(channels.rows(term.factor), tensor.magnitude * taps, 1, summed=False)
-    return Part(term.weight.reshape(len(term.weight), -1), tensor.magnitude, taps)
+    return Part(term.weight.reshape(len(term.weight), -1), tensor.magnitude, taps, rms=rms)
 
 
-def _accumulate(
-    scene: Scene, name: str, terms: tuple[Term, ...], bias: Reals, shifts: Ints, channels: Channels
-) -> int:
+def _accumulate(scene: Scene, name: str, terms: tuple[Term, ...], bias: Reals, shifts: Ints, channels: Channels) -> int:
     """The exact accumulator: sum of rounded terms, bias, and the half that makes floor round to nearest."""
     spread = channels.spread(shifts)
     rank_bias = bias.reshape((1,) * (channels.rank - bias.ndim) + bias.shape)
@@ -160,7 +157,12 @@ def _operand(
     if isinstance(term, Dense):
         weight = rounded(term.weight, shifts[None, :])
         return scene.gate("dense", f"{name}/matrix", [x], [weight, bias]), one, offset is not None
-    window: dict[str, int | Shape] = {"strides": term.strides, "pads": term.pads, "dilations": term.dilations, "groups": term.groups}
+    window: dict[str, int | Shape] = {
+        "strides": term.strides,
+        "pads": term.pads,
+        "dilations": term.dilations,
+        "groups": term.groups,
+    }
     if positional:
         ones = np.ones(term.weight.shape, dtype=np.int64)
         index = scene.gate("conv", f"{name}/window", [x], [ones, bias], **window)

@@ -18,9 +18,7 @@ from circuits.compiler.program import Program
 from circuits.ops.forms import ArgMax, Form, Layout, Linear, Pool, Product, Softmax, Table
 
 
-def lower(
-    program: Program, plan: Plan, options: Options, source: Mapping[str, object], progress: Progress
-) -> Scene:
+def lower(program: Program, plan: Plan, options: Options, source: Mapping[str, object], progress: Progress) -> Scene:
     """The circuit in its builder, complete but for its quality, with tensor and scale of every program tensor."""
     scene = Scene(program, plan, options, CircuitBuilder(source=source))
     for name, port in program.inputs.items():

@@ -53,8 +53,7 @@ class Scene:
         """A gate with its constants given as arrays; both get names from `name`."""
         made = self.unique(name)
         indices = [
-            self.builder.constant(f"{made}#{k}", np.asarray(value, dtype=np.int64))
-            for k, value in enumerate(constants)
+            self.builder.constant(f"{made}#{k}", np.asarray(value, dtype=np.int64)) for k, value in enumerate(constants)
         ]
         return self.builder.gate(kind, made, inputs, indices, **attributes)
 

@@ -90,8 +90,6 @@ def make_router(parts: Parts) -> APIRouter:
     )
     def finish(enrolment: Annotated[str, Path(pattern=HEX32)], body: EnrolmentAnswer) -> JSONResponse:
         """A challenge takes one answer, right or wrong."""
-        return json_answer(
-            _certificate(enabled().finish(enrolment, base64.b64decode(body.secret), parts.clock()))
-        )
+        return json_answer(_certificate(enabled().finish(enrolment, base64.b64decode(body.secret), parts.clock())))
 
     return router

@@ -40,9 +40,7 @@ def make_router(parts: Parts) -> APIRouter:
     def verification(number: Annotated[int, Path(ge=1, le=MAX_ID)]) -> JSONResponse:
         return json_answer(parts.verification.recall(number))
 
-    @router.get(
-        "/v1/verifications", summary="Verifications, newest first", responses=answers(RecordsDocument, 401)
-    )
+    @router.get("/v1/verifications", summary="Verifications, newest first", responses=answers(RecordsDocument, 401))
     def verifications(
         node: Annotated[str | None, Query(pattern=HEX32)] = None,
         verdict: VerdictName | None = None,
@@ -66,9 +64,7 @@ def make_router(parts: Parts) -> APIRouter:
         if content is None:
             raise OperationalError("service.blob.missing", f"affidavit {sha256[:16]} is not in the store")
         disposition = f'attachment; filename="{sha256[:16]}.affidavit"'
-        return Response(
-            content, media_type="application/octet-stream", headers={"content-disposition": disposition}
-        )
+        return Response(content, media_type="application/octet-stream", headers={"content-disposition": disposition})
 
     @router.get("/v1/nodes/{key_id}", summary="Facts about a node's key", responses=answers(Node, 401, 404))
     def node(key_id: Annotated[str, Path(pattern=HEX32)]) -> JSONResponse:

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The client SDK: ask a node, verify what comes back, and only then have the answer.
+
+::
+
+    with Client("https://node.example", policy=Path("policy.toml").read_bytes()) as client:
+        answer = client.infer("lenet5.circuit", {"image": image}, seal=True)
+        print(answer.outputs["logits"])
+
+``infer`` is ``prepare``, ``submit``, ``wait``, ``fetch_unverified`` and ``believe`` in one. There is no way to the
+outputs around the verification but the one whose name says so.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy.typing as npt
+
+from affidavit.errors import OperationalError, RejectedError
+from affidavit.exchange import Answer, Question, ask, believe
+from affidavit.identity import check_identity
+from affidavit.transport import MAX_JSON_BYTES, RefusedError, Transport
+from affidavit.wire import Job, read_identity, read_job
+from circuits import Circuit, load_circuit
+from circuits.limits import MAX_FILE as MAX_CIRCUIT_BYTES
+from node.evidence import CHALLENGE_BYTES
+from node.submission import format_submission
+from verifier.keys import KeySet
+from verifier.policy import DEFAULT_POLICY, Policy, parse_policy
+
+FIRST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 0.02, 1.0, 1.6
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def as_policy(policy: Policy | bytes | None) -> Policy:
+    """A policy, or the bytes of a policy file; ``None`` is the built-in one, which trusts nobody.
+
+    Raises:
+        verifier.MalformedError: ``policy.*``.
+    """
+    if policy is None:
+        return DEFAULT_POLICY
+    return policy if isinstance(policy, Policy) else parse_policy(policy)
+
+
+def as_circuit(model: Circuit | Path | str) -> Circuit:
+    """A circuit, or the path of a circuit file.
+
+    Raises:
+        OperationalError: ``client.model.unreadable``.
+        circuits.CircuitError: ``circuit.*``.
+    """
+    if isinstance(model, Circuit):
+        return model
+    try:
+        return load_circuit(Path(model).read_bytes())
+    except OSError as error:
+        raise OperationalError(
+            "client.model.unreadable", f"the circuit file cannot be read ({error.strerror or type(error).__name__})"
+        ) from None
+
+
+class Client:
+    """A node, as one of its clients sees it.
+
+    Args:
+        url: of the node.
+        policy: what an answer must satisfy; ``None`` accepts nothing.
+        token: bearer token, where the node wants one.
+        timeout: seconds for each single HTTP exchange.
+        patience: seconds to wait for one answer altogether.
+        clock: the time at which affidavits are judged.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        policy: Policy | bytes | None,
+        token: str | None = None,
+        timeout: float = 30.0,
+        patience: float = 300.0,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self.policy = as_policy(policy)
+        self._patience, self._clock = patience, clock
+        self._transport = Transport(url, token=token, timeout=timeout)
+
+    def infer(
+        self,
+        model: Circuit | Path | str,
+        inputs: Mapping[str, npt.NDArray[Any]],
+        *,
+        seal: bool = False,
+        embed_circuit: bool = False,
+        embed_input: bool = False,
+    ) -> Answer:
+        """One inference, verified.
+
+        Args:
+            model: our own copy of the circuit, or where its file lies.
+            inputs: real arrays by input name, batch first, of the dtypes that the model says.
+            seal: nobody but the node sees input and output; its keys are checked first.
+            embed_circuit, embed_input: whether the affidavit carries them.
+
+        Raises:
+            NotAccepted: there is an affidavit, and its verdict is not ACCEPT.
+            ClientError: no affidavit, or ``client.*``.
+            circuits.CircuitError: ``input.*``, ``circuit.*``.
+        """
+        question = self.prepare(model, inputs, seal=seal, embed_circuit=embed_circuit, embed_input=embed_input)
+        deadline = time.monotonic() + self._patience
+        job = self.wait(self.submit(question, deadline=deadline), deadline=deadline)
+        affidavit, sealed = self.fetch_unverified(job, sealed=seal)
+        return self.believe(question, affidavit, sealed)
+
+    def prepare(
+        self,
+        model: Circuit | Path | str,
+        inputs: Mapping[str, npt.NDArray[Any]],
+        *,
+        seal: bool = False,
+        embed_circuit: bool = False,
+        embed_input: bool = False,
+    ) -> Question:
+        """Draw the nonce, encode, seal. Keep the question: without it the answer cannot be judged."""
+        circuit = as_circuit(model)
+        keys = self.keys() if seal else None
+        return ask(
+            circuit,
+            inputs,
+            policy=self.policy,
+            seal_to=keys,
+            embed_circuit=embed_circuit,
+            embed_input=embed_input,
+        )
+
+    def submit(self, question: Question, *, deadline: float | None = None) -> Job:
+        """Hand it in; when this returns, the node has it on disk. Safe to repeat with the same question.
+
+        A full queue, a busy node and a broken connection are tried again until ``deadline`` (``time.monotonic``).
+
+        Raises:
+            ClientError: the node's own code, or ``client.network.failed``.
+        """
+        body = format_submission(question.request)
+        until = time.monotonic() + self._patience if deadline is None else deadline
+        pauses = _pauses()
+        while True:
+            try:
+                answer = self._transport.request("POST", "/v1/inferences", content=body, limit=MAX_JSON_BYTES)
+                return read_job(answer)
+            except RefusedError as refused:
+                if refused.retry_after is None or time.monotonic() + refused.retry_after > until:
+                    raise refused.error from None
+                pause = refused.retry_after * (1 + random.random() / 4)
+            except OperationalError:
+                pause = next(pauses)
+                if time.monotonic() + pause > until:
+                    raise
+            time.sleep(pause)
+
+    def wait(self, job: Job, *, deadline: float | None = None) -> Job:
+        """Ask, less and less often, until the job is done.
+
+        Raises:
+            RejectedError: the job failed; the code is the node's.
+            OperationalError: ``client.patience.exhausted``.
+        """
+        until = time.monotonic() + self._patience if deadline is None else deadline
+        for pause in _pauses():
+            if job.state == "failed":
+                raise RejectedError(job.code or "client.job.failed", job.message, remedy=job.remedy)
+            if job.state == "done":
+                return job
+            if time.monotonic() + pause > until:
+                break
+            time.sleep(pause)
+            job = read_job(self._get(f"/v1/inferences/{job.id}", limit=MAX_JSON_BYTES))
+        raise OperationalError(
+            "client.patience.exhausted",
+            f"job {job.id} is still {job.state}",
+            remedy="wait for it again later: the node keeps it",
+        )
+
+    def fetch_unverified(self, job: Job, *, sealed: bool = False) -> tuple[bytes, bytes | None]:
+        """The affidavit and, for a sealed request, the sealed answer. Nothing in them has been checked."""
+        affidavit = self._get(f"/v1/inferences/{job.id}/affidavit")
+        return affidavit, self._get(f"/v1/inferences/{job.id}/sealed-answer") if sealed else None
+
+    def believe(self, question: Question, affidavit: bytes, sealed_answer: bytes | None = None) -> Answer:
+        """Verify, and only then have the answer; raises as :func:`affidavit.exchange.believe`."""
+        return believe(question, affidavit, sealed_answer, policy=self.policy, at=self._clock())
+
+    def keys(self) -> KeySet:
+        """The node's public keys, once the policy gives a reason to trust them; over a fresh challenge."""
+        challenge = secrets.token_bytes(CHALLENGE_BYTES)
+        identity = read_identity(self._get("/v1/keys", limit=MAX_JSON_BYTES, params={"challenge": challenge.hex()}))
+        return check_identity(identity, challenge, policy=self.policy, at=self._clock())
+
+    def fetch_circuit(self, digest: bytes) -> Circuit:
+        """A circuit by its digest, which is all that it is checked for: know why you want that one.
+
+        Raises:
+            RejectedError: ``client.model.mismatch``.
+        """
+        circuit = load_circuit(self._get(f"/v1/models/{digest.hex()}", limit=MAX_CIRCUIT_BYTES))
+        if circuit.digest != digest:
+            raise RejectedError("client.model.mismatch", "the node sent another circuit than was asked for")
+        return circuit
+
+    def close(self) -> None:
+        """End the connection."""
+        self._transport.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _get(self, path: str, **options: Any) -> bytes:
+        try:
+            return self._transport.request("GET", path, **options)
+        except RefusedError as refused:
+            raise refused.error from None
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds, growing, each with some chance in it so that clients do not come in step."""
+    pause = FIRST_PAUSE
+    while True:
+        yield pause * (0.75 + random.random() / 2)
+        pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""HTTP to a node: bounded answers, typed errors, no belief."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from affidavit.errors import ClientError, MalformedError, OperationalError, RejectedError, UnsupportedError
+from verifier.container import MAX_FILE_BYTES
+
+MAX_JSON_BYTES = 8 << 20
+_CODE = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*\Z")
+_KINDS: Mapping[int, type[ClientError]] = {401: RejectedError, 404: UnsupportedError, 409: RejectedError}
+
+
+class RefusedError(Exception):
+    """The node said no; carries what :meth:`Transport.request` makes of it, and when to try again."""
+
+    def __init__(self, error: ClientError, retry_after: float | None) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.retry_after = retry_after
+
+
+class Transport:
+    """A connection to one node.
+
+    Args:
+        url: of the node, ``http://`` or ``https://``.
+        token: bearer token, where the node wants one.
+        timeout: seconds for each single exchange.
+    """
+
+    def __init__(self, url: str, *, token: str | None = None, timeout: float = 30.0) -> None:
+        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        try:
+            self._http = httpx.Client(
+                base_url=url, headers=headers, timeout=timeout, follow_redirects=False, trust_env=False
+            )
+        except (httpx.InvalidURL, TypeError, UnicodeError) as error:
+            raise MalformedError("client.url.malformed", f"not the URL of a node: {str(error)[:100]}") from None
+
+    def request(
+        self, method: str, path: str, *, limit: int = MAX_FILE_BYTES, content: bytes | None = None, **options: Any
+    ) -> bytes:
+        """The body of a successful answer, of at most ``limit`` bytes.
+
+        Raises:
+            RefusedError: any status but 2xx.
+            OperationalError: ``client.network.failed``.
+            MalformedError: ``client.response.too-large``.
+        """
+        headers = {} if content is None else {"content-type": "application/json"}
+        try:
+            with self._http.stream(method, path, content=content, headers=headers, **options) as response:
+                parts, size = [], 0
+                for part in response.iter_bytes():
+                    size += len(part)
+                    if size > limit:
+                        raise MalformedError("client.response.too-large", f"the node sends more than {limit} bytes")
+                    parts.append(part)
+                body = b"".join(parts)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise OperationalError(
+                "client.network.failed",
+                f"no answer from the node ({type(error).__name__})",
+                remedy="check the URL and that the node runs; sending the same request again is safe",
+            ) from None
+        if not response.is_success:
+            raise RefusedError(_refusal(response.status_code, body), _seconds(response.headers.get("retry-after")))
+        return body
+
+    def close(self) -> None:
+        """End the connection."""
+        self._http.close()
+
+    def __enter__(self) -> Transport:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _refusal(status: int, body: bytes) -> ClientError:
+    """The node's ``{code, message, remedy}`` as an error of ours; what it says is shown, not trusted."""
+    kind = _KINDS.get(status, OperationalError if status >= 500 else MalformedError)
+    try:
+        value = httpx.Response(status, content=body).json()
+        code, message, remedy = value["code"], value["message"], value["remedy"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return OperationalError("client.response.malformed", f"status {status} without a reason in our grammar")
+    if not isinstance(code, str) or len(code) > 128 or not _CODE.match(code):
+        return OperationalError("client.response.malformed", f"status {status} with a code outside our grammar")
+    return kind(code, _shown(message), remedy=_shown(remedy))
+
+
+def _shown(text: object) -> str:
+    return "".join(c if c.isprintable() else " " for c in str(text)[:500])
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 6 else None

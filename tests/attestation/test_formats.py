@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The contract, the formats, and `simulated@v1`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import attestation
+from attestation import simulated, tpm2
+from attestation.contract import Appraisal, Check
+from attestation.errors import (
+    EvidenceError,
+    MalformedError,
+    OperationalError,
+    RejectedError,
+    UnsupportedError,
+)
+from attestation.formats import FORMATS, find_format
+from attestation.producers import detect
+from attestation.simulated import SimulatedEvidence, SimulatedTrust
+from attestation.tpm2 import Tpm2Trust
+from attestation.tpm2.device import TpmDevice, device_problem, read_boot_log
+from tests.attestation.paper import AT, CHALLENGE, PaperTpm, judge
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def line(outcome, demanded=True):
+    return Check("evidence.x", outcome, "", "", demanded=demanded)
+
+
+@pytest.mark.parametrize(
+    ("checks", "simulated_", "passed"),
+    [
+        ((), False, False),
+        ((line("PASS"),), False, True),
+        ((line("PASS"),), True, False),
+        ((line("PASS"), line("SKIP")), False, False),
+        ((line("PASS"), line("SKIP", demanded=False)), False, True),
+        ((line("PASS"), line("FAIL", demanded=False)), False, False),
+        ((line("SKIP", demanded=False),), False, False),
+    ],
+)
+def test_what_counts_as_passed(checks, simulated_, passed):
+    assert Appraisal("x@v1", checks, {}, simulated_).passed is passed
+
+
+def test_formats_and_their_contract():
+    assert set(FORMATS) == {"tpm2-quote@v1", "simulated@v1"}
+    for type_, format_ in FORMATS.items():
+        assert find_format(type_) is format_ and format_.type == type_
+        assert any(member.required for member in format_.members.values())
+        format_.trust_class()  # nothing is trusted by default, and that is valid
+    assert [f.simulated for f in FORMATS.values()] == [False, True]
+    with pytest.raises(UnsupportedError) as caught:
+        find_format("tpm3@v1")
+    assert caught.value.code == "evidence.type-unknown" and caught.value.remedy
+
+
+def test_public_names_are_sorted():
+    for package in (attestation, tpm2, simulated, attestation.eventlog):
+        assert list(package.__all__) == sorted(package.__all__, key=lambda n: (not n.isupper(), n))
+        assert all(hasattr(package, name) for name in package.__all__)
+
+
+def test_errors_are_a_tree():
+    for kind in (MalformedError, RejectedError, UnsupportedError, OperationalError):
+        error = kind("evidence.x", "what", remedy="do")
+        assert isinstance(error, EvidenceError)
+        assert (error.code, error.message, error.remedy, str(error)) == ("evidence.x", "what", "do", "what")
+
+
+CLOSURE = """
+import json, sys
+import attestation.formats
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names))))
+"""
+
+
+def test_appraising_imports_little():
+    result = subprocess.run([sys.executable, "-c", CLOSURE], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    loaded = {name for name in json.loads(result.stdout) if not name.startswith(("__", "_cython", "_distutils"))}
+    assert loaded <= {"attestation", "cryptography", "_cffi_backend"}
+    modules = "import sys, attestation.formats; print('subprocess' in sys.modules, 'socket' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", modules], cwd=ROOT, capture_output=True, text=True)
+    assert result.stdout.strip() == "False False"
+
+
+# Arguments and members, the same for every format.
+
+
+def test_callers_mistakes_are_not_the_evidences():
+    members = PaperTpm().members()
+    for type_, evidence in (("tpm2-quote@v1", members), ("simulated@v1", SimulatedEvidence().collect(b"c"))):
+        format_ = FORMATS[type_]
+        trust = format_.trust_class()
+        with pytest.raises(OperationalError) as caught:
+            format_.appraise(evidence, challenge=b"c", at=datetime(2026, 1, 1), trust=trust)  # noqa: DTZ001
+        assert caught.value.code == "evidence.time-naive"
+        with pytest.raises(OperationalError) as caught:
+            format_.appraise(evidence, challenge=bytes(65), at=AT, trust=trust)
+        assert caught.value.code == "evidence.challenge-too-long"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"atest": b"x"}, "evidence.tpm2.member-unknown"),
+        ({"attest": None}, "evidence.tpm2.member-missing"),
+        ({"signature": None}, "evidence.tpm2.member-missing"),
+        ({"ak_public": None}, "evidence.tpm2.member-missing"),
+        ({"pcrs": None}, "evidence.tpm2.member-missing"),
+        ({"ek_certificate": b""}, "evidence.tpm2.member-empty"),
+        ({"attest": bytes(1025)}, "evidence.tpm2.member-too-large"),
+        ({"event_log": bytes((1 << 20) + 1)}, "evidence.tpm2.member-too-large"),
+    ],
+)
+def test_members_are_checked_first(changes, code):
+    with pytest.raises(MalformedError) as caught:
+        judge(PaperTpm().members(**changes))
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"banks": frozenset({"sha1"})},
+        {"banks": frozenset()},
+        {"signature_hashes": frozenset({"md5"})},
+        {"reference_pcrs": {("sha1", 0): frozenset({bytes(20)})}},
+        {"reference_pcrs": {("sha256", 0): frozenset()}},
+        {"reference_pcrs": {("sha256", 0): frozenset({bytes(31)})}},
+        {"reference_pcrs": {("sha256", 32): frozenset({bytes(32)})}},
+        {"required_pcrs": frozenset({32})},
+        {"ek_certificates": frozenset({b"x"})},
+    ],
+)
+def test_meaningless_trust_is_refused(settings):
+    with pytest.raises(OperationalError) as caught:
+        Tpm2Trust(**settings)
+    assert caught.value.code == "evidence.tpm2.trust-invalid"
+
+
+# simulated@v1
+
+
+@given(st.binary(min_size=1, max_size=64))
+def test_simulated_evidence_never_passes(challenge):
+    members = SimulatedEvidence().collect(challenge)
+    appraisal = simulated.appraise(members, challenge=challenge, at=AT, trust=SimulatedTrust())
+    assert appraisal.simulated and not appraisal.passed and not appraisal.failed
+    assert [check.code for check in appraisal.missing] == ["evidence.simulated.proves-nothing"]
+    assert b"This is not evidence" in members["statement"]
+
+
+def test_simulated_evidence_for_another_challenge():
+    members = SimulatedEvidence().collect(CHALLENGE)
+    appraisal = simulated.appraise(members, challenge=bytes(32), at=AT, trust=SimulatedTrust())
+    assert [check.code for check in appraisal.failed] == ["evidence.simulated.challenge-mismatch"]
+
+
+def test_simulated_statement_has_one_form():
+    statement = SimulatedEvidence().collect(CHALLENGE)["statement"]
+    others = [statement[:-1], statement + b"\n", statement.upper(), statement.replace(b"00", b"0", 1), b"\xff"]
+    others += [statement.replace(b"0001", b"00 01"), statement.replace(CHALLENGE.hex().encode(), b"")]
+    for other in others:
+        with pytest.raises(MalformedError) as caught:
+            simulated.appraise({"statement": other}, challenge=CHALLENGE, at=AT, trust=SimulatedTrust())
+        assert caught.value.code == "evidence.simulated.statement-malformed"
+    with pytest.raises(OperationalError):
+        SimulatedEvidence().collect(b"")
+    assert "simulated" in SimulatedEvidence().describe()
+
+
+# What this machine can produce.
+
+
+def test_detect_always_ends_with_simulated(tmp_path):
+    candidates = detect(tmp_path / "no-tpm")
+    assert [c.name for c in candidates] == ["tpm2-device", "tpm2-software", "simulated"]
+    assert not candidates[0].available and "no TPM device" in candidates[0].reason
+    assert candidates[-1].available and candidates[-1].type == "simulated@v1"
+    for candidate in candidates:
+        assert candidate.reason and "\n" not in candidate.reason
+        assert candidate.available or candidate.name != "tpm2-software" or candidate.remedy
+
+
+def test_device_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("attestation.tpm2.device.library_problem", lambda: "")
+    with pytest.raises(OperationalError) as caught:
+        TpmDevice(f"device:{tmp_path}/tpm")
+    assert caught.value.code == "evidence.tpm2.device-unavailable"
+    assert read_boot_log(tmp_path / "log") is None
+    (tmp_path / "tpm").touch()
+    assert device_problem(tmp_path / "tpm") == ""
+
+
+def test_library_that_is_not_there(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UnsupportedError) as caught:
+        TpmDevice()
+    assert caught.value.code == "evidence.tpm2.library-absent" and caught.value.remedy
+    software = {c.name: c for c in detect()}["tpm2-software"]
+    assert not software.available and software.remedy
+
+
+def test_swtpm_that_is_not_there(monkeypatch, tmp_path):
+    from attestation.tpm2.software import SoftwareTpm
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UnsupportedError) as caught:
+        SoftwareTpm()
+    assert caught.value.code == "evidence.tpm2.swtpm-absent" and "swtpm" in caught.value.remedy
+
+
+def test_at_in_another_zone_is_the_same_time():
+    members = PaperTpm().members()
+    assert judge(members, at=AT.astimezone(UTC)).passed

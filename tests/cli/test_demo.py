@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The demo tells the truth: what it prints is what its files show again, with and without a TPM."""
+
+from __future__ import annotations
+
+import pytest
+
+from affidavit.demo import machine
+from verifier import parse_policy, read_affidavit
+
+EXPECTED = {
+    "answer": (0, "ACCEPT"),
+    "model-swapped": (10, "recheck.trace.mismatch"),
+    "answer-edited": (10, "answer.output.mismatch"),
+    "replayed": (10, "request.nonce.mismatch"),
+    "evidence-stripped": (20, "evidence.member.missing"),
+}
+
+
+def check_files(affidavit, out):
+    for name, (code, said) in EXPECTED.items():
+        ran = affidavit("verify", "--policy", out / "policy.toml", out / f"{name}.affidavit")
+        assert ran.code == code, ran.out
+        assert said in ran.out
+
+
+@pytest.mark.swtpm
+def test_with_a_software_tpm(affidavit, tmp_path):
+    ran = affidavit("demo", "-o", tmp_path / "out", "--digit", "7")
+    assert ran.code == 0, ran.out + ran.err
+    assert "software TPM" in ran.out
+    for _, said in EXPECTED.values():
+        assert said in ran.out
+    policy = parse_policy((tmp_path / "out/policy.toml").read_bytes())
+    assert policy.profile == "production" and policy.tpm2.ek_roots and policy.tpm2.ak_issuers and policy.tpm2.pcrs
+    check_files(affidavit, tmp_path / "out")
+
+
+def test_without_any_tpm(affidavit, tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "software_problem", lambda: "there is no swtpm here")
+    ran = affidavit("demo", "-o", tmp_path / "out", "--digit", "7")
+    assert ran.code == 0, ran.out + ran.err
+    lines = [line for line in ran.out.splitlines() if "evidence will be simulated" in line]
+    assert len(lines) == 1 and "apt-get install" in lines[0]
+    policy = parse_policy((tmp_path / "out/policy.toml").read_bytes())
+    assert policy.profile == "development" and policy.unsafe_accept_simulated
+    assert read_affidavit((tmp_path / "out/answer.affidavit").read_bytes()).receipt.evidence[0].type == "simulated@v1"
+    check_files(affidavit, tmp_path / "out")
+
+
+@pytest.mark.parametrize("digit", ["100", "-1"])
+def test_only_the_images_there_are(affidavit, tmp_path, digit):
+    ran = affidavit("demo", "-o", tmp_path / "out", "--digit", digit)
+    assert ran.code == 30 and "option.malformed" in ran.err
+    assert not (tmp_path / "out").exists()
