@@ -12,7 +12,7 @@ from typing import Protocol
 
 from attestation import simulated
 from attestation.tpm2.appraisal import TYPE as TPM2
-from attestation.tpm2.device import DEVICE, INSTALL_REMEDY, device_problem, library_problem
+from attestation.tpm2.presence import DEVICE, INSTALL_REMEDY, device_problem, library_problem
 from attestation.tpm2.software import SOFTWARE_REMEDY, software_problem
 
 

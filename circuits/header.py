@@ -163,7 +163,7 @@ def records(value: CborValue, what: str, length: int, most: int) -> list[list[Cb
 
 def text(value: object, what: str) -> str:
     """Printable text of 1 to MAX_NAME bytes."""
-    if not isinstance(value, str) or not 0 < len(value.encode()) <= MAX_NAME or not value.isprintable():
+    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value.encode()) <= MAX_NAME:
         raise MalformedError("circuit.header.name", f"{what}: required printable text of 1 to {MAX_NAME} bytes")
     return value
 

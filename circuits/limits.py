@@ -34,7 +34,7 @@ MAX_RANK = 8
 MAX_ELEMENTS = 1 << 26
 """Elements of one tensor, per sample."""
 
-MAX_CONSTANT_ELEMENTS = 1 << 28
+MAX_CONSTANT_ELEMENTS = 1 << 26
 """Elements of one constant."""
 
 MAX_CONSTANT_READS = 1 << 30

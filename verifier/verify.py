@@ -228,4 +228,6 @@ def _conclude(checks: tuple[Check, ...], required: frozenset[str], ledger: Ledge
             )
     weakest = ledger.weakest
     named = "none" if weakest is None else f"{weakest.method or weakest.name}, {weakest.bits or 0} bits"
-    return Result(Verdict.ACCEPT, "", f"every check that the policy requires passed; weakest method: {named}", "", checks)
+    return Result(
+        Verdict.ACCEPT, "", f"every check that the policy requires passed; weakest method: {named}", "", checks
+    )

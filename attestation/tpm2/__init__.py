@@ -17,7 +17,8 @@
 `attest` `public` `signature` `pcrs` `algorithms`  wire formats
 `certificates` `chain` `binding` `ek`              X.509
 `credential` `registrar` `authority`               credential activation and AK certificates
-`device` `software` `boot` `templates` `producer`  producing; `device` needs tpm2-pytss
+`presence` `device` `templates` `producer`         producing; `device` needs tpm2-pytss
+`software` `provisioning` `boot`                   a software TPM of one's own
 =================  ======================================================================
 
 Does not check revocation of certificates, nor what reference values should be. Verifying needs only the

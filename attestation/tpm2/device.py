@@ -9,8 +9,6 @@ tpm2-pytss is imported when a device is opened, never before.
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +21,11 @@ from attestation.tpm2.attest import Selection, encode_selections, parse_attest
 from attestation.tpm2.certificates import MAX_CERTIFICATE, der_length
 from attestation.tpm2.credential import Credential
 from attestation.tpm2.pcrs import encode_pcrs, pcr_digest
+from attestation.tpm2.presence import DEVICE, DEVICE_TCTI, INSTALL_REMEDY, device_problem, library_problem
 from attestation.tpm2.public import Public, parse_public
 from attestation.tpm2.signature import parse_signature
 from attestation.tpm2.templates import AK_TEMPLATES, EK_CERTIFICATE_INDEX, EK_TEMPLATES, template
 from attestation.wire import sized
-
-DEVICE = Path("/dev/tpmrm0")
-DEVICE_TCTI = f"device:{DEVICE}"
-BOOT_LOG = Path("/sys/kernel/security/tpm0/binary_bios_measurements")
 
 PCR_COUNT = 24
 """What PC-class TPMs have."""
@@ -38,8 +33,6 @@ PCR_COUNT = 24
 _NV_CHUNK = 512
 _QUOTE_ATTEMPTS = 5
 """A PCR may be extended between quote and read; when more retries fail, somebody extends all the time."""
-
-INSTALL_REMEDY = "as root: apt-get install libtss2-dev gcc; then: make setup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +51,6 @@ class Quote:
     attest: bytes
     signature: bytes
     pcrs: bytes
-
-
-def library_problem() -> str:
-    """Why tpm2-pytss cannot be used here, in one line; empty when it can."""
-    if importlib.util.find_spec("tpm2_pytss") is None:
-        return "the Python package tpm2-pytss is not installed"
-    try:
-        importlib.import_module("tpm2_pytss")
-    except (ImportError, OSError) as error:
-        return f"tpm2-pytss does not load: {str(error)[:120]}"
-    return ""
-
-
-def device_problem(path: Path = DEVICE) -> str:
-    """Why the kernel's TPM device cannot be used, in one line; empty when it can."""
-    if not path.exists():
-        return f"no TPM device at {path}"
-    if not os.access(path, os.R_OK | os.W_OK):
-        return f"no permission to use {path}; join the group `tss` or ask the administrator"
-    return ""
 
 
 class TpmDevice:
@@ -304,11 +277,3 @@ def _selections(chosen: Iterable[tuple[str, int]]) -> tuple[Selection, ...]:
     return tuple(
         Selection(bank, banks[bank].to_bytes(PCR_COUNT // 8, "little")) for bank in alg.HASH_IDS if bank in banks
     )
-
-
-def read_boot_log(path: Path = BOOT_LOG) -> bytes | None:
-    """The firmware's measured-boot log, or None where the system has none or does not let us read it."""
-    try:
-        return path.read_bytes() or None
-    except OSError:
-        return None

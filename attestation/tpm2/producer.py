@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping
 from attestation.errors import OperationalError, UnsupportedError
 from attestation.tpm2.appraisal import TYPE
 from attestation.tpm2.credential import Credential
-from attestation.tpm2.device import TpmDevice, read_boot_log
+from attestation.tpm2.device import TpmDevice
+from attestation.tpm2.presence import read_boot_log
 from attestation.tpm2.registrar import Enrolment
 
 DEFAULT_PCRS = tuple(range(16))

@@ -20,7 +20,8 @@ from types import TracebackType
 from attestation.errors import OperationalError, UnsupportedError
 from attestation.tpm2.authority import Authority, issue_ek_certificate, make_authority
 from attestation.tpm2.boot import boot_log
-from attestation.tpm2.device import TpmDevice, library_problem
+from attestation.tpm2.device import TpmDevice
+from attestation.tpm2.presence import library_problem
 from attestation.tpm2.provisioning import extend_boot, store_ek_certificate
 
 MAKER_NAME = "Affidavit software TPM maker (development only)"
@@ -32,8 +33,15 @@ MAX_SOCKET_PATH = 100
 """Bytes; sun_path holds 108, and the control socket adds a suffix."""
 
 # The shell owns swtpm and reads a pipe whose other end this process holds: however this process ends, even
-# killed, the pipe closes and swtpm goes with it.
-_KEEPER = '"$@" & child=$!; read -r line; kill "$child" 2>/dev/null; wait "$child" 2>/dev/null'
+# killed, the pipe closes, and swtpm and its files go with it. Nothing in its state is worth an orderly end.
+_KEEPER = """
+state=$1; shift
+"$@" & child=$!
+read -r line
+kill -9 "$child" 2>/dev/null
+wait "$child" 2>/dev/null
+rm -rf -- "$state"
+"""
 
 
 def software_problem() -> str:
@@ -114,7 +122,8 @@ class SoftwareTpm:
                 process.wait()
         directory, self._directory = self._directory, None
         if directory is not None:
-            directory.cleanup()
+            with contextlib.suppress(FileNotFoundError):  # the keeper was faster
+                directory.cleanup()
 
     def _launch(self) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="swtpm-", dir=_short_directory())
@@ -125,7 +134,7 @@ class SoftwareTpm:
         command += ["--server", f"type=unixio,path={socket}", "--ctrl", f"type=unixio,path={socket}.ctrl"]
         command += ["--flags", "not-need-init,startup-clear", "--log", f"file={log},level=1"]
         self._process = subprocess.Popen(
-            ["sh", "-c", _KEEPER, "swtpm-keeper", *command],
+            ["sh", "-c", _KEEPER, "swtpm-keeper", str(state), *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

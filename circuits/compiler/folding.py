@@ -52,6 +52,16 @@ def fold(model: Model, samples: Mapping[str, Shape]) -> Folded:
         work.visit(replace(node, inputs=tuple(work.aliases.get(i, i) for i in node.inputs)))
     outputs = {name: work.aliases.get(name, name) for name in model.outputs}
     for name, tensor in outputs.items():
+        if tensor not in work.shapes:
+            raise UnsupportedError(
+                "compile.output.unknown",
+                f"output {name!r} is a second output of its node",
+                "Remove it from the model's outputs.",
+            )
+        if name in work.grids:
+            raise UnsupportedError(
+                "compile.output.quantised", f"output {name!r} leaves quantised", "End the model with DequantizeLinear."
+            )
         if tensor in work.constants:
             raise UnsupportedError(
                 "compile.output.constant",

@@ -35,7 +35,9 @@ from circuits.ops.operator import Array
 EXPONENT_REACH = 11.1
 """exp(-11.1) < 2^-16: differences of logits beyond this are probability zero in units of 2^-15."""
 EXPONENT_ENTRIES = 4096
-LOGIT_BITS = 16
+LOGIT_BITS = 20
+HEADROOM = 1.25
+"""Grids reach beyond the calibrated range by this factor: saturation on new inputs costs more than a third of a bit."""
 USUAL_SHARE = 1.0 / 8.0
 """Root mean square over largest magnitude where it was not observed."""
 
@@ -73,7 +75,8 @@ def make_plan(
     options: Options,
 ) -> Plan:
     """Grids for all tensors of the program."""
-    planner = _Planner(program, groups, dict(ranges), options)
+    widened = {n: _widened(o, program.forms.get(n)) for n, o in ranges.items()}
+    planner = _Planner(program, groups, widened, options)
     planner.accept(samples)
     for name in (*program.inputs, *program.forms):
         if groups.root(name) not in planner.scales:
@@ -84,12 +87,19 @@ def make_plan(
     return Plan(grids, raw, planner.accepted, shares)
 
 
+def _widened(seen: Observed, form: Form | None) -> Observed:
+    """The observed range with headroom, within the clamp of the form that makes the tensor; inputs as they are."""
+    if form is None:
+        return seen
+    lo, hi = getattr(form, "clamp", UNBOUNDED)
+    return Observed(min(max(seen.lo * HEADROOM, lo), seen.lo), max(min(seen.hi * HEADROOM, hi), seen.hi), seen.rms)
+
+
 class _Planner:
     def __init__(self, program: Program, groups: Groups, ranges: dict[str, Observed], options: Options) -> None:
         self.program, self.groups, self.ranges, self.options = program, groups, ranges, options
         self.members, self.readers = groups.members(), program.readers()
         self.scales: dict[str, float] = {}
-        self.fixed: dict[str, Grid] = {}
         self.own: dict[str, Grid] = {}
         self.bits: dict[str, int] = {}
         self.accepted: dict[str, Interval] = {}
@@ -105,7 +115,7 @@ class _Planner:
             self.ranges[name] = Observed(*self.accepted[name], seen.rms if seen else 0.0)
             own = own_grid(value, self.accepted[name], 12)
             if own is not None:
-                self.own[self.groups.root(name)] = own
+                self.own[name] = own
 
     def decide(self, root: str, first: str) -> None:
         """The scale of a group, met first at tensor `first`."""
@@ -113,15 +123,15 @@ class _Planner:
         members = self.members[root]
         bits = min(bits_of(self.program, self.options, n, self.readers.get(n, []), self.share(n)) for n in members)
         if dictated is not None:
-            self.fixed[root], self.scales[root] = dictated, dictated.scale
+            self.scales[root], self.bits[root] = dictated.scale, 0
             return
         known = [n for n in members if n in self.ranges]
         needed = max(width(self.ranges[n]) for n in known) / ((1 << bits) - 1)
-        own = self.own.get(root)
+        own = next((self.own[n] for n in members if n in self.own), None)
         if any(isinstance(self.program.forms[r], Softmax) for n in members for r in self.readers.get(n, [])):
             self._logits(root, known)
         elif own is not None and needed <= own.scale:
-            self.fixed[root], self.scales[root] = own, own.scale
+            self.scales[root], self.bits[root] = own.scale, 0
         else:
             unit = self._unit(self.program.forms.get(first)) if len(members) == 1 else None
             if unit is None:
@@ -135,12 +145,9 @@ class _Planner:
         return self.ranges[name].share if name in self.ranges else USUAL_SHARE
 
     def _logits(self, root: str, known: list[str]) -> None:
-        spread = 1.25 * max(width(self.ranges[n]) for n in known)
+        spread = max(width(self.ranges[n]) for n in known)
         scale = max(EXPONENT_REACH / (EXPONENT_ENTRIES - 1), spread / ((1 << LOGIT_BITS) - 1))
-        lo, hi = min(self.ranges[n][0] for n in known), max(self.ranges[n][1] for n in known)
-        slack = 0.1 * spread
-        self.fixed[root] = Grid(scale, math.floor((min(lo, 0.0) - slack) / scale), math.ceil((hi + slack) / scale))
-        self.scales[root] = scale
+        self.scales[root], self.bits[root] = scale, 0
 
     def _unit(self, form: Form | None) -> float | None:
         """The natural unit of a form that only rescales exact integers."""
@@ -156,11 +163,17 @@ class _Planner:
     def grid(self, name: str) -> Grid:
         """The grid of one tensor: the group's scale, the tensor's own bounds."""
         root = self.groups.root(name)
-        if root in self.fixed:
-            return self.fixed[root]
         scale, bits = self.scales[root], self.bits[root]
+        stated = self.program.grids.get(name)
+        if stated is None and name not in self.ranges:
+            stated = self.groups.dictated(root)
+        if stated is not None:
+            return stated
+        own = self.own.get(name)
+        if own is not None and own.scale == scale:
+            return own
         lo, hi, _ = self.ranges[name]
-        if bits == 0:
-            return Grid(scale, math.floor(min(lo, 0.0) / scale), max(math.ceil(hi / scale), 1))
         least = math.floor(min(lo, 0.0) / scale + 1e-9) if lo < 0.0 else 0
+        if bits == 0:  # the scale was not chosen for a number of bits
+            return Grid(scale, least, max(math.ceil(hi / scale), 0 if least else 1))
         return Grid(scale, least, max(least + (1 << bits) - 1, 0))

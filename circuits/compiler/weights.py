@@ -97,7 +97,8 @@ def _fit(parts: Sequence[Part], bias: Reals, weight_bits: int, per_channel: bool
         reaches[0] = reaches[0] + _offset(bias, shifts)
         # The gates bound each operand over all channels before they add, so the sum of maxima counts.
         if sum(int(r.max()) for r in reaches) < bound or not shifts.any():
-            return shifts
+            out: Ints = shifts
+            return out
         widest = max(reaches, key=lambda r: int(r.max()))
         shifts = np.maximum(shifts - (widest >= widest.max() * 0.75), 0)
 

@@ -88,6 +88,11 @@ class Job:
         """Clipped to these limits in the value's own units."""
         return replace(value, name=self.writer.clip(value.name, low, high, value.wide))
 
+    def channels_of(self, value: Value, begin: int, end: int) -> Value:
+        """Channels begin to end (exclusive) of per-sample axis 0; units must be uniform."""
+        ends = [self.writer.constant(np.array([v], dtype=np.int64)) for v in (begin, end, 1)]
+        return replace(value, name=self.writer.shared("Slice", [value.name, *ends]))
+
     def limb_of(self, value: Value, bits: int, limb: int) -> Value:
         """float32 limb of plain integers: bits [bits*limb, bits*(limb+1)), the top limb keeps the sign."""
         width = self.site.inputs[0].magnitude.bit_length()

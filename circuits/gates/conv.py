@@ -94,9 +94,11 @@ class Conv(GateRule):
                 operands.append(writer.number(bias * unit, wide=False))
             return job.value(writer.node("Conv", operands, **window), False, job.wanted, reach)
         total = ""
-        parts = split_weights(weights, site.inputs[0].magnitude)
+        parts = split_weights(weights, site.inputs[0].magnitude, site.integer("groups"))
         for part in parts:
             source = job.narrow(x) if part.input_bits is None else job.limb_of(x, part.input_bits, part.input_limb)
+            if part.channels is not None:
+                source = job.channels_of(source, *part.channels)
             filters = writer.number(part.weights * np.ldexp(scale, part.exponent), wide=False)
             name = writer.cast(writer.node("Conv", [source.name, filters], **window), wide=True)
             total = writer.node("Add", [total, name]) if total else name

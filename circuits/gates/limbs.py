@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Cutting a convolution that is too wide for float32 into parts that are not.
 
-w = sum_j 2^(kj) w_j with balanced digits |w_j| <= 2^(k-1); each part conv(x, w_j) stays below 2^24 in every
-partial sum, and the parts add up exactly in float64. Where even single-bit digits are too wide, x is cut as well:
-x = sum_i 2^(ti) x_i with 0 <= x_i < 2^t for all limbs but the top one.
+Cut the input channels into ranges, as long as a few ranges do: the multiplications stay as many as they were.
+Otherwise cut the weights: w = sum_j 2^(kj) w_j with balanced digits |w_j| <= 2^(k-1). Where even short digits
+are too wide, cut x as well: x = sum_i 2^(ti) x_i with 0 <= x_i < 2^t for all limbs but the top one. Every part
+stays below 2^24 in every partial sum, and the parts add up exactly in float64.
 """
 
 from __future__ import annotations
@@ -16,25 +17,35 @@ from circuits.circuit import IntArray
 from circuits.errors import UnsupportedError
 from circuits.limits import NARROW
 
+MAX_RANGES = 8
+"""More ranges of channels than this cost more in additions than limbs cost in multiplications."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Part:
     """weights * 2^exponent applied to x, or to limb `input_limb` of x in limbs of `input_bits` bits.
 
-    The input limb's own weight 2^(input_bits * input_limb) is part of `exponent`.
+    `channels` is the range of input channels that the weights cover; None for all. The
+    input limb's own weight 2^(input_bits * input_limb) is part of `exponent`.
     """
 
     weights: IntArray
     exponent: int
     input_bits: int | None = None
     input_limb: int = 0
+    channels: tuple[int, int] | None = None
 
 
-def split_weights(weights: IntArray, magnitude: int) -> list[Part]:
+def split_weights(weights: IntArray, magnitude: int, groups: int) -> list[Part]:
     """Parts whose float32 convolution with |x| <= magnitude is exact, as few as possible.
 
     Raises UnsupportedError when a filter has so many taps that no cut helps (over 2^22 of them).
     """
+    ranges = _channel_ranges(weights, magnitude) if groups == 1 else None
+    if ranges is not None:
+        if len(ranges) == 1:
+            return [Part(weights, 0)]
+        return [Part(weights[:, a:b], 0, channels=(a, b)) for a, b in ranges]
     digits = _cut(weights, magnitude)
     if digits is not None:
         return [Part(w, exponent) for w, exponent in digits]
@@ -49,6 +60,22 @@ def split_weights(weights: IntArray, magnitude: int) -> list[Part]:
         f"a filter of {weights[0].size} taps has no exact float32 decomposition",
         "use fewer bits for weights or activations",
     )
+
+
+def _channel_ranges(weights: IntArray, magnitude: int) -> list[tuple[int, int]] | None:
+    """At most MAX_RANGES ranges of input channels, each exact in float32; None if that is not enough."""
+    channels = weights.shape[1]
+    sums = np.abs(weights).reshape(len(weights), channels, -1).sum(axis=2).cumsum(axis=1)
+    room = (NARROW - 1) // max(magnitude, 1)  # what the L1 norm of a filter may be
+    ranges: list[tuple[int, int]] = []
+    start, base = 0, np.zeros(len(weights), dtype=np.int64)
+    while start < channels and len(ranges) < MAX_RANGES:
+        fitting = int(((sums[:, start:] - base[:, None]) <= room).all(axis=0).sum())
+        if fitting == 0:
+            return None
+        ranges.append((start, start + fitting))
+        base, start = sums[:, start + fitting - 1], start + fitting
+    return ranges if start == channels else None
 
 
 def _cut(weights: IntArray, magnitude: int) -> list[tuple[IntArray, int]] | None:

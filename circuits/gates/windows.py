@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from circuits.circuit import Attribute, IntArray, Shape
 from circuits.gates.attributes import Ints
 from circuits.gates.rule import Site
+from circuits.limits import MAX_ELEMENTS
 
 WINDOW_SCHEMA = {
     "strides": Ints(1, length=2),
@@ -33,10 +35,13 @@ def window_shape(site: Site, kernel: Sequence[int]) -> Shape:
         raise site.refuse("rank", f"input {list(site.inputs[0].shape)} has {rank} spatial axes; required 1 or 2")
     if len(kernel) != rank or len(strides) != rank or len(dilations) != rank or len(pads) != 2 * rank:
         raise site.refuse("attribute", f"kernel, strides, pads, dilations don't fit {rank} spatial axes")
+    padded = [d + pads[i] + pads[rank + i] for i, d in enumerate(spatial)]
+    if math.prod(padded) * site.inputs[0].shape[0] > MAX_ELEMENTS:
+        raise site.refuse("shape", f"padded input {padded} has over {MAX_ELEMENTS} elements")
     out = []
-    for axis, size in enumerate(spatial):
+    for axis, size in enumerate(padded):
         extent = dilations[axis] * (kernel[axis] - 1) + 1
-        room = size + pads[axis] + pads[rank + axis] - extent
+        room = size - extent
         if room < 0:
             raise site.refuse("shape", f"window of {extent} on axis {axis} is larger than the padded input")
         out.append(room // strides[axis] + 1)

@@ -27,9 +27,7 @@ class BatchNormalization(Operator):
             raise call.refuse("spatial=0")
         shape = call.sample(0)
         if not shape or any(call.dims(i) != shape[:1] for i in range(1, 5)):
-            raise MalformedError(
-                "compile.onnx.malformed", f"{call.where}: parameters do not match the channels"
-            )
+            raise MalformedError("compile.onnx.malformed", f"{call.where}: parameters do not match the channels")
         return (call.dims(0),)
 
     def form(self, call: Call) -> Form:

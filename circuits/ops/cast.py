@@ -52,9 +52,7 @@ class Cast(Operator):
         target = self.target(call)
         if target.kind == "f" or (call.integral(0) and target.itemsize >= 4):
             return True
-        raise call.refuse(
-            f"casts a computed tensor to {target}", "Only casts to a floating type are supported."
-        )
+        raise call.refuse(f"casts a computed tensor to {target}", "Only casts to a floating type are supported.")
 
     def form(self, call: Call) -> Form:
         """Integers read as reals: the same numbers."""

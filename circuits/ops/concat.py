@@ -28,13 +28,8 @@ class Concat(Operator):
             )
         axis = call.axis(int(call.attribute("axis", 0)))
         first = all_dims[0]
-        if any(
-            len(d) != len(first) or d[:axis] + d[axis + 1 :] != first[:axis] + first[axis + 1 :]
-            for d in all_dims
-        ):
-            raise MalformedError(
-                "compile.onnx.malformed", f"{call.where}: {', '.join(map(show, all_dims))} do not fit"
-            )
+        if any(len(d) != len(first) or d[:axis] + d[axis + 1 :] != first[:axis] + first[axis + 1 :] for d in all_dims):
+            raise MalformedError("compile.onnx.malformed", f"{call.where}: {', '.join(map(show, all_dims))} do not fit")
         total = sum(d[axis] for d in all_dims if isinstance(d[axis], int))  # type: ignore[misc]
         return ((*first[:axis], total, *first[axis + 1 :]),)
 
@@ -48,6 +43,4 @@ class Concat(Operator):
         try:
             return (np.concatenate(values, axis=int(call.attribute("axis", 0))),)
         except ValueError as exc:
-            raise MalformedError(
-                "compile.onnx.malformed", f"{call.where}: constants do not fit together"
-            ) from exc
+            raise MalformedError("compile.onnx.malformed", f"{call.where}: constants do not fit together") from exc

@@ -25,7 +25,5 @@ class Constant(Operator):
 
     def _value(self, call: Call) -> Array:
         for key, value in call.node.attributes.items():
-            return np.asarray(
-                value, dtype=np.float32 if "float" in key else np.int64 if "int" in key else None
-            )
+            return np.asarray(value, dtype=np.float32 if "float" in key else np.int64 if "int" in key else None)
         raise call.refuse("has no value")

@@ -24,10 +24,7 @@ class ConstantOfShape(Operator):
 
     def fold(self, call: Call, values: Sequence[Array]) -> tuple[Array, ...] | None:
         shape = values[0].tolist()
-        if (
-            not all(isinstance(d, int) and 0 <= d <= MAX_FOLDED for d in shape)
-            or int(np.prod(shape)) > MAX_FOLDED
-        ):
+        if not all(isinstance(d, int) and 0 <= d <= MAX_FOLDED for d in shape) or int(np.prod(shape)) > MAX_FOLDED:
             raise call.refuse(f"makes a tensor of shape {shape}, which is not a small constant")
         value = np.asarray(call.attribute("value", np.zeros(1, dtype=np.float32)))
         return (np.full(shape, value.reshape(-1)[0], dtype=value.dtype),)

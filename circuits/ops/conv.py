@@ -57,8 +57,6 @@ def convolution_shape(call: Call, weight: Dims) -> tuple[Dims, ...]:
 def convolution(call: Call, weight: npt.NDArray[np.float64], bias: npt.NDArray[np.float64] | None) -> Linear:
     """The linear form of a convolution of input 0."""
     made = window(call, weight.shape[2:])
-    term = Convolved(
-        call.name(0), weight, made.strides, made.pads, made.dilations, int(call.attribute("group", 1))
-    )
+    term = Convolved(call.name(0), weight, made.strides, made.pads, made.dilations, int(call.attribute("group", 1)))
     shift = np.zeros(()) if bias is None else bias.reshape((-1,) + (1,) * len(made.kernel))
     return Linear((term,), shift)

@@ -16,11 +16,11 @@ class Dropout(Operator):
     attributes = frozenset({"ratio", "seed"})
 
     def shapes(self, call: Call) -> tuple[Dims, ...]:
-        if call.has(2) and bool(call.scalar(2)):
-            raise call.refuse("training mode", "Export the model for inference (eval mode).")
         return (call.dims(0),) * len(call.node.outputs)
 
     def alias(self, call: Call) -> bool:
+        if call.has(2) and bool(call.scalar(2)):
+            raise call.refuse("training mode", "Export the model for inference (eval mode).")
         return True
 
     def fold(self, call: Call, values: Sequence[Array]) -> tuple[Array, ...] | None:

@@ -27,10 +27,6 @@ class Gather(Operator):
     def fold(self, call: Call, values: Sequence[Array]) -> tuple[Array, ...] | None:
         data, indices = values
         try:
-            return (
-                np.asarray(
-                    np.take(data, indices.astype(np.int64), axis=call.attribute("axis", 0)), data.dtype
-                ),
-            )
+            return (np.asarray(np.take(data, indices.astype(np.int64), axis=call.attribute("axis", 0)), data.dtype),)
         except (IndexError, ValueError, TypeError) as exc:
             raise MalformedError("compile.onnx.malformed", f"{call.where}: index outside the tensor") from exc

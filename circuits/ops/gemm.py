@@ -47,9 +47,7 @@ def product_shape(call: Call, weight: int, transposed: bool) -> Dims:
     if transposed:
         right = right[::-1]
     if len(left) != 2 or len(right) != 2 or left[1] != right[0]:
-        raise MalformedError(
-            "compile.onnx.malformed", f"{call.where}: {left} @ {right} is not a matrix product"
-        )
+        raise MalformedError("compile.onnx.malformed", f"{call.where}: {left} @ {right} is not a matrix product")
     return (left[0], right[1])
 
 
@@ -59,7 +57,5 @@ def addend(call: Call, index: int) -> npt.NDArray[np.float64]:
     if value.ndim == 2 and value.shape[0] == 1:
         value = value[0]
     if value.ndim > 1:
-        raise call.refuse(
-            f"constant {call.name(index)!r} of shape {list(value.shape)} differs between samples"
-        )
+        raise call.refuse(f"constant {call.name(index)!r} of shape {list(value.shape)} differs between samples")
     return value

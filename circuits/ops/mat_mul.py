@@ -20,17 +20,13 @@ class MatMul(Operator):
 
     def shapes(self, call: Call) -> tuple[Dims, ...]:
         if call.is_constant(0):
-            raise call.refuse(
-                "the left operand is constant", "Transpose the product: (A @ x) = (x.T @ A.T).T."
-            )
+            raise call.refuse("the left operand is constant", "Transpose the product: (A @ x) = (x.T @ A.T).T.")
         left, right = call.dims(0), call.dims(1)
         call.sample(0)
         if call.is_constant(1):
             right = matrix(call, call.constant(1)).shape
             if len(left) < 2 or left[-1] != right[0]:
-                raise MalformedError(
-                    "compile.onnx.malformed", f"{call.where}: {left} @ {right} is not a product"
-                )
+                raise MalformedError("compile.onnx.malformed", f"{call.where}: {left} @ {right} is not a product")
             return ((*left[:-1], right[1]),)
         return (_batched(call, left, right),)
 
@@ -52,9 +48,7 @@ def matrix(call: Call, value: Array) -> Array:
 def _batched(call: Call, left: Dims, right: Dims) -> Dims:
     call.sample(1)
     if len(left) != len(right) or len(left) < 3 or left[-1] != right[-2]:
-        raise call.refuse(
-            f"{left} @ {right}", "Both operands need the batch axis and two more of fitting sizes."
-        )
+        raise call.refuse(f"{left} @ {right}", "Both operands need the batch axis and two more of fitting sizes.")
     lead: list[Dim] = [left[0]]
     for a, b in zip(left[1:-2], right[1:-2], strict=True):
         if a != b and 1 not in (a, b):

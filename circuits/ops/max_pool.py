@@ -13,9 +13,7 @@ class MaxPool(Operator):
     """max over a window"""
 
     name = "MaxPool"
-    attributes = frozenset(
-        {"auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides"}
-    )
+    attributes = frozenset({"auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides"})
 
     def shapes(self, call: Call) -> tuple[Dims, ...]:
         if len(call.node.outputs) > 1 and any(call.node.outputs[1:]):

@@ -132,9 +132,7 @@ class Call:
         """A full-shape axis attribute as a non-negative number; the batch axis is refused."""
         rank = len(self.dims()) if rank is None else rank
         if not -rank <= axis < rank:
-            raise MalformedError(
-                "compile.onnx.malformed", f"{self.where}: axis {axis} of a tensor of rank {rank}"
-            )
+            raise MalformedError("compile.onnx.malformed", f"{self.where}: axis {axis} of a tensor of rank {rank}")
         axis %= rank
         if axis == 0:
             raise self.refuse("works along axis 0, the batch", "Samples must be independent of each other.")
@@ -232,8 +230,6 @@ def per_sample(call: Call, index: int) -> npt.NDArray[np.float64]:
     rank = max(len(call.dims(i)) for i in range(len(call.node.inputs)) if call.has(i))
     if value.ndim == rank and rank > 0:
         if value.shape[0] != 1:
-            raise call.refuse(
-                f"constant {call.name(index)!r} of shape {show(value.shape)} differs between samples"
-            )
+            raise call.refuse(f"constant {call.name(index)!r} of shape {show(value.shape)} differs between samples")
         value = value[0]
     return value

@@ -38,9 +38,7 @@ class Pad(Operator):
         given = call.integers("pads", ()) if call.opset < 11 else tuple(call.constant(1).reshape(-1).tolist())
         axes = [int(a) for a in call.constant(3).reshape(-1)] if call.has(3) else list(range(rank))
         if len(given) != 2 * len(axes) or any(not -rank <= a < rank for a in axes):
-            raise MalformedError(
-                "compile.onnx.malformed", f"{call.where}: {len(given)} pads for {len(axes)} axes"
-            )
+            raise MalformedError("compile.onnx.malformed", f"{call.where}: {len(given)} pads for {len(axes)} axes")
         pads = [0] * (2 * rank)
         for k, axis in enumerate(axes):
             pads[axis % rank], pads[rank + axis % rank] = int(given[k]), int(given[len(axes) + k])

@@ -48,7 +48,7 @@ def dequantised(call: Call, data: int, scale: int, zero_point: int, axis: int) -
                     "Per tensor and per axis are supported.",
                 )
             shape[axis] = parameter.size
-    out: npt.NDArray[np.float64] = (
-        value - (zero.reshape(shape) if zero.size > 1 else zero.reshape(-1)[:1])
-    ) * (step.reshape(shape) if step.size > 1 else step.reshape(-1)[:1])
+    out: npt.NDArray[np.float64] = (value - (zero.reshape(shape) if zero.size > 1 else zero.reshape(-1)[:1])) * (
+        step.reshape(shape) if step.size > 1 else step.reshape(-1)[:1]
+    )
     return out.reshape(value.shape)

@@ -23,14 +23,10 @@ class Reshape(Reshaping):
             raise MalformedError("compile.onnx.malformed", f"{call.where}: the shape is not made of integers")
         if call.attribute("allowzero", 0) and 0 in target:
             raise call.refuse("a shape with a zero in it")
-        copied: tuple[Dim, ...] = tuple(
-            source[i] if d == 0 and i < len(source) else d for i, d in enumerate(target)
-        )
+        copied: tuple[Dim, ...] = tuple(source[i] if d == 0 and i < len(source) else d for i, d in enumerate(target))
         if call.is_constant(0):
             return (_filled(call, source, copied),)
-        return (
-            (BATCH, *_filled(call, call.sample(0), _without_batch(call, copied, math.prod(call.sample(0))))),
-        )
+        return ((BATCH, *_filled(call, call.sample(0), _without_batch(call, copied, math.prod(call.sample(0))))),)
 
 
 def _without_batch(call: Call, target: Dims, elements: int) -> Dims:
@@ -51,12 +47,8 @@ def _filled(call: Call, source: Dims, target: Dims) -> Dims:
         raise call.refuse(f"reshapes {show(call.dims(0))} to {show(target)}: axis 0 must stay the batch")
     if -1 in target:
         if known <= 0 or total % known:
-            raise MalformedError(
-                "compile.onnx.malformed", f"{call.where}: {show(source)} does not fit {show(target)}"
-            )
+            raise MalformedError("compile.onnx.malformed", f"{call.where}: {show(source)} does not fit {show(target)}")
         target = tuple(total // known if d == -1 else d for d in target)
     elif known != total or any(isinstance(d, int) and d < 0 for d in target):
-        raise MalformedError(
-            "compile.onnx.malformed", f"{call.where}: {show(source)} does not fit {show(target)}"
-        )
+        raise MalformedError("compile.onnx.malformed", f"{call.where}: {show(source)} does not fit {show(target)}")
     return target

@@ -35,7 +35,5 @@ class Transpose(Operator):
         rank = len(call.dims(0))
         perm = call.integers("perm", range(rank - 1, -1, -1))
         if sorted(perm) != list(range(rank)):
-            raise MalformedError(
-                "compile.onnx.malformed", f"{call.where}: perm {list(perm)} of a rank-{rank} tensor"
-            )
+            raise MalformedError("compile.onnx.malformed", f"{call.where}: perm {list(perm)} of a rank-{rank} tensor")
         return perm

@@ -35,9 +35,7 @@ class Window:
         """Spatial shape of the result."""
         n = len(self.size)
         return tuple(
-            (self.size[i] + self.pads[i] + self.pads[n + i] + self.extra[i] - self._span(i))
-            // self.strides[i]
-            + 1
+            (self.size[i] + self.pads[i] + self.pads[n + i] + self.extra[i] - self._span(i)) // self.strides[i] + 1
             for i in range(n)
         )
 
@@ -89,9 +87,7 @@ def window(call: Call, kernel: Shape, *, ceil_allowed: bool = False) -> Window:
             raise call.refuse("ceil_mode")
         made = Window(size, kernel, strides, dilations, pads, _ceil(made))
     if min(made.output, default=1) < 1:
-        raise MalformedError(
-            "compile.onnx.malformed", f"{call.where}: the window is larger than the padded input"
-        )
+        raise MalformedError("compile.onnx.malformed", f"{call.where}: the window is larger than the padded input")
     return made
 
 

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,7 +21,7 @@ from attestation.errors import EvidenceError, MalformedError, RejectedError, Uns
 from attestation.tpm2.authority import usage
 from attestation.tpm2.binding import AkBinding, parse_binding
 from attestation.tpm2.certificates import load_certificate, load_chain
-from attestation.tpm2.chain import Anchors, validate
+from attestation.tpm2.chain import Anchors, _check_link, validate
 from attestation.tpm2.ek import check_ek_certificate, describe_tpm
 from tests.attestation import real
 from tests.attestation.paper import AT, codes, ek_certificate, judge, key_pair, maker
@@ -30,9 +33,6 @@ VENDOR_FILES = sorted(path.stem for path in (real.TPM / "ek-vendor-roots").glob(
 
 
 def vendor_certificates(name):
-    import base64
-    import re
-
     text = real.read(f"ek-vendor-roots/{name}.pem").decode()
     for body in re.findall("-----BEGIN CERTIFICATE-----(.*?)-----END", text, re.DOTALL):
         yield base64.b64decode(body)
@@ -90,8 +90,8 @@ def test_real_ek_certificates_chain_to_the_makers_root(leaf, chain, root):
         "tpm_version": "id:20160511",
     }
     intermediate = Anchors.load((real.certificate(f"gce-ak-certs/{chain[0]}"),))
-    assert validate(certificate, (), intermediate, at, PREFIX)  # an intermediate may be the anchor
-    assert validate(certificate, intermediates, intermediate, at, PREFIX)
+    assert validate(certificate, (), intermediate, at, PREFIX) is not None  # an intermediate may be the anchor
+    assert validate(certificate, intermediates, intermediate, at, PREFIX) is not None
     with pytest.raises(RejectedError) as caught:
         validate(certificate, (), anchors, at, PREFIX)
     assert caught.value.code == f"{PREFIX}-untrusted"
@@ -104,14 +104,14 @@ def test_real_signing_certificates_are_no_ek_certificates(leaf):
     assert caught.value.code == f"{PREFIX}-usage"
 
 
-def issue(subject, key, issuer=None, issuer_key=None, **options):
+def issue(subject, pair, issuer=None, issuer_key=None, **options):
     """A certificate for tests: options ca, path_length, start, end, hash, usage, critical."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(issuer.subject if issuer else name)
-        .public_key(key.public_key())
+        .public_key(pair.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(options.get("start", AT - timedelta(days=1)))
         .not_valid_after(options.get("end", AT + timedelta(days=1)))
@@ -124,7 +124,7 @@ def issue(subject, key, issuer=None, issuer_key=None, **options):
         builder = builder.add_extension(options["usage"], critical=True)
     if "extra" in options:
         builder = builder.add_extension(options["extra"], critical=True)
-    return builder.sign(issuer_key or key, options.get("hash", hashes.SHA256()))
+    return builder.sign(issuer_key or pair, options.get("hash", hashes.SHA256()))
 
 
 def path(*settings, leaf=None):
@@ -203,14 +203,12 @@ def test_window_edges():
 def test_sha1_signature_is_refused():
     """An Infineon intermediate that its root signed with SHA-1: fine as an anchor, not as a link."""
     old = [load_certificate(next(vendor_certificates(name))) for name in ("IFX_RSA_03I", "IFX_RSA_RT")]
-    assert {certificate.signature_hash_algorithm.name for certificate in old} == {"sha1"}
+    assert {getattr(certificate.signature_hash_algorithm, "name", "") for certificate in old} == {"sha1"}
     at = datetime(2026, 1, 1, tzinfo=UTC)
     end, _, _ = path({})
     with pytest.raises(RejectedError) as caught:
         validate(end, tuple(old), Anchors.load((old[1].public_bytes(Encoding.DER),)), at, PREFIX)
     assert caught.value.code in (f"{PREFIX}-chain-broken", f"{PREFIX}-chain-expired")
-    from attestation.tpm2.chain import _check_link
-
     with pytest.raises(RejectedError) as caught:
         _check_link(old[0], old[1], PREFIX)
     assert caught.value.code == f"{PREFIX}-chain-signature-weak"
@@ -230,7 +228,7 @@ def test_stranger_with_the_issuers_name_is_refused():
 
 def test_unordered_chain_is_refused():
     end, chain, anchors = path({}, {}, {})
-    assert validate(end, chain, anchors, AT, PREFIX)
+    assert validate(end, chain, anchors, AT, PREFIX) is not None
     for wrong in (chain[::-1], (chain[0], chain[0], chain[1]), chain[1:]):
         with pytest.raises(RejectedError):
             validate(end, wrong, anchors, AT, PREFIX)
@@ -266,7 +264,5 @@ def test_binding_round_trip(digest, size, name):
 
 @given(st.binary(max_size=120))
 def test_binding_parser_is_total(data):
-    try:
+    with contextlib.suppress(MalformedError):
         assert parse_binding(data).encode() == data
-    except MalformedError:
-        pass

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,19 +35,15 @@ def test_hostile_structures(data):
 @pytest.mark.fuzz
 @given(st.binary(max_size=400))
 def test_hostile_pcr_listing(data):
-    try:
+    with contextlib.suppress(*REFUSALS):
         assert encode_pcrs(parse_pcrs(data)) == data
-    except REFUSALS:
-        pass
 
 
 @pytest.mark.fuzz
 @given(st.text(alphabet="sha123456789abcdef0 \n+-_", max_size=200))
 def test_hostile_pcr_text(text):
-    try:
+    with contextlib.suppress(*REFUSALS):
         assert encode_pcrs(parse_pcrs(text.encode())) == text.encode()
-    except REFUSALS:
-        pass
 
 
 @pytest.mark.fuzz

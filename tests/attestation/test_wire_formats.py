@@ -110,7 +110,7 @@ RSA = public_area(key_pair("rsa-2048")).encode()
 SIGNATURE = Signature(alg.ECDSA, "sha256", r=b"\x01" * 32, s=b"\x02" * 32).encode()
 
 MALFORMED = {
-    "safe is 2": (parse_attest, ATTEST[:-62] + b"\x02" + ATTEST[-61:]),
+    "safe is 2": (parse_attest, ATTEST[:-53] + b"\x02" + ATTEST[-52:]),
     "17 banks": (parse_attest, ATTEST.replace(b"\x00\x00\x00\x01\x00\x0b\x03", b"\x00\x00\x00\x11\x00\x0b\x03")),
     "bank twice": (
         parse_attest,

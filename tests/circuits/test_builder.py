@@ -54,6 +54,7 @@ CASES: dict[str, tuple[str, Callable[[CircuitBuilder], object]]] = {
     "input name": ("circuit.graph.name", lambda b: b.input("x", [1], 0, 1)),
     "empty name": ("circuit.header.name", lambda b: b.input("", [1], 0, 1)),
     "control character": ("circuit.header.name", lambda b: b.input("a\n", [1], 0, 1)),
+    "lone surrogate": ("circuit.header.name", lambda b: b.input("\ud800", [1], 0, 1)),
     "long name": ("circuit.header.name", lambda b: b.input("x" * 257, [1], 0, 1)),
     "constant name": ("circuit.graph.name", lambda b: (b.constant("c", [1]), b.constant("c", [1]))),
     "float constant": ("circuit.constant.range", lambda b: b.constant("c", [1.0])),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circuits import CircuitError, MalformedError, RejectedError, container, dump_circuit, load_circuit
+from circuits import CircuitError, MalformedError, RejectedError, container, dump_circuit, graph, load_circuit
 from circuits.header import encode_header
 from tests.circuits.samples import every_gate, small_net, tiny
 from tests.circuits.strategies import SEEDS, random_circuit
@@ -110,6 +110,13 @@ def test_file_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MalformedError) as caught:
         load_circuit(GOOD)
     assert caught.value.code == "circuit.container.too-large"
+
+
+def test_constant_reads_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "MAX_CONSTANT_READS", 8)  # tiny's dense gate reads 6 + 2, its requant 1 more
+    with pytest.raises(MalformedError) as caught:
+        load_circuit(GOOD)
+    assert caught.value.code == "circuit.graph.too-large"
 
 
 def test_header_cap_when_writing() -> None:

@@ -8,12 +8,11 @@ import onnx
 import pytest
 from hypothesis import given, settings
 
-from circuits import Circuit, CircuitBuilder, OperationalError, UnsupportedError, evaluate
+from circuits import Circuit, CircuitBuilder, UnsupportedError, evaluate
 from circuits.circuit import IntArray
 from circuits.emission import Recovery, to_onnx
 from circuits.gates.limbs import split_weights
 from circuits.limits import NARROW
-from node import errors
 from node.runtime import Optimisation, Runtime
 from tests.circuits.samples import small_net, tiny
 from tests.circuits.strategies import SEEDS, integers, random_circuit, random_inputs
@@ -133,7 +132,7 @@ def test_limbs_add_up(seed: int) -> None:
     x = int(integers(rng, (), bits))
     magnitude = (1 << bits) - 1
     total = np.zeros_like(w)
-    for part in split_weights(w, magnitude):
+    for part in split_weights(w, magnitude, 2):
         limit = magnitude if part.input_bits is None else 1 << part.input_bits
         assert np.abs(part.weights).sum(axis=1).max() * limit < NARROW
         if part.input_bits is None:
@@ -143,14 +142,41 @@ def test_limbs_add_up(seed: int) -> None:
         low = x >> (part.input_bits * part.input_limb)
         limb = low if part.input_limb == limbs - 1 else low & ((1 << part.input_bits) - 1)
         total += limb * (part.weights << part.exponent)
-    parts = split_weights(w, magnitude)
+    parts = split_weights(w, magnitude, 2)
     assert np.array_equal(total if parts[0].input_bits else total * x, w * x)
+
+
+@settings(max_examples=100)
+@given(seed=SEEDS)
+def test_channel_ranges_cover_the_channels(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    w = integers(rng, (4, int(rng.integers(1, 60)), 3), int(rng.integers(8, 14)))
+    magnitude = (1 << int(rng.integers(6, 9))) - 1
+    parts = split_weights(w, magnitude, 1)
+    if any(part.channels is None for part in parts):
+        assert any(np.abs(w).sum(axis=(1, 2)) * magnitude >= 2 * NARROW)
+        return
+    assert np.array_equal(np.concatenate([p.weights for p in parts], axis=1), w)
+    edges = [edge for p in parts for edge in p.channels or ()]
+    assert edges[1:-1:2] == edges[2::2]
+    assert max(int(np.abs(p.weights).sum(axis=(1, 2)).max()) for p in parts) * magnitude < NARROW
+
+
+def test_slightly_wide_convolution_is_cut_by_channels() -> None:
+    b = CircuitBuilder()
+    x = b.input("x", [64, 5, 5], -255, 255)
+    w = b.constant("w", np.random.default_rng(0).integers(-800, 801, (8, 64, 3, 3)))
+    conv = b.gate("conv", "conv", [x], [w, b.constant("b", np.arange(8))], pads=[1, 1, 1, 1])
+    b.output("y", b.gate("requant", "y", [conv], [b.constant("s", [18])], lo=-100, hi=100))
+    circuit = b.build()
+    assert operators(circuit).count("Slice") == operators(circuit).count("Conv") > 1
+    assert_exact(circuit, random_inputs(circuit, 0, 2))
 
 
 def test_no_decomposition_is_refused() -> None:
     taps = np.broadcast_to(np.int64(1), (1, 1 << 24))
     with pytest.raises(UnsupportedError) as caught:
-        split_weights(taps, 1)
+        split_weights(taps, 1, 2)
     assert caught.value.code == "circuit.emission.too-wide"
 
 
@@ -185,11 +211,3 @@ def test_batch_sizes_and_threads_agree() -> None:
             for port in circuit.outputs:
                 assert np.array_equal(single[port.name][0], whole[port.name][i])
                 assert np.array_equal(whole[port.name], want[port.tensor])
-
-
-@pytest.mark.parametrize("options", [{"threads": -1}, {"optimisation": "fast"}])
-def test_runtime_options(options: dict) -> None:
-    with pytest.raises(errors.OperationalError) as caught:
-        Runtime(tiny(), **options)
-    assert caught.value.code == "node.runtime.option"
-    assert not isinstance(caught.value, OperationalError)

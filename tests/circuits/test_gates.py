@@ -197,6 +197,8 @@ REFUSALS: list[tuple[str, str, list[list[int]], Constants, dict[str, Any]]] = [
     ("shape", "conv", [[3, 4]], [[[[1]]], [0]], {}),
     ("shape", "conv", [[1, 4]], [[[[1]]], [0, 0]], {}),
     ("shape", "conv", [[1, 2]], [[[[1, 1, 1]]], [0]], {}),
+    ("shape", "conv", [[1, 4]], [[[[1, 1]]], [0]], {"dilations": [1 << 30], "pads": [1 << 30, 0]}),
+    ("shape", "max_pool", [[1, 4]], [], {"kernel": [1 << 30], "pads": [(1 << 30) - 1, 1]}),
     ("rank", "conv", [[3]], [[[1, 1, 1]], [0]], {}),
     ("attribute", "conv", [[1, 2, 2, 2]], [[[[[[1]]]]], [0]], {}),
     ("shape", "dense", [[3]], [[[1], [1]], [0]], {}),

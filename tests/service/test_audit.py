@@ -64,8 +64,8 @@ def test_anybody_can_check_a_downloaded_log(service: Service, affidavit: bytes) 
         ("DELETE FROM verifications WHERE id = 3", "service.audit.row-mismatch"),
         ("UPDATE models SET gates = 1", "service.audit.row-mismatch"),
         (
-            "INSERT INTO verifications SELECT 9, recorded_at, asked_at, affidavit, report, receipt, node, signed,"
-            " circuit, nonce, verdict, code, score, policy, version, reuse_of FROM verifications WHERE id = 1",
+            """INSERT INTO verifications SELECT 9, recorded_at, asked_at, affidavit, report, receipt, node, signed,
+            circuit, nonce, verdict, code, score, policy, version, reuse_of FROM verifications WHERE id = 1""",
             "service.audit.row-mismatch",
         ),
         ("DELETE FROM audit WHERE seq = 1", "service.audit.gap"),
@@ -113,6 +113,13 @@ def chained(entries: list[bytes]) -> list[Link]:
     return links
 
 
+def outcome(links: list[Link]) -> object:
+    try:
+        return check_links(links)
+    except RejectedError as error:
+        return error.code
+
+
 @given(st.lists(st.binary(max_size=20), min_size=1, max_size=6), st.data())
 def test_no_single_change_keeps_the_head(entries: list[bytes], data: st.DataObject) -> None:
     links = chained(entries)
@@ -127,10 +134,7 @@ def test_no_single_change_keeps_the_head(entries: list[bytes], data: st.DataObje
         [*links[:index], Link(link.seq, other, link.previous, link.digest), *links[index + 1 :]],
         [*links, link],
     ):
-        try:
-            assert check_links(changed) != head
-        except RejectedError as error:
-            assert error.code.startswith("service.audit.")
+        assert outcome(changed) != head
 
 
 def test_the_digest_is_as_documented() -> None:

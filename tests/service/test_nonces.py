@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from circuits import dump_circuit
 from tests.service.conftest import Service
 from tests.verifier.making import Making
-from verifier.service import Limits
+from verifier.service import Limits, Refusal
+from verifier.service.verification import Question
 
 
 def mint(service: Service) -> str:
@@ -71,21 +74,15 @@ def test_one_of_many_that_race_for_a_nonce_wins(service: Service) -> None:
 
 def test_the_race_is_decided_where_the_verdict_is_recorded(service: Service) -> None:
     """Two that both passed the early check: only one is recorded, the other leaves no trace."""
-    from verifier.service.errors import Refusal
-    from verifier.service.verification import Question
-
     nonce = bytes.fromhex(mint(service))
     at = service.clock()
     question = Question(nonce, None, None, None, at, at)
     content = Making(nonce=nonce).build()
     first, second = (service.parts.verification.decide(content, question) for _ in range(2))
     service.parts.verification.record(first, at)
-    try:
+    with pytest.raises(Refusal) as refusal:
         service.parts.verification.record(second, at)
-    except Refusal as refusal:
-        assert refusal.code == "request.nonce.used"
-    else:
-        raise AssertionError("a nonce was used twice")
+    assert refusal.value.code == "request.nonce.used"
     assert len(service.client.get("/v1/verifications").json()["verifications"]) == 1
 
 

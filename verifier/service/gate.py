@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from attestation.errors import EvidenceError
 from circuits import CircuitError
 from verifier.errors import VerifierError
-from verifier.service.errors import Refusal, busy
+from verifier.service.errors import Refusal, busy, malformed
 from verifier.service.metrics import Metrics
 
 _LOG = logging.getLogger("verifier.service")
@@ -41,6 +41,8 @@ def as_refusal(error: Exception) -> Refusal:
         case HTTPException(status_code=405):
             headers = error.headers
             return Refusal(405, "service.method.not-allowed", "not this method", headers=headers)
+        case HTTPException(status_code=400):
+            return malformed(str(error.detail)[:200])
         case HTTPException():
             status, text = error.status_code, str(error.detail)[:200]
             return Refusal(status, "service.request.malformed", text, headers=error.headers)

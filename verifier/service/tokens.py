@@ -19,6 +19,11 @@ class Gatekeeper:
 
     digest: bytes | None
 
+    @property
+    def open(self) -> bool:
+        """Whether everybody may pass."""
+        return self.digest is None
+
     @classmethod
     def of(cls, token: str | None) -> Gatekeeper:
         """Raises ``OperationalError`` (``service.settings.malformed``) for a token too short to be secret."""

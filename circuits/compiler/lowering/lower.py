@@ -38,6 +38,8 @@ def lower(program: Program, plan: Plan, options: Options, source: Mapping[str, o
     for done, (name, form) in enumerate(program.forms.items()):
         scene.tensors[name], scene.scales[name] = _lower(scene, name, form)
         progress("lower", done + 1, len(program.forms))
+    if not scene.builder.gates:
+        _copy_outputs(scene)
     for public, name in program.outputs.items():
         integral = name in program.integers
         scene.builder.output(
@@ -62,3 +64,10 @@ def _lower(scene: Scene, name: str, form: Form) -> tuple[int, float]:
             return lower_softmax(scene, name, form)
         case ArgMax():
             return lower_arg_max(scene, name, form)
+
+
+def _copy_outputs(scene: Scene) -> None:
+    """A model that changes nothing: a circuit needs a gate, so its outputs are clamps that never bind."""
+    for name in dict.fromkeys(scene.program.outputs.values()):
+        tensor = scene.tensor(name)
+        scene.tensors[name] = scene.gate("requant", name, [scene.tensors[name]], [[0]], lo=tensor.lo, hi=tensor.hi)

@@ -18,7 +18,6 @@ Answers = dict[int | str, dict[str, Any]]
 
 _ALWAYS = (413, 422, 500, 503)
 _MEANINGS = {
-    400: "Not a request that can be read",
     401: "The token is missing or wrong",
     403: "A check on what was sent is false",
     404: "Not held here",
@@ -52,21 +51,19 @@ def answers(ok: type[BaseModel] | None = None, *refusals: int, status: int = 200
     return declared
 
 
-def writing(parts: Parts) -> Any:
-    """Dependency of routes that change something."""
+def writing(parts: Parts) -> list[Any]:
+    """Dependencies of routes that change something."""
+    return [] if parts.gatekeeper.open else [_token(parts)]
 
+
+def reading(parts: Parts) -> list[Any]:
+    """Dependencies of routes that show what is stored."""
+    return [] if parts.public_reads else writing(parts)
+
+
+def _token(parts: Parts) -> Any:
     def check(shown: Shown) -> None:
         parts.gatekeeper.check(shown.credentials if shown else None)
-
-    return Depends(check)
-
-
-def reading(parts: Parts) -> Any:
-    """Dependency of routes that show what is stored."""
-
-    def check(shown: Shown) -> None:
-        if not parts.public_reads:
-            parts.gatekeeper.check(shown.credentials if shown else None)
 
     return Depends(check)
 

@@ -51,7 +51,7 @@ def make_router(parts: Parts) -> APIRouter:
     @router.get(
         "/v1/enrolments/issuer",
         summary="The CA certificate, for policies to list in ak_issuers",
-        dependencies=[reading(parts)],
+        dependencies=reading(parts),
         responses=answers(Certificate, 401, 404),
     )
     def issuer() -> JSONResponse:
@@ -61,7 +61,7 @@ def make_router(parts: Parts) -> APIRouter:
         "/v1/enrolments",
         status_code=201,
         summary="Ask for a challenge",
-        dependencies=[writing(parts)],
+        dependencies=writing(parts),
         responses=answers(EnrolmentChallenge, 401, 403, 404, 408, status=201),
     )
     def start(body: EnrolmentRequest) -> JSONResponse:
@@ -85,7 +85,7 @@ def make_router(parts: Parts) -> APIRouter:
     @router.post(
         "/v1/enrolments/{enrolment}",
         summary="Answer the challenge, get the AK certificate",
-        dependencies=[writing(parts)],
+        dependencies=writing(parts),
         responses=answers(Certificate, 401, 403, 404, 408, 409, 410),
     )
     def finish(enrolment: Annotated[str, Path(pattern=HEX32)], body: EnrolmentAnswer) -> JSONResponse:

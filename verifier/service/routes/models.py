@@ -30,8 +30,8 @@ def make_router(parts: Parts) -> APIRouter:
     @router.put(
         "/v1/models",
         summary="Give the service a circuit",
-        dependencies=[writing(parts)],
-        responses=answers(Model, 400, 401, 408, 415, 504, 507)
+        dependencies=writing(parts),
+        responses=answers(Model, 401, 408, 415, 504, 507)
         | {
             201: {"model": Model, "description": "Held from now on"},
             200: {"model": Model, "description": "Known"},
@@ -49,7 +49,7 @@ def make_router(parts: Parts) -> APIRouter:
     @router.get(
         "/v1/models",
         summary="The circuits, by digest",
-        dependencies=[reading(parts)],
+        dependencies=reading(parts),
         responses=answers(Models, 401),
     )
     def page(

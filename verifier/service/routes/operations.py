@@ -33,7 +33,7 @@ def make_router(parts: Parts) -> APIRouter:
         "/metrics",
         summary="Counters in Prometheus' text format",
         response_class=Response,
-        dependencies=[reading(parts)],
+        dependencies=reading(parts),
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **answers(None, 401)},
     )
     def metrics() -> Response:

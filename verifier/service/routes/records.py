@@ -34,7 +34,7 @@ def _head(head: audit.Head) -> dict[str, Any]:
 
 
 def make_router(parts: Parts) -> APIRouter:
-    router = APIRouter(tags=["records"], dependencies=[reading(parts)])
+    router = APIRouter(tags=["records"], dependencies=reading(parts))
 
     @router.get("/v1/verifications/{number}", summary="One verification", responses=answers(Report, 401, 404))
     def verification(number: Annotated[int, Path(ge=1, le=MAX_ID)]) -> JSONResponse:

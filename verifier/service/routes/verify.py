@@ -42,8 +42,8 @@ def make_router(parts: Parts) -> APIRouter:
     @router.post(
         "/v1/verify",
         summary="Verify an affidavit and record the verdict",
-        dependencies=[writing(parts)],
-        responses=answers(Verified, 400, 401, 404, 408, 409, 410, 415, 504, 507),
+        dependencies=writing(parts),
+        responses=answers(Verified, 401, 404, 408, 409, 410, 415, 504, 507),
         openapi_extra=binary_body("The affidavit file"),
     )
     async def verify(
@@ -86,7 +86,7 @@ def make_router(parts: Parts) -> APIRouter:
         "/v1/nonces",
         status_code=201,
         summary="Mint a nonce for one request",
-        dependencies=[writing(parts)],
+        dependencies=writing(parts),
         responses=answers(Nonce, 401, status=201),
     )
     def mint() -> JSONResponse:
@@ -96,7 +96,7 @@ def make_router(parts: Parts) -> APIRouter:
     @router.get(
         "/v1/policies",
         summary="The policies that can be asked for",
-        dependencies=[reading(parts)],
+        dependencies=reading(parts),
         responses=answers(Policies, 401),
     )
     def policies() -> JSONResponse:

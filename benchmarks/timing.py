@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Timing of several things in turn, so that a busy moment of the machine hits all of them alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+
+def interleaved(work: Mapping[str, Callable[[], object]], *, rounds: int, warm: int = 3) -> dict[str, dict[str, Any]]:
+    """Call each of ``work`` once per round; seconds of wall-clock time.
+
+    Returns:
+        For each name ``median_s``, ``best_s``, and the quartiles as ``spread_s``.
+    """
+    times: dict[str, list[float]] = {name: [] for name in work}
+    for number in range(warm + rounds):
+        for name, function in work.items():
+            started = time.perf_counter()
+            function()
+            if number >= warm:
+                times[name].append(time.perf_counter() - started)
+    return {
+        name: {
+            "median_s": float(np.median(seen)),
+            "best_s": min(seen),
+            "spread_s": [float(np.quantile(seen, 0.25)), float(np.quantile(seen, 0.75))],
+            "rounds": rounds,
+        }
+        for name, seen in times.items()
+    }
