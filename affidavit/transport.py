@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -38,12 +39,9 @@ class Transport:
 
     def __init__(self, url: str, *, token: str | None = None, timeout: float = 30.0) -> None:
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
-        try:
-            self._http = httpx.Client(
-                base_url=url, headers=headers, timeout=timeout, follow_redirects=False, trust_env=False
-            )
-        except (httpx.InvalidURL, TypeError, UnicodeError) as error:
-            raise MalformedError("client.url.malformed", f"not the URL of a node: {str(error)[:100]}") from None
+        self._http = httpx.Client(
+            base_url=_checked(url), headers=headers, timeout=timeout, follow_redirects=False, trust_env=False
+        )
 
     def request(
         self, method: str, path: str, *, limit: int = MAX_FILE_BYTES, content: bytes | None = None, **options: Any
@@ -86,6 +84,21 @@ class Transport:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _checked(url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url)
+        host = urlsplit(url).hostname  # stricter about brackets
+    except (httpx.InvalidURL, TypeError, ValueError):
+        parsed, host = httpx.URL(""), None
+    if parsed.scheme not in ("http", "https") or not host:
+        raise MalformedError(
+            "client.url.malformed",
+            f"not the URL of a node: {_shown(url)[:100]}",
+            remedy="give one like http://127.0.0.1:8420",
+        )
+    return parsed
 
 
 def _refusal(status: int, body: bytes) -> ClientError:

@@ -13,7 +13,7 @@
 `simulated`    for machines without any TPM: proves nothing, and says so
 `eventlog`     TCG measured-boot logs
 `producers`    what this machine can produce
-`errors`       the exception tree
+`errors`       the exception tree; `codes` what each code means
 `wire`         a bounded cursor over hostile bytes
 =============  ==========================================================================
 

@@ -133,8 +133,8 @@ def create_app(service: Service, metrics: Metrics) -> Guard:
     """The ASGI application over a service whose workers somebody else starts and stops."""
     routes = _Routes(service, metrics)
     # The guard compares the token, before the body is read; this only tells OpenAPI about it.
-    secured = [Security(HTTPBearer(auto_error=False, description="where the node has a token file"))]
-    api = APIRouter(dependencies=secured)
+    bearer = Security(HTTPBearer(auto_error=False, description="the node's token"))
+    api = APIRouter(dependencies=[] if service.settings.token_file is None else [bearer])
     api.add_api_route(
         "/v1/inferences",
         routes.submit,
@@ -168,7 +168,7 @@ def create_app(service: Service, metrics: Metrics) -> Guard:
     app = _Api(title="Affidavit node", version="1", docs_url=None, redoc_url=None)
     app.include_router(api)
     app.add_api_route("/health", routes.health, methods=["GET"], responses=_refusals(503))
-    for kind in (NodeError, RequestValidationError, HTTPException):
+    for kind in (NodeError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _on_error)
     return Guard(app, service.settings, metrics)
 

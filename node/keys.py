@@ -123,5 +123,5 @@ def _check_private(path: Path, is_kind: Callable[[int], bool], what: str, mode: 
             "node.keys.lax-permissions",
             f"{what} has mode {stat.S_IMODE(status.st_mode):04o} and owner {status.st_uid}, "
             f"required {mode} and {os.geteuid()}",
-            remedy="if nobody else can have read the keys, tighten the permissions; else become a new node with new keys",
+            remedy="if nobody else can have read the keys, tighten the permissions; else make new ones",
         )

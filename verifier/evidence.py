@@ -18,10 +18,10 @@ from attestation import tpm2
 from attestation.contract import Appraisal, Format
 from attestation.formats import FORMATS
 from verifier.affidavit import Affidavit
-from verifier.errors import MalformedError
+from verifier.errors import MalformedError, OperationalError
 from verifier.policy import Policy
 from verifier.receipt import EvidenceClaim
-from verifier.verdict import Check, Outcome, skipped
+from verifier.verdict import Check, Outcome, failed, skipped
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ def appraise_all(affidavit: Affidavit, policy: Policy, at: datetime) -> Evidence
 
     Raises:
         MalformedError: a part of the evidence breaks its format's grammar.
+        OperationalError: what the policy says to trust cannot be used.
     """
     context = affidavit.receipt.rebuilt_context().digest
     checks: list[Check] = []
@@ -115,6 +116,11 @@ def appraise_all(affidavit: Affidavit, policy: Policy, at: datetime) -> Evidence
             except attestation.errors.UnsupportedError as error:
                 checks.append(skipped(here, error.code, error.message, "evidence this version can appraise"))
                 continue
+            except attestation.errors.RejectedError as error:
+                checks.append(failed(here, error.code, error.message, "evidence that holds", remedy=error.remedy))
+                continue
+            except attestation.errors.OperationalError as error:  # the policy's trust, not the evidence
+                raise OperationalError(error.code, f"{here}: {error.message}", remedy=error.remedy) from None
             checks += _lines(appraisal, index)
             claims.append({"type": appraisal.type, "simulated": appraisal.simulated, **appraisal.claims})
             reached = reached or _counts(appraisal, policy)

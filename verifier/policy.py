@@ -115,7 +115,10 @@ def _pcrs(fields: Fields) -> dict[int, frozenset[bytes]]:
     for key in fields.value:
         if not (key.isascii() and key.isdigit() and len(key) <= 2 and int(key) < 24 and str(int(key)) == key):
             raise MalformedError(CODE, f"{fields.path}.{key[:20]}: PCR index 0 to 23 expected")
-        out[int(key)] = frozenset(fields.digests(key, limit=MAX_LIST))
+        values = frozenset(fields.digests(key, limit=MAX_LIST))
+        if not values:
+            raise MalformedError(CODE, f"{fields.path}.{key}: at least one allowed value expected")
+        out[int(key)] = values
     return out
 
 

@@ -4,7 +4,7 @@
 ::
 
     score = 0                                  if any check is FAIL
-    score = floor(1000 * sum(w_i * v_i) / sum(w_i))   otherwise
+    score = sum(floor(1000 * w_i * v_i / 100))        otherwise, over the components below
 
 ``v_i`` is the share of the component's checks that PASS (a component without checks has 0). PASS -> SKIP
 lowers a share and anything -> FAIL gives 0, so worse evidence never scores higher. Simulated evidence

@@ -19,7 +19,7 @@ import circuits
 from circuits import Circuit
 from verifier import answer, evidence, execution, identity
 from verifier.affidavit import Affidavit, read_affidavit
-from verifier.errors import MalformedError, RejectedError, UnsupportedError
+from verifier.errors import MalformedError, OperationalError, RejectedError, UnsupportedError
 from verifier.ledger import Ledger, build_ledger
 from verifier.policy import DEFAULT_POLICY, Policy
 from verifier.receipt import Receipt
@@ -82,7 +82,8 @@ def verify(data: bytes, *, at: datetime, policy: Policy = DEFAULT_POLICY, known:
         known: what the caller knows independently of the file.
 
     Returns:
-        A :class:`Result`; hostile bytes give MALFORMED, REJECT or UNVERIFIABLE, never an exception.
+        A :class:`Result`; hostile bytes give MALFORMED, REJECT or UNVERIFIABLE, never an exception. ERROR means
+        that the question could not be asked: the policy's own trust anchors cannot be used, for instance.
     """
     if at.tzinfo is None:
         raise ValueError("at: a time with a time zone is required")
@@ -96,6 +97,8 @@ def verify(data: bytes, *, at: datetime, policy: Policy = DEFAULT_POLICY, known:
         return Result(
             Verdict.REJECT, error.code, error.message, error.remedy, (check,), score=integrity_score((check,))
         )
+    except (OperationalError, circuits.OperationalError) as error:
+        return Result(Verdict.ERROR, error.code, error.message, error.remedy)
     except (UnsupportedError, circuits.UnsupportedError) as error:
         check = skipped("affidavit.support", error.code, error.message, "something this verifier can check")
         return Result(

@@ -21,11 +21,14 @@ from attestation.tpm2.attest import Selection, encode_selections, parse_attest
 from attestation.tpm2.certificates import MAX_CERTIFICATE, der_length
 from attestation.tpm2.credential import Credential
 from attestation.tpm2.pcrs import encode_pcrs, pcr_digest
-from attestation.tpm2.presence import DEVICE, DEVICE_TCTI, INSTALL_REMEDY, device_problem, library_problem
+from attestation.tpm2.presence import DEVICE, INSTALL_REMEDY, device_problem, library_problem
 from attestation.tpm2.public import Public, parse_public
 from attestation.tpm2.signature import parse_signature
 from attestation.tpm2.templates import AK_TEMPLATES, EK_CERTIFICATE_INDEX, EK_TEMPLATES, template
 from attestation.wire import sized
+
+DEVICE_TCTI = f"device:{DEVICE}"
+"""The kernel's TPM, through its resource manager."""
 
 PCR_COUNT = 24
 """What PC-class TPMs have."""

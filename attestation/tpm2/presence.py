@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 
 DEVICE = Path("/dev/tpmrm0")
-DEVICE_TCTI = f"device:{DEVICE}"
 BOOT_LOG = Path("/sys/kernel/security/tpm0/binary_bios_measurements")
 
 INSTALL_REMEDY = "as root: apt-get install libtss2-dev gcc; then: make setup"

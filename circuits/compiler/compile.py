@@ -67,7 +67,8 @@ def compile_model(
     plan = make_plan(program, groups, ranges, samples, options)
     scene = lower(program, plan, options, _source(model), report)
     draft = scene.builder.build()
-    report("check", check_exactness(draft, samples), 1)
+    checked = check_exactness(draft, samples)
+    report("check", checked, checked)
     quality = measure(draft, scene, imported, held_out or samples, "evaluation" if held_out else "calibration", report)
     return scene.builder.build(quality=quality)
 

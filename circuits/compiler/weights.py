@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,29 +33,37 @@ VISIBLE_OUTSIDE = 1.0 / 4096.0
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Real coefficients of one term, in output units: `rows` [C, n], each multiplied by at most `reach`.
+    """Real coefficients of one term, in output units: `rows` [C, n], for integers in [lo, hi].
 
-    `taps`: how many products of the row are added up for one output element (1 for a factor per position).
+    `summed`: the products of a row are added up for one output element (else a factor per position). A partial sum
+    takes any subset of the terms: at one extreme all that can be positive, at the other all that can be negative.
     """
 
     rows: Reals
-    reach: int
-    taps: int
+    lo: int
+    hi: int
     summed: bool = True
     rms: float = 0.0
     """Root mean square of what the coefficients multiply; 0 where rounding them is of no concern."""
 
     def norm(self) -> Reals:
         """Largest partial sum per channel, in output units."""
-        size = np.abs(self.rows)
-        out: Reals = (size.sum(axis=1) if self.summed else size.max(axis=1, initial=0.0)) * self.reach
+        out: Reals = self._reach(self.rows)
         return out
 
     def exact_norm(self, shifts: Ints) -> Ints:
         """The same of the rounded integers."""
-        size = np.abs(rounded(self.rows, shifts[:, None]))
-        out: Ints = (size.sum(axis=1) if self.summed else size.max(axis=1, initial=0)) * self.reach
+        out: Ints = self._reach(rounded(self.rows, shifts[:, None]))
         return out
+
+    def _reach(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        above, below = max(self.hi, 0), max(-self.lo, 0)
+        if not self.summed:
+            factor: npt.NDArray[Any] = np.abs(rows).max(axis=1, initial=0) * max(above, below)
+            return factor
+        positive, negative = np.maximum(rows, 0).sum(axis=1), np.maximum(-rows, 0).sum(axis=1)
+        most: npt.NDArray[Any] = np.maximum(positive * above + negative * below, positive * below + negative * above)
+        return most
 
 
 def rounded(values: Reals, shifts: Ints | int) -> Ints:
@@ -110,7 +119,7 @@ def _offset(bias: Reals, shifts: Ints) -> Ints:
 
 def _exact_shift(parts: Sequence[Part], bias: Reals) -> int | None:
     """The smallest shift at which simple maps (no weights, only factors) are exact; None if there is none."""
-    if any(p.taps > 1 for p in parts):
+    if any(p.summed for p in parts):
         return None
     values = [p.rows for p in parts] + [bias]
     for shift in range(MAX_SHIFT + 1):

@@ -7,7 +7,8 @@ Operands    x [C, d1 (, d2)]; constants W [M, C/groups, k1 (, k2)] and b [M].
 Attributes  strides, pads (begins, then ends), dilations, groups.
 Shape       [M, o1 (, o2)], o = floor((d + begin + end - (dilation*(k - 1) + 1)) / stride) + 1.
 Bounds      per output channel: sum of w*hi over w > 0 plus w*lo over w < 0, plus b; 0 joins [lo, hi] when
-            there is padding. Reach: L1 norm of the channel times max|x|, plus |b|.
+            there is padding. Reach: all terms that can be positive together, or all that can be
+            negative, plus |b|.
 Proof       linear; one sumcheck on the im2col view, filters folded at the output-channel point, no
             commitment.
 Encrypted   yes (BFV and CKKS): rotations and plaintext products; depth one.

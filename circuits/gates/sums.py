@@ -29,11 +29,15 @@ def weighted_sum(name: str, weights: IntArray, bias: IntArray, lo: int, hi: int)
     largest = max(abs(lo), abs(hi), 1)
     norm = np.abs(weights).sum(axis=1, dtype=np.float64)
     estimate = float((norm * largest + np.abs(bias)).max())
-    if estimate >= 2 * MAGNITUDE:
+    if estimate >= 4 * MAGNITUDE:  # the reach is more than half of it; twice the room for rounding
         raise too_wide(name, estimate)
     positive = np.maximum(weights, 0).sum(axis=1)
     negative = np.minimum(weights, 0).sum(axis=1)
-    reach = int(((positive - negative) * largest + np.abs(bias)).max())
+    # A partial sum takes any subset of the terms, and zeros from padding: at one extreme all terms that can be
+    # positive, at the other all that can be negative.
+    above, below = max(hi, 0), max(-lo, 0)
+    most = np.maximum(positive * above - negative * below, positive * below - negative * above)
+    reach = int((most + np.abs(bias)).max())
     if reach >= MAGNITUDE:
         raise too_wide(name, reach)
     return Bounds(

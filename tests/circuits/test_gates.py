@@ -244,7 +244,7 @@ def test_partial_sums_count() -> None:
     b = CircuitBuilder()
     x = b.input("x", [2], 1 << 51, (1 << 51) + 1)
     with pytest.raises(MalformedError) as caught:
-        b.gate("dense", "y", [x], [b.constant("w", [[3], [-3]]), b.constant("b", [0])])
+        b.gate("dense", "y", [x], [b.constant("w", [[5], [-5]]), b.constant("b", [0])])
     assert caught.value.code == "circuit.bounds.too-wide"
 
 

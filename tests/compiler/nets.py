@@ -17,7 +17,7 @@ Nodes = Sequence[onnx.NodeProto]
 def node(op: str, inputs: str, outputs: str, **attributes: Any) -> onnx.NodeProto:
     """`inputs` and `outputs` are names separated by spaces; `_` is an absent optional input."""
     names = ["" if i == "_" else i for i in inputs.split()]
-    return helper.make_node(op, names, outputs.split(), name=f"{op}-to-{outputs.split()[0]}", **attributes)
+    return helper.make_node(op, names, outputs.split(), name=f"{op}-to-{outputs.split(maxsplit=1)[0]}", **attributes)
 
 
 def model(

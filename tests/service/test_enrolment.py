@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.decrepit.ciphers.modes import CFB
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from attestation.tpm2.authority import Authority, issue_ek_certificate, make_authority
 from attestation.tpm2.binding import read_binding
-from attestation.tpm2.credential import CFB, Credential, kdfa, kdfe
+from attestation.tpm2.credential import Credential, kdfa, kdfe
 from circuits import dump_circuit
 from tests.attestation import paper
 from tests.service.conftest import Clock, Service, Start

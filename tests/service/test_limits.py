@@ -221,6 +221,9 @@ def test_requests_of_all_kinds_are_bounded(start_sqlite: Start) -> None:
         ("POST", "/v1/verify?at=yesterday", 422, "service.request.malformed"),
         ("POST", "/v1/verify?at=2026-13-01T00:00:00Z", 422, "service.request.malformed"),
         ("POST", "/v1/verify?at=2026-11-21T12:00:00Z%0a", 422, "service.request.malformed"),
+        ("POST", "/v1/verify?at=0001-01-01T00:00:00%2B23:59", 422, "service.request.malformed"),
+        ("POST", "/v1/verify?at=9999-12-31T23:59:59-23:59", 422, "service.request.malformed"),
+        ("POST", "/v1/verify?at=1969-12-31T23:59:59Z", 422, "service.request.malformed"),
         ("GET", "/docs", 404, "service.path.unknown"),
     ],
 )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ def test_every_setting_can_come_from_the_environment() -> None:
         {
             "AFFIDAVIT_VERIFIER_DATABASE": "postgresql://x/y",
             "AFFIDAVIT_VERIFIER_BLOBS": "b",
-            "AFFIDAVIT_VERIFIER_POLICIES": "one.toml:two.toml",
+            "AFFIDAVIT_VERIFIER_POLICIES": f"one.toml{os.pathsep}two.toml",
             "AFFIDAVIT_VERIFIER_HOST": "0.0.0.0",  # noqa: S104  nothing listens here
             "AFFIDAVIT_VERIFIER_PORT": "99",
             "AFFIDAVIT_VERIFIER_TOKEN_FILE": "t",

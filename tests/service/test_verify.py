@@ -130,7 +130,8 @@ def test_a_verdict_can_be_read_again(service: Service, affidavit: bytes) -> None
 def test_lists_are_paged_newest_first(service: Service, affidavit: bytes) -> None:
     for content in (b"a", affidavit, b"b", b"c", b"d"):
         assert service.verify(content).status_code == 200
-    seen, cursor = [], {}
+    seen: list[int] = []
+    cursor: dict[str, int] = {}
     while True:
         page = service.client.get("/v1/verifications", params={"limit": 2} | cursor).json()
         seen += [record["id"] for record in page["verifications"]]

@@ -35,7 +35,7 @@ def test_everything_is_read():
         f'[models]\nallowed = ["{"0c" * 32}"]\n'
         f'[keys]\nnodes = ["{"0d" * 32}"]\nrecheckers = ["{"0e" * 32}"]\n'
         '[evidence]\naccept = ["tpm2-quote@v1"]\nunsafe_accept_simulated = true\n'
-        f'[evidence.tpm2]\npcrs = {{ 0 = ["{"0f" * 32}"], 23 = [] }}\n'
+        f'[evidence.tpm2]\npcrs = {{ 0 = ["{"0f" * 32}"], 23 = ["{"1f" * 32}"] }}\n'
         "[limits]\nmax_macs = 7\n"
     )
     policy = parse_policy(text.encode())
@@ -50,7 +50,7 @@ def test_everything_is_read():
     assert policy.models == {b"\x0c" * 32} and policy.nodes == {b"\x0d" * 32}
     assert policy.recheckers == {b"\x0e" * 32}
     assert policy.evidence == ("tpm2-quote@v1",) and policy.unsafe_accept_simulated
-    assert policy.tpm2.pcrs == {0: frozenset({b"\x0f" * 32}), 23: frozenset()}
+    assert policy.tpm2.pcrs == {0: frozenset({b"\x0f" * 32}), 23: frozenset({b"\x1f" * 32})}
     assert policy.max_macs == 7
 
 
@@ -73,6 +73,7 @@ def test_everything_is_read():
         (MINIMAL + "[evidence]\nunsafe_accept_simulated = true\n", "policy.unsafe.in-production"),
         (MINIMAL + '[evidence.tpm2]\nek_roots = ["not a certificate"]\n', "policy.malformed"),
         (MINIMAL + "[evidence.tpm2]\npcrs = { 24 = [] }\n", "policy.malformed"),
+        (MINIMAL + "[evidence.tpm2]\npcrs = { 0 = [] }\n", "policy.malformed"),
         (MINIMAL + "[evidence.tpm2]\npcrs = { 007 = [] }\n", "policy.malformed"),
         (MINIMAL + "a = " + "[" * 5000, "policy.malformed"),
         (MINIMAL + "#" * (1 << 20), "policy.malformed"),

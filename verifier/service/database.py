@@ -75,6 +75,8 @@ class Database:
         if self.dialect == "sqlite":
             event.listen(self._engine, "connect", _configure_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self._engine, "connect", _configure_postgresql)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -166,6 +168,14 @@ def _configure_sqlite(connection: Any, record: object) -> None:
         "foreign_keys = ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _configure_postgresql(connection: Any, record: object) -> None:
+    # A writer whose machine has gone must not hold the log's head for ever.
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {3 * BUSY_TIMEOUT_MS}")
+    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:

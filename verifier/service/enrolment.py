@@ -13,10 +13,10 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 import attestation.errors
 from attestation.tpm2.credential import Credential
@@ -26,6 +26,9 @@ from verifier.service.database import Database
 from verifier.service.entries import certificate_entry
 from verifier.service.errors import Refusal, busy, unknown
 from verifier.service.times import to_text, to_ticks
+
+FORGET_AFTER = timedelta(hours=1)
+"""An enrolment without a certificate is kept this long after its end, to say why a late answer is refused."""
 
 _TABLE = schema.enrolments.c
 
@@ -57,9 +60,13 @@ class Enrolments:
             credential, pending = self.registrar.challenge(enrolment, at)
         challenge = Challenge(secrets.token_hex(32), credential, pending.expires)
         with self.database.write() as connection:
-            stale = (_TABLE.spent_at.is_(None), _TABLE.expires_at < to_ticks(at))
+            stale = (_TABLE.certificate.is_(None), _TABLE.expires_at < to_ticks(at - FORGET_AFTER))
             connection.execute(delete(schema.enrolments).where(*stale))
-            alive = select(func.count()).select_from(schema.enrolments).where(_TABLE.spent_at.is_(None))
+            alive = (
+                select(func.count())
+                .select_from(schema.enrolments)
+                .where(_TABLE.spent_at.is_(None), _TABLE.expires_at >= to_ticks(at))
+            )
             if connection.execute(alive).scalar_one() >= self.max_outstanding:
                 raise busy("too many unfinished enrolments", code="service.enrolment.too-many", retry_after=60)
             connection.execute(
@@ -81,45 +88,42 @@ class Enrolments:
             Refusal: ``service.enrolment.unknown`` (404), ``.used`` (409), ``.expired`` (410), or
                 ``evidence.tpm2.activation-failed`` (403) for a wrong secret, which spends the enrolment too.
         """
-        row = self._spend(enrolment, at)
-        if not hmac.compare_digest(hashlib.sha256(secret).digest(), bytes(row.secret_sha256)):
+        with self.database.write() as connection, _translated():
+            row = _spend(connection, enrolment, at)
+            certificate = b""
+            if hmac.compare_digest(hashlib.sha256(secret).digest(), bytes(row.secret_sha256)):
+                keys = Enrolment(bytes(row.ak_public), bytes(row.ek_certificate))
+                certificate = self.registrar.issue(Pending(keys, secret, at), secret, at)
+                here = _TABLE.id == enrolment
+                connection.execute(update(schema.enrolments).where(here).values(certificate=certificate))
+                issued = connection.execute(select(schema.enrolments).where(here)).one()
+                audit.append(connection, "certificate", certificate_entry(issued))
+        if not certificate:
             raise Refusal(
                 403,
                 "evidence.tpm2.activation-failed",
                 "the secret is not the one in the credential",
                 remedy="enrol again, and activate the credential in the TPM of the EK certificate",
             )
-        keys = Enrolment(bytes(row.ak_public), bytes(row.ek_certificate))
-        with _translated():
-            certificate = self.registrar.issue(Pending(keys, secret, at), secret, at)
-        with self.database.write() as connection:
-            connection.execute(update(schema.enrolments).where(_TABLE.id == enrolment).values(certificate=certificate))
-            issued = connection.execute(select(schema.enrolments).where(_TABLE.id == enrolment)).one()
-            audit.append(connection, "certificate", certificate_entry(issued))
         return certificate
 
-    def _spend(self, enrolment: str, at: datetime) -> Row[Any]:
-        """Claim the one answer; of two that race exactly one gets the row."""
-        with self.database.write() as connection:
-            changed = connection.execute(
-                update(schema.enrolments)
-                .where(_TABLE.id == enrolment, _TABLE.spent_at.is_(None), _TABLE.expires_at >= to_ticks(at))
-                .values(spent_at=to_ticks(at))
-            )
-            row = connection.execute(select(schema.enrolments).where(_TABLE.id == enrolment)).one_or_none()
-            if row is None:
-                raise unknown("enrolment", enrolment[:16])
-            if changed.rowcount == 1:
-                return row
-            if row.spent_at is not None:
-                raise Refusal(
-                    409,
-                    "service.enrolment.used",
-                    f"enrolment {enrolment[:16]} was answered",
-                    remedy="enrol again",
-                )
-            expired = f"enrolment {enrolment[:16]} expired at {to_text(row.expires_at)}"
-            raise Refusal(410, "service.enrolment.expired", expired, remedy="enrol again")
+
+def _spend(connection: Connection, enrolment: str, at: datetime) -> Row[Any]:
+    """Claim the one answer; of two that race exactly one gets the row."""
+    changed = connection.execute(
+        update(schema.enrolments)
+        .where(_TABLE.id == enrolment, _TABLE.spent_at.is_(None), _TABLE.expires_at >= to_ticks(at))
+        .values(spent_at=to_ticks(at))
+    )
+    row = connection.execute(select(schema.enrolments).where(_TABLE.id == enrolment)).one_or_none()
+    if row is None:
+        raise unknown("enrolment", enrolment[:16])
+    if changed.rowcount == 1:
+        return row
+    if row.spent_at is not None:
+        raise Refusal(409, "service.enrolment.used", f"enrolment {enrolment[:16]} was answered", remedy="enrol again")
+    expired = f"enrolment {enrolment[:16]} expired at {to_text(row.expires_at)}"
+    raise Refusal(410, "service.enrolment.expired", expired, remedy="enrol again")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
@@ -81,7 +82,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read ``AFFIDAVIT_VERIFIER_DATABASE``, ``_BLOBS``, ``_POLICIES`` (separated by ``:``), ``_HOST``,
+        """Read ``AFFIDAVIT_VERIFIER_DATABASE``, ``_BLOBS``, ``_POLICIES`` (separated as in ``PATH``), ``_HOST``,
         ``_PORT``, ``_TOKEN_FILE``, ``_PUBLIC_READS`` (``yes`` or ``no``), ``_REGISTRAR_KEY``,
         ``_REGISTRAR_CERTIFICATE`` and ``_LIMIT_<NAME>`` for each limit.
 
@@ -124,7 +125,7 @@ def _value(name: str, text: str) -> object:
         case "port":
             return _integer(name, text)
         case "policies":
-            return tuple(Path(part) for part in text.split(":") if part)
+            return tuple(Path(part) for part in text.split(os.pathsep) if part)
         case "public_reads":
             if text not in ("yes", "no"):
                 raise OperationalError("service.settings.malformed", f"{PREFIX}PUBLIC_READS is yes or no")

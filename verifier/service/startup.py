@@ -31,6 +31,8 @@ from verifier.service.workers import Workers
 
 Clock = Callable[[], datetime]
 
+_MAX_VERSION = 40  # as wide as its column
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -144,6 +146,6 @@ def _authority(settings: Settings) -> Authority | None:
 
 def _version() -> str:
     try:
-        return metadata.version("affidavit")
+        return metadata.version("affidavit")[:_MAX_VERSION]
     except metadata.PackageNotFoundError:  # run from a checkout that is not installed
         return "unknown"

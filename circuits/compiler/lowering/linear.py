@@ -101,18 +101,18 @@ def _in_units(scene: Scene, term: Term, scale: float) -> Term:
 
 def _part(scene: Scene, term: Term, channels: Channels) -> Part:
     tensor = scene.tensor(term.input)
-    rms = scene.plan.shares[term.input] * tensor.magnitude
+    lo, hi, rms = tensor.lo, tensor.hi, scene.plan.shares[term.input] * tensor.magnitude
     if isinstance(term, Scaled):
-        return Part(channels.rows(term.factor), tensor.magnitude, 1, summed=False)
+        return Part(channels.rows(term.factor), lo, hi, summed=False)
     if isinstance(term, Summed):
         count = math.prod(tensor.shape[a] for a in term.axes)
-        return Part(channels.rows(term.factor), tensor.magnitude * count, 1, summed=False)
+        return Part(channels.rows(term.factor), lo * count, hi * count, summed=False)
     if isinstance(term, Dense):
-        return Part(term.weight.T, tensor.magnitude, term.weight.shape[0], rms=rms)
+        return Part(term.weight.T, lo, hi, rms=rms)
     taps = math.prod(term.weight.shape[1:])
     if term.factor is not None:  # the weights are all one
-        return Part(channels.rows(term.factor), tensor.magnitude * taps, 1, summed=False)
-    return Part(term.weight.reshape(len(term.weight), -1), tensor.magnitude, taps, rms=rms)
+        return Part(channels.rows(term.factor), lo * taps, hi * taps, summed=False)
+    return Part(term.weight.reshape(len(term.weight), -1), lo, hi, rms=rms)
 
 
 def _accumulate(scene: Scene, name: str, terms: tuple[Term, ...], bias: Reals, shifts: Ints, channels: Channels) -> int:

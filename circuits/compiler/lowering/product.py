@@ -18,7 +18,8 @@ def lower_product(scene: Scene, name: str, form: Product) -> tuple[int, float]:
     index = scene.gate(kind, f"{name}/product", [scene.tensors[form.left], scene.tensors[form.right]])
     grid = scene.plan.grids[name]
     ratio = scene.scales[form.left] * scene.scales[form.right] / grid.scale
-    part = Part(np.array([[ratio]]), scene.builder.tensor(index).magnitude, 1, summed=False)
+    made = scene.builder.tensor(index)
+    part = Part(np.array([[ratio]]), made.lo, made.hi, summed=False)
     shifts = choose_shifts([part], np.zeros((1, 1)), scene.options.weight_bits, per_channel=False, noise=math.inf)
     factor, half = rounded(np.array(ratio), shifts[0]), halves(shifts)[0]
     if factor != 1 or half != 0:

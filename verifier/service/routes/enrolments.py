@@ -9,7 +9,7 @@ from typing import Annotated
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Path
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from attestation.tpm2.registrar import Enrolment
 from verifier.service.documents import (
@@ -54,7 +54,7 @@ def make_router(parts: Parts) -> APIRouter:
         dependencies=reading(parts),
         responses=answers(Certificate, 401, 404),
     )
-    def issuer() -> JSONResponse:
+    def issuer() -> Response:
         return json_answer(_certificate(enabled().registrar.certificate))
 
     @router.post(
@@ -64,7 +64,7 @@ def make_router(parts: Parts) -> APIRouter:
         dependencies=writing(parts),
         responses=answers(EnrolmentChallenge, 401, 403, 404, 408, status=201),
     )
-    def start(body: EnrolmentRequest) -> JSONResponse:
+    def start(body: EnrolmentRequest) -> Response:
         """The EK certificate must lead to one of the default policy's `ek_roots`."""
         enrolment = Enrolment(
             ak_public=base64.b64decode(body.ak_public),
@@ -88,7 +88,7 @@ def make_router(parts: Parts) -> APIRouter:
         dependencies=writing(parts),
         responses=answers(Certificate, 401, 403, 404, 408, 409, 410),
     )
-    def finish(enrolment: Annotated[str, Path(pattern=HEX32)], body: EnrolmentAnswer) -> JSONResponse:
+    def finish(enrolment: Annotated[str, Path(pattern=HEX32)], body: EnrolmentAnswer) -> Response:
         """A challenge takes one answer, right or wrong."""
         return json_answer(_certificate(enabled().finish(enrolment, base64.b64decode(body.secret), parts.clock())))
 

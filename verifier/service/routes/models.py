@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from verifier.service.catalogue import load
 from verifier.service.documents import HEX32, Model, Models
@@ -38,7 +38,7 @@ def make_router(parts: Parts) -> APIRouter:
         },
         openapi_extra=binary_body("A circuit file (circuit@v1)"),
     )
-    async def put(request: Request) -> JSONResponse:
+    async def put(request: Request) -> Response:
         """201 for a new circuit, 200 for one that is held. That it is held makes no policy allow it."""
         async with parts.workers.slot() as slot:
             file = await read_bytes(request)
@@ -55,7 +55,7 @@ def make_router(parts: Parts) -> APIRouter:
     def page(
         after: Annotated[str | None, Query(pattern=HEX32)] = None,
         limit: Limit = PAGE,
-    ) -> JSONResponse:
+    ) -> Response:
         rows = parts.catalogue.page(after=after or "", limit=limit)
         more = rows[-1].circuit if len(rows) == limit else None
         return json_answer({"models": [model_entry(row) for row in rows], "next": more})

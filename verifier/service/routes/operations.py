@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from verifier.service.documents import Health
@@ -17,7 +17,7 @@ def make_router(parts: Parts) -> APIRouter:
     router = APIRouter(tags=["operations"])
 
     @router.get("/health", summary="Does the service answer", responses=answers(Health))
-    def health() -> JSONResponse:
+    def health() -> Response:
         """503 when the database does not answer."""
         parts.database.ping()
         return json_answer(

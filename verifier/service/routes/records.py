@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from verifier.errors import OperationalError
 from verifier.service import audit
@@ -37,7 +37,7 @@ def make_router(parts: Parts) -> APIRouter:
     router = APIRouter(tags=["records"], dependencies=reading(parts))
 
     @router.get("/v1/verifications/{number}", summary="One verification", responses=answers(Report, 401, 404))
-    def verification(number: Annotated[int, Path(ge=1, le=MAX_ID)]) -> JSONResponse:
+    def verification(number: Annotated[int, Path(ge=1, le=MAX_ID)]) -> Response:
         return json_answer(parts.verification.recall(number))
 
     @router.get("/v1/verifications", summary="Verifications, newest first", responses=answers(RecordsDocument, 401))
@@ -46,7 +46,7 @@ def make_router(parts: Parts) -> APIRouter:
         verdict: VerdictName | None = None,
         limit: Limit = PAGE,
         cursor: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
-    ) -> JSONResponse:
+    ) -> Response:
         rows = parts.records.page(node=node, verdict=verdict, before=cursor, limit=limit)
         more = rows[-1].id if len(rows) == limit and rows[-1].id > 1 else None
         return json_answer({"verifications": [verification_entry(row) for row in rows], "next": more})
@@ -67,7 +67,7 @@ def make_router(parts: Parts) -> APIRouter:
         return Response(content, media_type="application/octet-stream", headers={"content-disposition": disposition})
 
     @router.get("/v1/nodes/{key_id}", summary="Facts about a node's key", responses=answers(Node, 401, 404))
-    def node(key_id: Annotated[str, Path(pattern=HEX32)]) -> JSONResponse:
+    def node(key_id: Annotated[str, Path(pattern=HEX32)]) -> Response:
         found = facts(parts.database, key_id)
         if found is None:
             raise unknown("node", key_id[:16])
@@ -77,7 +77,7 @@ def make_router(parts: Parts) -> APIRouter:
     def log(
         after: Annotated[int, Query(ge=0, le=MAX_ID)] = 0,
         limit: Limit = PAGE,
-    ) -> JSONResponse:
+    ) -> Response:
         with parts.database.snapshot() as connection:
             found, head = audit.links(connection, after, limit), audit.head(connection)
         try:
@@ -96,7 +96,7 @@ def make_router(parts: Parts) -> APIRouter:
         return json_answer({"entries": entries, "head": _head(head)})
 
     @router.get("/v1/audit/head", summary="The end of the audit log", responses=answers(HeadDocument, 401))
-    def head() -> JSONResponse:
+    def head() -> Response:
         with parts.database.read() as connection:
             return json_answer(_head(audit.head(connection)))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from verifier.service.documents import HEX32, Nonce, Policies, Verified
 from verifier.service.errors import malformed
@@ -20,6 +20,8 @@ from verifier.service.verification import Question
 
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 
+_YEARS = (1970, 9000)
+
 Hex = Annotated[str | None, Query(pattern=HEX32)]
 At = Annotated[str | None, Query(pattern=_TIME, examples=["2026-11-21T10:00:00Z"])]
 
@@ -29,10 +31,11 @@ def _time(text: str) -> datetime:
     if not re.fullmatch(_TIME, text):
         raise malformed("at: expected a time like 2026-11-21T10:00:00Z")
     try:
-        at = datetime.fromisoformat(text)
-        to_ticks(at)
+        at = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         raise malformed("at: no such time") from None
+    if not _YEARS[0] <= at.year <= _YEARS[1]:
+        raise malformed(f"at: a time in the years {_YEARS[0]} to {_YEARS[1]} is required")
     return at
 
 
@@ -53,7 +56,7 @@ def make_router(parts: Parts) -> APIRouter:
         model: Hex = None,
         policy: Hex = None,
         at: At = None,
-    ) -> JSONResponse:
+    ) -> Response:
         """Every verdict is an answer with status 200, also REJECT and MALFORMED.
 
         `nonce`: the nonce of the request, drawn by the client or by `POST /v1/nonces`. `input`: commitment to
@@ -89,7 +92,7 @@ def make_router(parts: Parts) -> APIRouter:
         dependencies=writing(parts),
         responses=answers(Nonce, 401, status=201),
     )
-    def mint() -> JSONResponse:
+    def mint() -> Response:
         nonce, expires = parts.nonces.mint(parts.clock())
         return json_answer({"nonce": nonce.hex(), "expires": to_text(to_ticks(expires))}, 201)
 
@@ -99,7 +102,7 @@ def make_router(parts: Parts) -> APIRouter:
         dependencies=reading(parts),
         responses=answers(Policies, 401),
     )
-    def policies() -> JSONResponse:
+    def policies() -> Response:
         return json_answer(
             {
                 "policies": [
