@@ -118,6 +118,8 @@ class JobStore:
         with _translated():
             parsed = make_url(url)
             sqlite = parsed.get_backend_name() == "sqlite"
+            if parsed.drivername == "postgresql":
+                parsed = parsed.set(drivername="postgresql+psycopg")  # the driver that this project installs
             options: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}} if sqlite else {"pool_pre_ping": True}
             self._engine = create_engine(parsed, **options)
             if sqlite:
@@ -166,7 +168,7 @@ class JobStore:
             state=FAILED,
             finished_ms=at_ms,
             error_code=error.code[:128],
-            error_message=error.message,
+            error_message=error.message.replace("\0", ""),  # PostgreSQL's text holds no NUL
             error_remedy=error.remedy,
         )
 

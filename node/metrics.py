@@ -38,5 +38,5 @@ class Metrics:
         self.jobs.labels(outcome).inc()
 
     def text(self) -> bytes:
-        """Exposition format, version 0.0.4."""
+        """Prometheus text exposition format."""
         return generate_latest(self.registry)

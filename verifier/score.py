@@ -3,12 +3,12 @@
 
 ::
 
-    score = 0                                  if any check is FAIL
-    score = sum(floor(1000 * w_i * v_i / 100))        otherwise, over the components below
+    score = 0                                   if any check is FAIL
+    score = sum(floor(1000 * w_i * v_i / 100))  otherwise, over the components below
 
 ``v_i`` is the share of the component's checks that PASS (a component without checks has 0). PASS -> SKIP
-lowers a share and anything -> FAIL gives 0, so worse evidence never scores higher. Simulated evidence
-passes no check of the evidence component. Weights:
+lowers a share and anything -> FAIL gives 0, so worse evidence never scores higher. A check that rests on a
+method of 0 bits (simulated evidence) adds nothing. Weights:
 
 ==============  ======  =================================================================
 component       weight  checks
@@ -73,7 +73,7 @@ def integrity_score(checks: Sequence[Check]) -> Score:
     components = []
     for name, weight, prefixes in _COMPONENTS:
         members = [check for check in checks if check.id.startswith(prefixes)]
-        components.append(Component(name, weight, sum(check.passed for check in members), len(members)))
+        components.append(Component(name, weight, sum(check.passed and check.bits != 0 for check in members), len(members)))
     failed = any(check.outcome is Outcome.FAIL for check in checks)
     total = 0 if failed else sum(component.points for component in components)
     return Score(min(total, FULL), tuple(components))

@@ -99,6 +99,8 @@ def _pads(call: Call, size: Shape, kernel: Shape, strides: Shape, dilations: Sha
         return (0,) * len(stated)
     if auto not in ("SAME_UPPER", "SAME_LOWER"):
         raise call.refuse(f"auto_pad {auto!r}")
+    if max(dilations) > 1:  # the standard and the runtimes disagree on what SAME means then
+        raise call.refuse(f"auto_pad {auto} with dilations", "State the pads explicitly.")
     begins, ends = [], []
     for n, k, s, d in zip(size, kernel, strides, dilations, strict=True):
         total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)

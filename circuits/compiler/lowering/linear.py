@@ -53,13 +53,17 @@ def lower_linear(scene: Scene, name: str, form: Linear) -> tuple[int, float]:
         return _raw(scene, name, form, channels)
     grid = scene.plan.grids[name]
     terms = tuple(_in_units(scene, t, grid.scale) for t in form.terms)
-    bias = form.bias / grid.scale
+    # An index that cannot be negative is cheaper to look up: truncation is then the floor.
+    offset = max(-grid.lo, 0) if scene.only_tables(name) else 0
+    scene.offsets[name] = offset
+    bias = form.bias / grid.scale + offset
     parts = [_part(scene, t, channels) for t in terms]
     per_channel = channels.axis == 0 and channels.rank > 0
     noise = (VISIBLE_OUTSIDE if scene.outside(name) else VISIBLE) * (grid.hi - grid.lo)
     shifts = choose_shifts(parts, channels.rows(bias), scene.options.weight_bits, per_channel, noise)
     accumulator = _accumulate(scene, name, terms, bias, shifts, channels)
-    return scene.clamped(accumulator, name, shifts, *clamp_on(grid, form.clamp)), grid.scale
+    lo, hi = clamp_on(grid, form.clamp)
+    return scene.clamped(accumulator, name, shifts, lo + offset, hi + offset), grid.scale
 
 
 def _raw(scene: Scene, name: str, form: Linear, channels: Channels) -> tuple[int, float]:

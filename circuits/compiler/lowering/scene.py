@@ -14,7 +14,7 @@ from circuits.circuit import Tensor
 from circuits.compiler.options import Options
 from circuits.compiler.plan import Plan
 from circuits.compiler.program import Program
-from circuits.ops.forms import Grid, Interval, Softmax
+from circuits.ops.forms import Grid, Interval, Softmax, Table
 
 MAX_NAME = 200
 """UTF-8 bytes kept of an ONNX name; the rest, and collisions, become a number."""
@@ -30,6 +30,8 @@ class Scene:
     builder: CircuitBuilder
     tensors: dict[str, int] = field(default_factory=dict)
     scales: dict[str, float] = field(default_factory=dict)
+    offsets: dict[str, int] = field(default_factory=dict)
+    """Integer added to a tensor that only tables read, to make it start at zero; the tables take it off again."""
     names: set[str] = field(default_factory=set)
 
     def unique(self, name: str) -> str:
@@ -61,6 +63,12 @@ class Scene:
         """Is the tensor an output, or what a Softmax makes an output of?"""
         readers = [f for f in self.program.forms.values() if name in f.inputs]
         return name in self.program.outputs.values() or any(isinstance(f, Softmax) for f in readers)
+
+    def only_tables(self, name: str) -> bool:
+        """Is the tensor read by tables alone?"""
+        readers = [f for f in self.program.forms.values() if name in f.inputs]
+        inside = name not in self.program.outputs.values()
+        return inside and bool(readers) and all(isinstance(f, Table) for f in readers)
 
     def tensor(self, name: str) -> Tensor:
         """The circuit tensor of a program tensor."""

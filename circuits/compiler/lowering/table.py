@@ -24,7 +24,8 @@ _HALF = Decimal("0.5")
 def lower_table(scene: Scene, name: str, form: Table) -> tuple[int, float]:
     """Tensor index and scale of the result."""
     x, grid = scene.tensor(form.input), scene.plan.grids[name]
-    entries = tabulate(form.function, scene.scales[form.input], x.lo, x.hi, grid)
+    offset = scene.offsets.get(form.input, 0)
+    entries = tabulate(form.function, scene.scales[form.input], x.lo - offset, x.hi - offset, grid)
     return scene.gate("table", name, [scene.tensors[form.input]], [entries]), grid.scale
 
 

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Every code of this room with its meaning, one line each. Codes are never renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "circuit.bounds.too-wide": "a value or partial sum could reach 2^53",
+        "circuit.cbor.not-canonical": "not the one encoding of its value",
+        "circuit.cbor.too-deep": "nested deeper than the format allows",
+        "circuit.cbor.too-many-items": "more items than the format allows",
+        "circuit.cbor.trailing": "bytes behind the header's end",
+        "circuit.cbor.truncated": "the header ends early",
+        "circuit.cbor.type": "a tag, an indefinite length or a type that the header cannot have",
+        "circuit.cbor.value": "a value that canonical CBOR cannot carry",
+        "circuit.constant.digest-mismatch": "a constant's bytes are not those that the header names",
+        "circuit.constant.not-canonical": "a constant is stored wider than its values need",
+        "circuit.constant.range": "a constant holds something else than integers below 2^53",
+        "circuit.constant.shape": "a constant's element count is not its shape's, or over the limit",
+        "circuit.container.magic": "the file is not a circuit",
+        "circuit.container.too-large": "the file is larger than the format allows",
+        "circuit.container.trailing": "bytes behind the last constant",
+        "circuit.container.truncated": "the file ends early",
+        "circuit.container.unknown-version": "a circuit file of a version that this reader does not know",
+        "circuit.emission.too-large": "a circuit too large for an ONNX file",
+        "circuit.emission.too-wide": "a circuit that has no exact form in floating point",
+        "circuit.gate.arity": "a gate with the wrong number of inputs or constants",
+        "circuit.gate.attribute": "a missing, unknown or impossible attribute",
+        "circuit.gate.pads": "padding that the gate does not take",
+        "circuit.gate.rank": "operands of a rank that the gate does not take",
+        "circuit.gate.shape": "operands whose shapes do not fit the gate",
+        "circuit.gate.shift": "a shift outside 0 to 52",
+        "circuit.gate.table": "a table whose length is not that of its input's range",
+        "circuit.gate.too-large": "operands that together are over the limit",
+        "circuit.gate.unknown": "a kind of gate that this reader does not know",
+        "circuit.graph.empty": "no input, no gate or no output",
+        "circuit.graph.index": "a gate or port names a tensor or constant that is not there",
+        "circuit.graph.name": "a name stands twice, or a gate's is not its tensor's",
+        "circuit.graph.order": "gates do not produce the tensors in order",
+        "circuit.graph.tensor-count": "tensors are not the inputs and one per gate",
+        "circuit.graph.too-large": "more tensors, gates or constants than the format allows",
+        "circuit.graph.unused": "a tensor or constant that nothing uses",
+        "circuit.header.fields": "missing or unknown header fields",
+        "circuit.header.name": "a name that is empty, too long or not text",
+        "circuit.header.too-large": "the header is larger than the format allows",
+        "circuit.header.type": "a header field of the wrong type",
+        "circuit.header.unknown-format": "a header format that this reader does not know",
+        "circuit.port.dtype": "a port with a dtype that is not supported",
+        "circuit.port.range-mismatch": "an output's range is not its bounds times its scale",
+        "circuit.port.range": "a port's scale or range is not finite or not in order",
+        "circuit.profile.unknown": "an arithmetic profile that this reader does not know",
+        "circuit.tensor.bounds-mismatch": "the stated bounds are not the derived ones",
+        "circuit.tensor.bounds": "bounds that are not in order",
+        "circuit.tensor.shape-mismatch": "the stated shape is not the derived one",
+        "circuit.tensor.shape": "a shape over the limits",
+        "input.batch": "no sample, or inputs with different numbers of samples",
+        "input.dtype": "an array of another dtype than the input's",
+        "input.missing": "an input of the circuit was not given",
+        "input.not-finite": "NaN or infinity",
+        "input.out-of-range": "a value outside the accepted range",
+        "input.shape": "an array of another shape than the input's",
+        "input.unknown": "an array that is no input of the circuit",
+        "output.missing": "an output of the circuit was not given",
+    }
+)
