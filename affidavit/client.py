@@ -80,6 +80,7 @@ class Client:
         token: bearer token, where the node wants one.
         timeout: seconds for each single HTTP exchange.
         patience: seconds to wait for one answer altogether.
+        ca: PEM file with the CA of the node's TLS certificate; by default the well-known ones.
         clock: the time at which affidavits are judged.
     """
 
@@ -91,11 +92,12 @@ class Client:
         token: str | None = None,
         timeout: float = 30.0,
         patience: float = 300.0,
+        ca: Path | str | None = None,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self.policy = as_policy(policy)
         self._patience, self._clock = patience, clock
-        self._transport = Transport(url, token=token, timeout=timeout)
+        self._transport = Transport(url, token=token, timeout=timeout, ca=ca)
 
     def infer(
         self,

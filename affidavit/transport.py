@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import re
+import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,10 +13,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from affidavit.errors import ClientError, MalformedError, OperationalError, RejectedError, UnsupportedError
+from affidavit.wire import is_code
 from verifier.container import MAX_FILE_BYTES
 
 MAX_JSON_BYTES = 8 << 20
-_CODE = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*\Z")
 _KINDS: Mapping[int, type[ClientError]] = {401: RejectedError, 404: UnsupportedError, 409: RejectedError}
 
 
@@ -35,12 +36,24 @@ class Transport:
         url: of the node, ``http://`` or ``https://``.
         token: bearer token, where the node wants one.
         timeout: seconds for each single exchange.
+        ca: PEM file with the CA of the node's TLS certificate; by default the well-known ones.
+
+    Raises:
+        MalformedError: ``client.url.malformed``.
+        OperationalError: ``client.ca.unusable``.
     """
 
-    def __init__(self, url: str, *, token: str | None = None, timeout: float = 30.0) -> None:
+    def __init__(
+        self, url: str, *, token: str | None = None, timeout: float = 30.0, ca: Path | str | None = None
+    ) -> None:
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         self._http = httpx.Client(
-            base_url=_checked(url), headers=headers, timeout=timeout, follow_redirects=False, trust_env=False
+            base_url=_checked(url),
+            headers=headers,
+            timeout=timeout,
+            follow_redirects=False,
+            trust_env=False,
+            verify=True if ca is None else _trusting(ca),
         )
 
     def request(
@@ -101,6 +114,15 @@ def _checked(url: str) -> httpx.URL:
     return parsed
 
 
+def _trusting(ca: Path | str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=str(ca))
+    except OSError as error:
+        raise OperationalError(
+            "client.ca.unusable", f"the CA file cannot be used ({error.strerror or type(error).__name__})"
+        ) from None
+
+
 def _refusal(status: int, body: bytes) -> ClientError:
     """The node's ``{code, message, remedy}`` as an error of ours; what it says is shown, not trusted."""
     kind = _KINDS.get(status, OperationalError if status >= 500 else MalformedError)
@@ -109,7 +131,7 @@ def _refusal(status: int, body: bytes) -> ClientError:
         code, message, remedy = value["code"], value["message"], value["remedy"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return OperationalError("client.response.malformed", f"status {status} without a reason in our grammar")
-    if not isinstance(code, str) or len(code) > 128 or not _CODE.match(code):
+    if not is_code(code):
         return OperationalError("client.response.malformed", f"status {status} with a code outside our grammar")
     return kind(code, _shown(message), remedy=_shown(remedy))
 

@@ -16,6 +16,9 @@ from verifier.keys import KeySet
 
 STATES = ("queued", "running", "done", "failed")
 MAX_EVIDENCE, MAX_MEMBERS = 8, 32
+CODE = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*\Z")
+"""What a code looks like: dotted, lower-case, kebab segments."""
+
 _ID = re.compile(r"[0-9a-f]{32}\Z")
 _HEX = re.compile(r"([0-9a-f]{2})*\Z")
 
@@ -35,6 +38,11 @@ class Job:
     code: str = ""
     message: str = ""
     remedy: str = ""
+
+
+def is_code(value: object) -> bool:
+    """Whether ``value`` is text in the grammar of codes."""
+    return isinstance(value, str) and len(value) <= 128 and CODE.match(value) is not None
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -71,8 +79,8 @@ def read_job(body: bytes) -> Job:
         raise _malformed("a job's id and state")
     if error is None:
         return Job(job_id, state)
-    if not isinstance(error, dict):
-        raise _malformed("an error object")
+    if not isinstance(error, dict) or not is_code(error.get("code")):
+        raise _malformed("an error object with a code")
     return Job(job_id, state, *(_text(error.get(key), f"the error's {key}") for key in ("code", "message", "remedy")))
 
 

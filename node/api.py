@@ -162,12 +162,12 @@ def create_app(service: Service, metrics: Metrics) -> Guard:
         "/metrics",
         routes.metrics,
         methods=["GET"],
-        responses={**text, **_refusals(401, 503)},
+        responses={**text, **_refusals(401, 500, 503)},
         response_class=Response,
     )
     app = _Api(title="Affidavit node", version="1", docs_url=None, redoc_url=None)
     app.include_router(api)
-    app.add_api_route("/health", routes.health, methods=["GET"], responses=_refusals(503))
+    app.add_api_route("/health", routes.health, methods=["GET"], responses=_refusals(500, 503))
     for kind in (NodeError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _on_error)
     return Guard(app, service.settings, metrics)

@@ -14,8 +14,6 @@ from verifier.context import NO_POLICY
 from verifier.tensors import Opening
 
 DIGEST_BYTES = 32
-MAX_SEALED_OVERHEAD = 256
-"""Bytes that a sealed box and its header add to an opening, rounded up."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from affidavit.cli import files
+from affidavit.cli.render import quality_lines
 from affidavit.cli.verify import JsonOption
 from circuits import dump_circuit
 from verifier.errors import MalformedError
@@ -83,5 +84,5 @@ def compile_command(
         f"  {len(circuit.gates)} gates, profile {circuit.profile}, written to {escape(str(output))}",
         highlight=False,
     )
-    for name, value in circuit.quality.items():
-        out.print(f"  {escape(name)}: {escape(str(value))}", highlight=False)
+    for line in quality_lines(circuit.quality):
+        out.print(f"  {escape(line)}", highlight=False, soft_wrap=True)

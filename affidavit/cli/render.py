@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -19,6 +22,29 @@ _VERDICT_COLOURS = {
     Verdict.MALFORMED: "bold magenta",
     Verdict.ERROR: "bold red",
 }
+
+
+def quality_lines(quality: Mapping[str, Any]) -> list[str]:
+    """What the compiler measured, one line per output, from a circuit's ``quality``."""
+    if not quality:
+        return ["quality: not measured"]
+    lines = []
+    for name, found in quality["outputs"].items():
+        parts = []
+        if "top1_of" in found:
+            parts.append(f"same class as the float model on {found['top1_agree']} of {found['top1_of']} samples")
+        labels = {
+            "worst_error": "worst error",
+            "worst_logit_error": "worst logit error",
+            "worst_probability_error": "worst probability error",
+        }
+        parts += [f"{label} {found[key]}" for key, label in labels.items() if key in found]
+        if "largest_value" in found:
+            parts[-1] += f" (largest value {found['largest_value']})"
+        lines.append(f"{name}: {', '.join(parts)} ({quality['set']} set)")
+    if quality.get("refused"):
+        lines.append(f"{quality['refused']} samples were outside the accepted range")
+    return lines
 
 
 def print_check(console: Console, check: Check) -> None:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from affidavit.cli.files import write_bytes
-from affidavit.cli.render import print_result
+from affidavit.cli.render import print_result, quality_lines
 from affidavit.demo import lies
 from affidavit.demo.demand import write_policy
 from affidavit.demo.machine import Machine, open_machine
@@ -152,8 +152,8 @@ def _compile(console: Console) -> Circuit:
     circuit = compile_model(model, _arrays("calibration.npz"))
     took = time.perf_counter() - started
     _say(console, f"circuit {circuit.digest.hex()[:16]}..., {len(circuit.gates)} gates, {took:.1f} s")
-    for name, value in circuit.quality.items():
-        _say(console, f"{name}: {value}")
+    for line in quality_lines(circuit.quality):
+        _say(console, line)
     return circuit
 
 

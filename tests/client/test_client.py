@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +18,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 import affidavit
 import circuits
@@ -25,10 +33,11 @@ from affidavit.identity import check_identity
 from affidavit.wire import Job
 from attestation.simulated import SimulatedEvidence
 from circuits import dump_circuit, encode_inputs, evaluate
-from node import Node
+from node import Node, NodeError
 from node.jobs import JobStore
 from node.settings import Settings
 from node.stages.unseal import Unseal, Unsealed
+from tests.conftest import ROOT
 from tests.node.making import Running, everything_below, inputs, serving, small_circuit, trusting
 from verifier import Verdict, read_affidavit
 from verifier.policy import DEFAULT_POLICY, Policy, Tpm2Roots
@@ -355,3 +364,45 @@ def test_the_public_names() -> None:
         assert getattr(affidavit, name).__name__ == name
     with pytest.raises(AttributeError):
         _ = affidavit.nothing
+
+
+def test_importing_the_front_door_is_light() -> None:
+    program = "import sys, affidavit; print(*sorted({'httpx', 'numpy', 'nacl', 'verifier'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout.strip()) == (0, "")
+
+
+def test_tls_with_a_ca_of_ones_own(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    write_certificate(key, certificate)
+    node = Node(tmp_path / "node")
+    node.models.put(dump_circuit(CIRCUIT))
+    policy = trusting(node.keys.signing)
+    settings = Settings(node.data_dir, port=0, threads=1, tls_certificate=certificate, tls_key=key)
+    with serving(settings) as found:
+        url = found.url.replace("http://", "https://")
+        with Client(url, policy=policy, ca=certificate) as client:
+            assert client.infer(CIRCUIT, inputs(), seal=True).outputs
+        with Client(url, policy=policy, patience=0.1) as client:
+            assert refusal(lambda: client.infer(CIRCUIT, inputs())).code == "client.network.failed"
+    assert refusal(lambda: Client(url, policy=policy, ca=tmp_path / "none")).code == "client.ca.unusable"
+    broken = replace(settings, tls_key=certificate)
+    with pytest.raises(NodeError) as caught, serving(broken):
+        pass
+    assert caught.value.code == "node.tls.unusable"
+
+
+def write_certificate(key_file: Path, certificate_file: Path) -> None:
+    """A self-signed certificate for 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    certificate = builder.sign(key, hashes.SHA256())
+    key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    certificate_file.write_bytes(certificate.public_bytes(Encoding.PEM))
