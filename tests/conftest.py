@@ -54,9 +54,7 @@ def missing(what: str, remedy: str) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Apply the markers `swtpm` and `postgres`."""
-    if item.get_closest_marker("swtpm") and not (
-        shutil.which("swtpm") and importlib.util.find_spec("tpm2_pytss")
-    ):
+    if item.get_closest_marker("swtpm") and not (shutil.which("swtpm") and importlib.util.find_spec("tpm2_pytss")):
         missing("the software TPM", "as root: apt-get install swtpm libtss2-dev gcc, then make setup")
     if item.get_closest_marker("postgres") and not os.environ.get("AFFIDAVIT_TEST_POSTGRES_URL"):
         missing("PostgreSQL", "set AFFIDAVIT_TEST_POSTGRES_URL, as .ci/run does")

@@ -75,9 +75,7 @@ def test_importing_the_core_loads_only_its_closure() -> None:
     ours = set(ARROWS) & loaded
     assert "verifier" in ours
     assert ours <= {"verifier", *ARROWS["verifier"]}
-    third_party = {
-        name for name in loaded - set(ARROWS) - sys.stdlib_module_names if not name.startswith("_cython")
-    }
+    third_party = {name for name in loaded - set(ARROWS) - sys.stdlib_module_names if not name.startswith("_cython")}
     assert third_party <= CORE_LIBRARIES | {"_cffi_backend"}
     assert not loaded & {"asyncio", "http", "multiprocessing", "sqlite3", "ssl", "subprocess", "tempfile"}
 

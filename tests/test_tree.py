@@ -60,9 +60,7 @@ def test_no_file_is_large() -> None:
 def test_every_python_file_names_its_licence() -> None:
     python = {name: text for name, text in texts().items() if name.endswith(".py")}
     assert python
-    bare = [
-        name for name, text in python.items() if LICENCE_LINE not in text.split("\n", 2)[:2] and text.strip()
-    ]
+    bare = [name for name, text in python.items() if LICENCE_LINE not in text.split("\n", 2)[:2] and text.strip()]
     assert bare == []
 
 

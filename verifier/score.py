@@ -73,7 +73,9 @@ def integrity_score(checks: Sequence[Check]) -> Score:
     components = []
     for name, weight, prefixes in _COMPONENTS:
         members = [check for check in checks if check.id.startswith(prefixes)]
-        components.append(Component(name, weight, sum(check.passed and check.bits != 0 for check in members), len(members)))
+        components.append(
+            Component(name, weight, sum(check.passed and check.bits != 0 for check in members), len(members))
+        )
     failed = any(check.outcome is Outcome.FAIL for check in checks)
     total = 0 if failed else sum(component.points for component in components)
     return Score(min(total, FULL), tuple(components))

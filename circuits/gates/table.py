@@ -51,9 +51,7 @@ class Table(GateRule):
         small = x.magnitude < 1 << 31
         # Casting truncates, which is the pending floor where nothing is negative.
         value = job.operand(0, floor_may_wait=x.lo >= 0 and job.inputs[0].exponent == (0,))
-        index = writer.node(
-            "Cast", [job.in_units(value, (0,)).name], to=writer.INT32 if small else writer.INT64
-        )
+        index = writer.node("Cast", [job.in_units(value, (0,)).name], to=writer.INT32 if small else writer.INT64)
         if -len(table) <= x.lo and x.hi < len(table):
             # Negative indices count from the end: entry x at x mod length.
             entries = np.roll(entries, x.lo)

@@ -128,10 +128,7 @@ def train(network: nn.Sequential, images: Images, labels: Labels) -> None:
 
 def export(network: nn.Sequential) -> onnx.ModelProto:
     """Return the network as plain ONNX: opset 17, weights as initialisers, batch axis "N"."""
-    weights = [
-        numpy_helper.from_array(tensor.detach().numpy(), name)
-        for name, tensor in network.state_dict().items()
-    ]
+    weights = [numpy_helper.from_array(tensor.detach().numpy(), name) for name, tensor in network.state_dict().items()]
     nodes = []
     value = "image"
     names = [name for name, _ in network.named_children()]

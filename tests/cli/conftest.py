@@ -53,7 +53,7 @@ def affidavit(monkeypatch, capsys) -> Callable[..., Ran]:
 def place(tmp_path, monkeypatch) -> Path:
     """A folder with a circuit, its input, and room for a node."""
     (tmp_path / "small.circuit").write_bytes(dump_circuit(small_circuit()))
-    np.savez(tmp_path / "x.npz", **inputs())
+    np.savez(tmp_path / "x.npz", x=inputs()["x"])
     monkeypatch.setenv("AFFIDAVIT_DATA", str(tmp_path / "node"))
     return tmp_path
 

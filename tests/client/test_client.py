@@ -231,6 +231,23 @@ def test_nobody_there(policy: Policy) -> None:
         assert refusal(lambda url=url: Client(url, policy=policy)).code == "client.url.malformed", url
 
 
+@pytest.mark.parametrize("token", ["", "two\nlines", "ü" * 20, " blank"])
+def test_a_token_that_is_none(policy: Policy, token: str) -> None:
+    assert refusal(lambda: Client("http://127.0.0.1:9", policy=policy, token=token)).code == "client.token.malformed"
+
+
+def test_a_node_with_a_token(tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    node.models.put(dump_circuit(CIRCUIT))
+    policy = trusting(node.keys.signing)
+    (tmp_path / "token").write_text("correct-horse-battery-staple")
+    with serving(Settings(tmp_path, port=0, threads=1, token_file=tmp_path / "token")) as found:
+        with Client(found.url, policy=policy, token="correct-horse-battery-staple") as client:
+            assert client.infer(CIRCUIT, inputs()).outputs
+        with Client(found.url, policy=policy) as client:
+            assert refusal(lambda: client.infer(CIRCUIT, inputs())).code == "request.token.missing"
+
+
 def test_a_node_in_this_process(tmp_path: Path) -> None:
     with Node(tmp_path, SimulatedEvidence(), threads=1) as node:
         local = LocalClient(node, policy=trusting(node.keys.signing))

@@ -40,7 +40,12 @@ def test_the_commands_of_the_readme(checkout):
 def test_the_demo_prints_what_the_readme_shows(checkout):
     shown = README.split("## What you see")[1].split("```\n")[1]
     done = subprocess.run(
-        ["affidavit", "demo", "--digit", "7"], cwd=checkout, env=environment(), capture_output=True, text=True, check=True
+        ["affidavit", "demo", "--digit", "7"],
+        cwd=checkout,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     position = 0
     for line in shown.splitlines():

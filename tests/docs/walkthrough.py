@@ -48,7 +48,9 @@ def steps(page: str) -> Iterator[Step]:
             if expected and (found := _EXIT.match(expected[-1])):
                 code = int(found.group(1))
                 expected = expected[:-1]
-            yield Step("background" if command.endswith("&") else "command", command.rstrip(" &"), tuple(expected), code)
+            yield Step(
+                "background" if command.endswith("&") else "command", command.rstrip(" &"), tuple(expected), code
+            )
 
 
 def pattern(expected: tuple[str, ...]) -> re.Pattern[str]:

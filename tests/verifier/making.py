@@ -131,9 +131,7 @@ class Making:
         return receipt.rebuilt_context()
 
     def envelope(self) -> Envelope:
-        return sign_envelope(
-            self.receipt().statement().encode(), public_key=public(self.key), sign=self.key.sign
-        )
+        return sign_envelope(self.receipt().statement().encode(), public_key=public(self.key), sign=self.key.sign)
 
     def blobs(self) -> dict[str, bytes]:
         roles: dict[str, bytes] = {}
@@ -148,14 +146,10 @@ class Making:
         return {**roles, **self.roles}
 
     def attachments(self) -> dict[str, bytes]:
-        return {
-            f"{i}/{name}": part for i, (_, parts) in enumerate(self.evidence) for name, part in parts.items()
-        }
+        return {f"{i}/{name}": part for i, (_, parts) in enumerate(self.evidence) for name, part in parts.items()}
 
     def build(self) -> bytes:
-        return write_affidavit(
-            {"receipt": self.envelope(), **self.envelopes}, self.blobs(), self.attachments()
-        )
+        return write_affidavit({"receipt": self.envelope(), **self.envelopes}, self.blobs(), self.attachments())
 
 
 def trusting(**changes: Any) -> Policy:

@@ -70,9 +70,7 @@ def _zip(names: list[str], *, compression: int = zipfile.ZIP_STORED) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", compression) as archive:
         for name in names:
-            archive.writestr(
-                zipfile.ZipInfo(name), b"x" * 200_000 if compression else b"x", compress_type=compression
-            )
+            archive.writestr(zipfile.ZipInfo(name), b"x" * 200_000 if compression else b"x", compress_type=compression)
     return out.getvalue()
 
 

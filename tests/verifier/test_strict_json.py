@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -13,13 +14,9 @@ from verifier import MalformedError
 from verifier.strict_json import MAX_BYTES, MAX_INTEGER, dumps, loads
 
 VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-MAX_INTEGER, MAX_INTEGER)
-    | st.text(st.characters(codec="utf-8")),
+    st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | st.text(st.characters(codec="utf-8")),
     lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=4)
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=4)
     ),
     max_leaves=12,
 )
@@ -32,12 +29,8 @@ def test_round_trip(value):
 
 @given(st.binary(max_size=200))
 def test_hostile_bytes_give_typed_errors_only(data):
-    try:
-        value = loads(data, code="c", what="w")
-    except MalformedError as error:
-        assert error.code == "c"
-    else:
-        assert value == json.loads(data)
+    with contextlib.suppress(MalformedError):
+        assert loads(data, code="c", what="w") == json.loads(data)
 
 
 @pytest.mark.parametrize(

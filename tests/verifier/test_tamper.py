@@ -103,9 +103,7 @@ def _file(making: Making, payload: bytes, sign, key) -> bytes:
 
 
 STATEMENT = json.loads(_making().receipt().statement().encode())
-UNSAFE = trusting(
-    assurance=("signed", "attested", "rechecked"), profile="development", unsafe_accept_simulated=True
-)
+UNSAFE = trusting(assurance=("signed", "attested", "rechecked"), profile="development", unsafe_accept_simulated=True)
 
 
 def test_every_field_is_in_the_manifest():

@@ -75,12 +75,7 @@ def test_every_single_bit_flip_is_refused_or_another_value():
     "tail",
     [
         b"\x00" + struct.pack("<H", 1) + b"\x01x" + b"\x01\x02" + struct.pack("<II", 0xFFFFFFFF, 0xFFFFFFFF),
-        b"\x00"
-        + struct.pack("<H", 1)
-        + b"\x01x"
-        + b"\x08\x01"
-        + struct.pack("<I", 1)
-        + bytes(8),  # width 8 for a 0
+        b"\x00" + struct.pack("<H", 1) + b"\x01x" + b"\x08\x01" + struct.pack("<I", 1) + bytes(8),  # width 8 for a 0
         b"\x01s" + struct.pack("<H", 0),
         b"\x00" + struct.pack("<H", 1) + b"\x00" + b"\x01\x00\x00",
         b"\x00" + struct.pack("<H", 1) + b"\x01\xff" + b"\x01\x00\x00",

@@ -21,7 +21,9 @@ MANIFEST = json.loads((FOLDER / "manifest.json").read_text())
 @pytest.mark.parametrize("vector", MANIFEST["vectors"], ids=lambda vector: vector["name"])
 def test_vector(vector):
     known = Known(
-        circuit=None if vector["code"] == "model.circuit.not-allowed" else load_circuit((FOLDER / "small.circuit").read_bytes()),
+        circuit=None
+        if vector["code"] == "model.circuit.not-allowed"
+        else load_circuit((FOLDER / "small.circuit").read_bytes()),
         inputs={name: np.array(values, np.float32) for name, values in MANIFEST["inputs"].items()},
     )
     result = verify(
@@ -36,5 +38,9 @@ def test_vector(vector):
 def test_the_committed_files_are_what_the_generator_makes(tmp_path):
     generate(tmp_path)
     made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    kept = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix not in (".py", ".pyc") and path.is_file()}
+    kept = {
+        path.name: path.read_bytes()
+        for path in FOLDER.iterdir()
+        if path.suffix not in (".py", ".pyc") and path.is_file()
+    }
     assert made == kept

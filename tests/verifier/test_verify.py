@@ -57,9 +57,7 @@ def test_honest_and_private():
 
 def test_pinned_in_the_policy_instead_of_given():
     making = Making()
-    policy = trusting(
-        models=frozenset({making.circuit.digest}), request=RequestPins(NONCE, commit(making.encoded()))
-    )
+    policy = trusting(models=frozenset({making.circuit.digest}), request=RequestPins(NONCE, commit(making.encoded())))
     result = decide(making, policy=policy, known=Known())
     assert (result.verdict, result.code) == (Verdict.ACCEPT, "")
     assert result.answer is not None
@@ -128,9 +126,7 @@ REJECTED = {
     "model.profile.mismatch": (None, trusting(), KNOWN),
     "recheck.trace.mismatch": (Making(ran=small_circuit(weight=4)), trusting(), KNOWN),
     "trace.output.mismatch": (
-        Making(
-            change={"output": commit({"y": np.zeros((2, 2), np.int64)})}, roles={"output": _other_output()}
-        ),
+        Making(change={"output": commit({"y": np.zeros((2, 2), np.int64)})}, roles={"output": _other_output()}),
         trusting(),
         KNOWN,
     ),
@@ -215,9 +211,7 @@ def test_trace_of_another_length():
     import hashlib
 
     blob = b"".join(digests)
-    claim = replace(
-        Making().receipt().trace, root=root(digests), count=3, leaves=hashlib.sha256(blob).digest()
-    )
+    claim = replace(Making().receipt().trace, root=root(digests), count=3, leaves=hashlib.sha256(blob).digest())
     result = decide(Making(change={"trace": claim}, roles={"trace": blob}))
     assert result.code == "trace.length.mismatch"
 

@@ -75,7 +75,11 @@ def rechecked(agrees: bool) -> bytes:
     """With a rechecker's finding."""
     making = honest()
     statement = RecheckStatement(
-        receipt_digest(making.envelope().payload), making.receipt().trace.root, agrees, "reference", "2026-11-21T12:00:00Z"
+        receipt_digest(making.envelope().payload),
+        making.receipt().trace.root,
+        agrees,
+        "reference",
+        "2026-11-21T12:00:00Z",
     ).statement()
     envelope = sign_envelope(statement.encode(), public_key=public(RECHECKER), sign=RECHECKER.sign)
     return replace(making, envelopes={"recheck-1": envelope}).build()
@@ -85,7 +89,7 @@ def resigned(making: Making) -> bytes:
     """Signed by somebody who does not have the key that the receipt names."""
 
     class Forged(Making):
-        def envelope(self):  # type: ignore[no-untyped-def]
+        def envelope(self):
             payload = making.receipt().statement().encode()
             return sign_envelope(payload, public_key=public(NODE), sign=STRANGER.sign)
 
@@ -96,12 +100,13 @@ def vectors() -> dict[str, tuple[str, str, str, bytes]]:
     """Name -> (what, verdict, code, bytes)."""
     zeros = {"y": np.zeros((2, 2), np.int64)}
     genuine = honest().build()
+    untraced, silent = replace(honest(), embed_trace=False), replace(honest(), embed_output=False)
     return {
         "genuine": ("nothing is wrong", "ACCEPT", "", genuine),
         "rechecked": ("with a listed rechecker's finding", "ACCEPT", "", rechecked(agrees=True)),
         "truncated": ("the last byte is missing", "MALFORMED", "affidavit.container.truncated", genuine[:-1]),
         "trailing": ("one byte behind the end", "MALFORMED", "affidavit.container.non-canonical", genuine + b"\x00"),
-        "prefixed": ("one byte before the start", "MALFORMED", "affidavit.container.not-a-container", b"\x00" + genuine),
+        "prefixed": ("one byte in front", "MALFORMED", "affidavit.container.not-a-container", b"\x00" + genuine),
         "checksum": (
             "a bit of a member is flipped", "MALFORMED", "affidavit.container.checksum",
             genuine[:120] + bytes([genuine[120] ^ 1]) + genuine[121:],
@@ -154,8 +159,8 @@ def vectors() -> dict[str, tuple[str, str, str, bytes]]:
             replace(honest(), evidence=(("simulated@v1", SimulatedEvidence().collect(bytes(32))),)).build(),
         ),
         "no-evidence": ("no evidence", "UNVERIFIABLE", "evidence.absent", Making().build()),
-        "no-trace": ("no leaves", "UNVERIFIABLE", "trace.leaves.missing", replace(honest(), embed_trace=False).build()),
-        "no-answer": ("no answer", "UNVERIFIABLE", "answer.output.missing", replace(honest(), embed_output=False).build()),
+        "no-trace": ("no leaves", "UNVERIFIABLE", "trace.leaves.missing", untraced.build()),
+        "no-answer": ("no answer", "UNVERIFIABLE", "answer.output.missing", silent.build()),
         "future-evidence": (
             "an unknown evidence type", "UNVERIFIABLE", "evidence.type.unsupported",
             Making(evidence=(("future@v9", {"quote": b"q"}),)).build(),
@@ -169,8 +174,9 @@ def generate(folder: Path) -> None:
     (folder / "policy.toml").write_text(POLICY)
     (folder / "small.circuit").write_bytes(dump_circuit(small_circuit()))
     (folder / "x.tensors").write_bytes(encode_tensors(Making().encoded()))
-    manifest = {"at": AT.isoformat(), "inputs": {"x": inputs()["x"].tolist()}, "vectors": []}
+    listed = []
     for name, (what, verdict, code, data) in vectors().items():
         (folder / f"{name}.affidavit").write_bytes(data)
-        manifest["vectors"].append({"name": name, "what": what, "verdict": verdict, "code": code})
+        listed.append({"name": name, "what": what, "verdict": verdict, "code": code})
+    manifest = {"at": AT.isoformat(), "inputs": {"x": inputs()["x"].tolist()}, "vectors": listed}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
