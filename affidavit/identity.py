@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-import attestation
 from affidavit.errors import RejectedError, UnsupportedError
-from attestation import tpm2
-from attestation.contract import Appraisal, Format
-from attestation.formats import FORMATS
 from node.evidence import Evidence, Identity, keys_digest, keys_message
+from verifier.errors import MalformedError
+from verifier.evidence import appraise_piece
 from verifier.keys import KeySet, key_id, signature_valid
 from verifier.policy import Policy
 
@@ -52,36 +49,11 @@ def check_identity(identity: Identity, challenge: bytes, *, policy: Policy, at: 
 
 def _attested(identity: Identity, policy: Policy, at: datetime) -> bool:
     digest = keys_digest(identity.challenge, identity.keys)
-    return any(_counts(_appraise(piece, digest, policy, at), policy) for piece in identity.evidence)
+    return any(_counts(piece, digest, policy, at) for piece in identity.evidence)
 
 
-def _appraise(piece: Evidence, digest: bytes, policy: Policy, at: datetime) -> Appraisal | None:
-    scheme = FORMATS.get(piece.type)
-    accepted = scheme is not None and (
-        piece.type in policy.evidence or (scheme.simulated and policy.unsafe_accept_simulated)
-    )
-    if scheme is None or not accepted:
-        return None
+def _counts(piece: Evidence, digest: bytes, policy: Policy, at: datetime) -> bool:
     try:
-        return scheme.appraise(piece.members, challenge=digest, at=at, trust=_trust(scheme, policy))
-    except (attestation.MalformedError, attestation.UnsupportedError):
-        return None
-
-
-def _trust(scheme: Format, policy: Policy) -> Any:
-    if scheme is tpm2.FORMAT:
-        return tpm2.Tpm2Trust(
-            ek_roots=policy.tpm2.ek_roots,
-            ak_issuers=policy.tpm2.ak_issuers,
-            platform_ak_issuers=policy.tpm2.platform_ak_issuers,
-            reference_pcrs={("sha256", index): values for index, values in policy.tpm2.pcrs.items()},
-        )
-    return scheme.trust_class()
-
-
-def _counts(appraisal: Appraisal | None, policy: Policy) -> bool:
-    if appraisal is None:
+        return appraise_piece(piece.type, piece.members, challenge=digest, policy=policy, at=at).counts
+    except MalformedError:
         return False
-    if appraisal.simulated:
-        return policy.unsafe_accept_simulated and not appraisal.failed
-    return appraisal.passed

@@ -43,7 +43,7 @@ MAX_CONSTANT_READS = 1 << 30
 MAX_JOINT_ELEMENTS = 1 << 24
 """Elements of the constants of one `affine` gate broadcast together."""
 
-MAX_NAME = 256
+MAX_NAME = 255
 """UTF-8 bytes of a name."""
 
 MAX_SHIFT = 52

@@ -246,4 +246,7 @@ def _refusal(error: Exception) -> tuple[NodeError, Mapping[str, str]]:
         case HTTPException(status_code=405):
             message = "this path does not take that method"
             return MalformedError("request.method.not-allowed", message), error.headers or {}
+        case HTTPException() if error.status_code < 500:
+            message = f"refused by the HTTP layer with status {error.status_code}"
+            return MalformedError("request.malformed", message), {}
     return OperationalError("node.internal", "the node failed on this request"), {}

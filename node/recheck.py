@@ -89,7 +89,7 @@ def recheck(
     if engine is Engine.reference:
         found = recompute(circuit, inputs, salt)
     else:
-        found = from_tensors(circuit, Runtime(circuit).trace(dict(inputs)), salt)
+        found = from_tensors(circuit, Runtime(circuit, tracing=True).trace(dict(inputs)), salt)
     difference = _difference(affidavit, circuit, found, trace.split_leaves(blob), salt)
     return Finding(not difference, difference, found, engine, receipt_digest(affidavit.receipt_envelope.payload))
 

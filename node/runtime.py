@@ -36,17 +36,19 @@ class Runtime:
     """A circuit loaded into onnxruntime on the CPU.
 
     `threads`: 0 lets onnxruntime use every core. `optimisation`: its graph optimisation level. Loading
-    compiles the fast graph; the graph that exposes every tensor is compiled on the first `trace`.
+    compiles the fast graph, or with `tracing` the one that exposes every tensor; the other one on first use.
     """
 
-    def __init__(self, circuit: Circuit, *, threads: int = 0, optimisation: Optimisation = "all") -> None:
+    def __init__(
+        self, circuit: Circuit, *, threads: int = 0, optimisation: Optimisation = "all", tracing: bool = False
+    ) -> None:
         if threads < 0 or optimisation not in get_args(Optimisation):
             raise OperationalError("node.runtime.option", f"threads {threads}, optimisation {optimisation!r} unknown")
         self._circuit = circuit
         self._threads = threads
         self._optimisation = optimisation
-        self._fast = self._load(expose_all=False)
-        self._traced: tuple[Emission, Any] | None = None
+        self._loaded: dict[bool, tuple[Emission, Any]] = {}
+        self._graph(expose_all=tracing)
 
     @property
     def circuit(self) -> Circuit:
@@ -61,14 +63,17 @@ class Runtime:
         circuit's bounds.
         """
         ports = self._circuit.outputs
-        arrays = self._execute(self._fast, inputs, [port.tensor for port in ports])
+        arrays = self._execute(self._graph(expose_all=False), inputs, [port.tensor for port in ports])
         return {port.name: array for port, array in zip(ports, arrays, strict=True)}
 
     def trace(self, inputs: Mapping[str, IntArray]) -> list[IntArray]:
         """As `run`, but every tensor of the circuit, by tensor index: equal to `circuits.evaluate`."""
-        if self._traced is None:
-            self._traced = self._load(expose_all=True)
-        return self._execute(self._traced, inputs, range(len(self._circuit.tensors)))
+        return self._execute(self._graph(expose_all=True), inputs, range(len(self._circuit.tensors)))
+
+    def _graph(self, *, expose_all: bool) -> tuple[Emission, Any]:
+        if expose_all not in self._loaded:
+            self._loaded[expose_all] = self._load(expose_all=expose_all)
+        return self._loaded[expose_all]
 
     def _load(self, *, expose_all: bool) -> tuple[Emission, Any]:
         emission = to_onnx(self._circuit, expose_all=expose_all)

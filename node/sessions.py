@@ -72,7 +72,7 @@ class Sessions:
         with entry.lock:
             circuit = self._circuit(digest, entry)
             if entry.runtime is None:
-                entry.runtime = Runtime(circuit, threads=self._threads)
+                entry.runtime = Runtime(circuit, threads=self._threads, tracing=True)
             return entry.runtime
 
     @property

@@ -44,10 +44,76 @@ def _trust(scheme: Format, policy: Policy) -> Any:
     return scheme.trust_class()
 
 
-def _lines(appraisal: Appraisal, index: int) -> list[Check]:
+@dataclass(frozen=True)
+class Piece:
+    """One piece of evidence, appraised: its checks, whether it counts as attestation, and what it claims."""
+
+    checks: Sequence[Check]
+    counts: bool
+    claims: Mapping[str, object] | None = None
+
+
+def appraise_piece(
+    kind: str,
+    members: Mapping[str, bytes] | None,
+    *,
+    challenge: bytes,
+    policy: Policy,
+    at: datetime,
+    here: str = "evidence[0]",
+) -> Piece:
+    """Appraise one piece of evidence.
+
+    Args:
+        kind: its type, ``name@version``.
+        members: its native parts; ``None`` when one of them is missing.
+        challenge: the 32 bytes that it must be bound to.
+        policy, at: what is trusted, and the time of the question.
+        here: prefix of the checks' ids.
+
+    Raises:
+        MalformedError: a part breaks its format's grammar.
+        OperationalError: what the policy says to trust cannot be used.
+    """
+    scheme = FORMATS.get(kind)
+    if scheme is None:
+        return Piece([skipped(here, "evidence.type.unsupported", kind, f"one of {sorted(FORMATS)}")], False)
+    if members is None:
+        missing = skipped(
+            here,
+            "evidence.member.missing",
+            f"{kind}: a part is not in the file",
+            "every part",
+            remedy="the evidence was taken out of this file; ask for the complete affidavit",
+        )
+        return Piece([missing], False)
+    if kind not in policy.evidence and not (scheme.simulated and policy.unsafe_accept_simulated):
+        refused = skipped(
+            here,
+            "evidence.type.not-accepted",
+            kind,
+            f"one of {sorted(policy.evidence) or 'nothing'}",
+            remedy="list the type in the policy's [evidence] accept, with its roots",
+        )
+        return Piece([refused], False)
+    try:
+        appraisal = scheme.appraise(members, challenge=challenge, at=at, trust=_trust(scheme, policy))
+    except attestation.errors.MalformedError as error:
+        raise MalformedError(error.code, f"{here}: {error.message}", remedy=error.remedy) from None
+    except attestation.errors.UnsupportedError as error:
+        return Piece([skipped(here, error.code, error.message, "evidence this version can appraise")], False)
+    except attestation.errors.RejectedError as error:
+        return Piece([failed(here, error.code, error.message, "evidence that holds", remedy=error.remedy)], False)
+    except attestation.errors.OperationalError as error:  # the policy's trust, not the evidence
+        raise OperationalError(error.code, f"{here}: {error.message}", remedy=error.remedy) from None
+    claims = {"type": appraisal.type, "simulated": appraisal.simulated, **appraisal.claims}
+    return Piece(_lines(appraisal, here), _counts(appraisal, policy), claims)
+
+
+def _lines(appraisal: Appraisal, here: str) -> list[Check]:
     return [
         Check(
-            f"evidence[{index}].{check.id.removeprefix('evidence.')}",
+            f"{here}.{check.id.removeprefix('evidence.')}",
             Outcome(check.outcome),
             check.observed,
             check.required,
@@ -66,72 +132,36 @@ def _counts(appraisal: Appraisal, policy: Policy) -> bool:
 
 
 def _members(affidavit: Affidavit, claim: EvidenceClaim) -> dict[str, bytes] | None:
-    members = {name: affidavit.blobs.get(digest) for name, digest in claim.members.items()}
-    return (
-        {n: content for n, content in members.items() if content is not None} if None not in members.values() else None
-    )
+    if not set(claim.members.values()) <= affidavit.blobs.keys():
+        return None
+    return {name: affidavit.blobs[digest] for name, digest in claim.members.items()}
 
 
 def appraise_all(affidavit: Affidavit, policy: Policy, at: datetime) -> EvidenceFinding:
-    """Appraise each piece of evidence that the receipt names.
-
-    Raises:
-        MalformedError: a part of the evidence breaks its format's grammar.
-        OperationalError: what the policy says to trust cannot be used.
-    """
-    context = affidavit.receipt.rebuilt_context().digest
-    checks: list[Check] = []
-    claims: list[Mapping[str, object]] = []
-    reached = False
-    for index, claim in enumerate(affidavit.receipt.evidence):
-        scheme, members = FORMATS.get(claim.type), _members(affidavit, claim)
-        here = f"evidence[{index}]"
-        if scheme is None:
-            checks.append(skipped(here, "evidence.type.unsupported", claim.type, f"one of {sorted(FORMATS)}"))
-        elif members is None:
-            checks.append(
-                skipped(
-                    here,
-                    "evidence.member.missing",
-                    f"{claim.type}: a part is not in the file",
-                    "every part",
-                    remedy="the evidence was taken out of this file; ask for the complete affidavit",
-                )
-            )
-        elif claim.type not in policy.evidence and not (scheme.simulated and policy.unsafe_accept_simulated):
-            checks.append(
-                skipped(
-                    here,
-                    "evidence.type.not-accepted",
-                    claim.type,
-                    f"one of {sorted(policy.evidence) or 'nothing'}",
-                    remedy="list the type in the policy's [evidence] accept, with its roots",
-                )
-            )
-        else:
-            try:
-                appraisal = scheme.appraise(members, challenge=context, at=at, trust=_trust(scheme, policy))
-            except attestation.errors.MalformedError as error:
-                raise MalformedError(error.code, f"{here}: {error}", remedy=error.remedy) from None
-            except attestation.errors.UnsupportedError as error:
-                checks.append(skipped(here, error.code, error.message, "evidence this version can appraise"))
-                continue
-            except attestation.errors.RejectedError as error:
-                checks.append(failed(here, error.code, error.message, "evidence that holds", remedy=error.remedy))
-                continue
-            except attestation.errors.OperationalError as error:  # the policy's trust, not the evidence
-                raise OperationalError(error.code, f"{here}: {error.message}", remedy=error.remedy) from None
-            checks += _lines(appraisal, index)
-            claims.append({"type": appraisal.type, "simulated": appraisal.simulated, **appraisal.claims})
-            reached = reached or _counts(appraisal, policy)
+    """Appraise each piece of evidence that the receipt names; raises as :func:`appraise_piece` does."""
     if not affidavit.receipt.evidence:
-        checks.append(
-            skipped(
-                "evidence",
-                "evidence.absent",
-                "no evidence",
-                "evidence of the machine",
-                remedy="ask a node with a TPM or confidential hardware, or list the node's key in the policy",
-            )
+        absent = skipped(
+            "evidence",
+            "evidence.absent",
+            "no evidence",
+            "evidence of the machine",
+            remedy="ask a node with a TPM or confidential hardware, or list the node's key in the policy",
         )
-    return EvidenceFinding(checks, reached, tuple(claims))
+        return EvidenceFinding([absent], False, ())
+    context = affidavit.receipt.rebuilt_context().digest
+    pieces = [
+        appraise_piece(
+            claim.type,
+            _members(affidavit, claim),
+            challenge=context,
+            policy=policy,
+            at=at,
+            here=f"evidence[{index}]",
+        )
+        for index, claim in enumerate(affidavit.receipt.evidence)
+    ]
+    return EvidenceFinding(
+        [check for piece in pieces for check in piece.checks],
+        any(piece.counts for piece in pieces),
+        tuple(piece.claims for piece in pieces if piece.claims is not None),
+    )

@@ -11,6 +11,8 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
+from circuits import Circuit
+
 Nodes = Sequence[onnx.NodeProto]
 
 
@@ -22,7 +24,7 @@ def node(op: str, inputs: str, outputs: str, **attributes: Any) -> onnx.NodeProt
 
 def model(
     nodes: Nodes,
-    inputs: Mapping[str, Sequence[int | str | None]],
+    inputs: Mapping[str, Sequence[Any]],
     outputs: Sequence[str],
     constants: Mapping[str, Any] | None = None,
     *,
@@ -60,6 +62,22 @@ def _quiet() -> Any:
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
     return options
+
+
+def f32(values: Any) -> np.ndarray:
+    """A float32 array."""
+    return np.array(values, dtype=np.float32)
+
+
+def i64(values: Any) -> np.ndarray:
+    """An int64 array."""
+    return np.array(values, dtype=np.int64)
+
+
+def outputs_of(circuit: Circuit) -> dict[str, dict[str, Any]]:
+    """The quality record per output."""
+    record: Any = circuit.quality["outputs"]
+    return dict(record)
 
 
 def floats(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> np.ndarray:

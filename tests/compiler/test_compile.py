@@ -6,13 +6,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
 
 from circuits import MalformedError, decode_outputs, dump_circuit, encode_inputs, evaluate, load_circuit
 from circuits.compiler import compile_model
-from tests.compiler.nets import floats, model, node, run, small_convnet
+from tests.compiler.nets import f32, floats, i64, model, node, outputs_of, run, small_convnet
 
 SAMPLES = {"x": np.abs(floats(np.random.default_rng(2), 48, 1, 12, 12))}
 
@@ -55,7 +56,8 @@ def test_quality_record():
     rng = np.random.default_rng(8)
     evaluation = {"x": np.abs(floats(rng, 70, 1, 12, 12))}
     evaluation["x"][3] = 1000.0
-    quality = compile_model(small_convnet(), SAMPLES, evaluation=evaluation).quality
+    circuit = compile_model(small_convnet(), SAMPLES, evaluation=evaluation)
+    quality: Any = circuit.quality
     assert (quality["set"], quality["refused"] >= 1) == ("evaluation", True)
     assert quality["samples"] + quality["refused"] == 70
     report = quality["outputs"]["p"]
@@ -67,7 +69,7 @@ def test_quality_record():
 
 def test_more_bits_are_closer():
     errors = [
-        float(compile_model(small_convnet(), SAMPLES, activation_bits=b).quality["outputs"]["p"]["worst_logit_error"])
+        float(outputs_of(compile_model(small_convnet(), SAMPLES, activation_bits=b))["p"]["worst_logit_error"])
         for b in (4, 6, 8, 10)
     ]
     assert errors == sorted(errors, reverse=True)
@@ -113,7 +115,7 @@ def test_shapes_computed_from_the_batch_are_folded():
     nodes[9].ClearField("attribute")
     nodes[9].attribute.extend([_minus_one()])
     constants = {
-        "zero": np.int64([0]), "one": np.int64([1]), "axis": np.int64([0]), "rest": np.int64([2, -1]),
+        "zero": i64([0]), "one": i64([1]), "axis": i64([0]), "rest": i64([2, -1]),
         "index": np.int64(0),
     }  # fmt: skip
     data = model(nodes, {"x": ["n", 4, 6]}, ["y"], constants)
@@ -130,17 +132,17 @@ def test_shapes_computed_from_the_batch_are_folded():
 def _minus_one():
     import onnx
 
-    return onnx.helper.make_attribute("value", onnx.numpy_helper.from_array(np.int64([-1])))
+    return onnx.helper.make_attribute("value", onnx.numpy_helper.from_array(i64([-1])))
 
 
 def test_a_model_with_a_fixed_batch_serves_any_batch():
     nodes = [node("Reshape", "x s", "r"), node("MatMul", "r w", "y")]
     rng = np.random.default_rng(6)
-    constants = {"s": np.int64([1, 24]), "w": floats(rng, 24, 3)}
+    constants = {"s": i64([1, 24]), "w": floats(rng, 24, 3)}
     data = model(nodes, {"x": [1, 4, 6]}, ["y"], constants)
     samples = {"x": floats(rng, 7, 4, 6)}
     circuit = compile_model(data, samples)
-    assert circuit.quality["outputs"]["y"]["top1_of"] == 7
+    assert outputs_of(circuit)["y"]["top1_of"] == 7
     assert evaluate(circuit, encode_inputs(circuit, samples))[circuit.outputs[0].tensor].shape == (7, 3)
 
 
@@ -149,7 +151,7 @@ def test_several_inputs_and_outputs():
     rng = np.random.default_rng(9)
     data = model(nodes, {"a": ["n", 6], "b": ["n", 3]}, ["y", "z"], {"w": floats(rng, 6, 3)})
     samples = {"a": floats(rng, 32, 6), "b": floats(rng, 32, 3)}
-    report = compile_model(data, samples).quality["outputs"]
+    report = outputs_of(compile_model(data, samples))
     assert float(report["y"]["worst_error"]) < 0.01 * float(report["y"]["largest_value"])
     assert float(report["z"]["worst_error"]) < 0.003
 
@@ -160,7 +162,7 @@ def test_zero_weights_and_dead_channels():
     weights[1] = 0.0
     weights[2] *= 1e-6
     nodes = [node("Conv", "x w b", "c"), node("Relu", "c", "y")]
-    data = model(nodes, {"x": ["n", 1, 12, 12]}, ["y"], {"w": weights, "b": np.float32([0, -1, 0, 0])})
+    data = model(nodes, {"x": ["n", 1, 12, 12]}, ["y"], {"w": weights, "b": f32([0, -1, 0, 0])})
     circuit = compile_model(data, SAMPLES)
     (shifts,) = (circuit.constants[g.constants[0]].data for g in circuit.gates if g.kind == "requant")
     assert int(shifts.max()) - int(shifts.min()) <= 4
@@ -170,7 +172,7 @@ def test_all_zero_model():
     nodes = [node("Conv", "x w", "c"), node("Relu", "c", "y")]
     data = model(nodes, {"x": ["n", 1, 12, 12]}, ["y"], {"w": np.zeros((2, 1, 3, 3), np.float32)})
     circuit = compile_model(data, SAMPLES)
-    assert circuit.quality["outputs"]["y"]["worst_error"] == "0"
+    assert outputs_of(circuit)["y"]["worst_error"] == "0"
 
 
 def test_long_and_repeated_names():

@@ -42,7 +42,7 @@ def test_options_are_listed():
 def test_every_operator_has_its_file_and_docstring():
     for (domain, name), op in OPERATORS.items():
         module = inspect.getmodule(op)
-        assert module
+        assert module and module.__doc__ and module.__file__
         assert module.__doc__.startswith(name), (domain, name)
         assert Path(module.__file__).stem.replace("_", "") == name.lower()
         assert len(inspect.getsource(module).splitlines()) < 120

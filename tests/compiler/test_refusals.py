@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from circuits import CircuitError, MalformedError, UnsupportedError
 from circuits.compiler import compile_model
-from tests.compiler.nets import floats, model, node, small_convnet
+from tests.compiler.nets import floats, i64, model, node, small_convnet
 
 RNG = np.random.default_rng(1)
 ROWS = ["n", 12]
@@ -37,9 +37,9 @@ UNSUPPORTED = {
     ),
     "softmax-over-batch": (one("Softmax", axis=0), X),
     "transposed-batch": (one("Transpose", perm=[1, 0]), X),
-    "reshape-mixes-samples": (one("Reshape", "x s", ROWS, {"s": np.int64([-1, 5, 4])}), {"x": floats(RNG, 5, 12)}),
+    "reshape-mixes-samples": (one("Reshape", "x s", ROWS, {"s": i64([-1, 5, 4])}), {"x": floats(RNG, 5, 12)}),
     "reflect-padding": (
-        one("Pad", "x p", IMAGE, {"p": np.int64([0, 0, 1, 1, 0, 0, 1, 1])}, mode="reflect"),
+        one("Pad", "x p", IMAGE, {"p": i64([0, 0, 1, 1, 0, 0, 1, 1])}, mode="reflect"),
         PICTURES,
     ),
     "three-spatial-axes": (
@@ -48,7 +48,7 @@ UNSUPPORTED = {
         {"x": floats(RNG, 4, 2, 3, 3, 3)},
     ),
     "concat-with-constant": (one("Concat", "x c", ["n", 12], {"c": floats(RNG, 1, 3)}, axis=1), {"x": X["x"][:1]}),
-    "gather-of-data": (one("Gather", "x i", ROWS, {"i": np.int64([1, 2])}, axis=1), X),
+    "gather-of-data": (one("Gather", "x i", ROWS, {"i": i64([1, 2])}, axis=1), X),
     "gemm-trans-a": (one("Gemm", "x w", [12, 12], {"w": floats(RNG, 12, 3)}, transA=1), {"x": floats(RNG, 12, 12)}),
     "cast-truncates": (model([node("Cast", "x", "i", to=7), node("Cast", "i", "y", to=1)], {"x": ROWS}, ["y"]), X),
 }

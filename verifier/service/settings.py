@@ -73,7 +73,7 @@ class Settings:
     blobs: Path = Path("affidavit-verifier-blobs")
     policies: tuple[Path, ...] = ()
     host: str = "127.0.0.1"
-    port: int = 8420
+    port: int = 8421
     token_file: Path | None = None
     public_reads: bool = True
     registrar_key: Path | None = None

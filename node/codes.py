@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Every code of the node with its meaning, one line each. Codes are never renamed.
+
+A node also passes on codes of what it calls: ``input.*``, ``circuit.*`` (circuits), ``evidence.*`` (attestation),
+``trace.*``, ``affidavit.*`` (verifier).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "node.address.unusable": "the service cannot listen on that address and port",
+        "node.answer.malformed": "a sealed answer's content breaks the grammar",
+        "node.answer.nonce-mismatch": "a sealed answer to another request",
+        "node.answer.not-for-us": "a sealed answer that the reply key does not open",
+        "node.answer.unsalted": "a sealed answer whose opening has no salt of 32 bytes",
+        "node.blobs.damaged": "stored bytes no longer have their digest",
+        "node.blobs.missing": "stored bytes are gone",
+        "node.blobs.unusable": "the blob folder cannot be read or written",
+        "node.busy": "too many request bodies are being read; try again",
+        "node.data-dir.in-use": "another service uses this data directory",
+        "node.data-dir.unusable": "the data directory cannot be made or opened",
+        "node.internal": "an unexpected fault of the node's own",
+        "node.job.abandoned": "the node went down too often while running this request",
+        "node.keys.damaged": "the key file is not one that a node wrote",
+        "node.keys.lax-permissions": "somebody else could have read the keys",
+        "node.keys.unreadable": "the keys cannot be read or made",
+        "node.memory.exhausted": "no memory left for this request",
+        "node.model.damaged": "the node's copy of a model is not what it was when it came in",
+        "node.model.name-malformed": "a model's name is too long or not printable",
+        "node.model.too-large": "a model needs more memory than the node allows for models",
+        "node.model.unwritable": "the model cannot be written to disk",
+        "node.pipeline.order": "a stage ran before the one whose product it needs",
+        "node.queue.full": "too many requests wait or run; try again",
+        "node.runtime.failed": "onnxruntime failed while running",
+        "node.runtime.inexact": "onnxruntime computed a value outside the circuit's bounds",
+        "node.runtime.load-failed": "onnxruntime refuses the circuit",
+        "node.runtime.option": "an unknown option of the runtime",
+        "node.settings.malformed": "a setting that makes no sense",
+        "node.store.failed": "the job database does not do its work",
+        "node.tls.unusable": "certificate or key cannot be used",
+        "node.token.malformed": "the token file does not hold a token",
+        "node.token.unreadable": "the token file cannot be read",
+        "request.batch.too-large": "more samples than the node runs at once",
+        "request.body.malformed": "the body is not a JSON object with the known members",
+        "request.body.timeout": "the body came in too slowly",
+        "request.body.too-large": "the body exceeds the node's limit",
+        "request.challenge.malformed": "the challenge is not 32 bytes",
+        "request.embed.malformed": "an embed flag is not true or false",
+        "request.embed.sealed": "a sealed input cannot be embedded",
+        "request.embed.too-large": "what is to be embedded exceeds what an affidavit may hold",
+        "request.inputs.malformed": "inputs are not nested lists of numbers of the right kind",
+        "request.job.failed": "the job failed; the message says with which code",
+        "request.job.not-sealed": "the request was in clear, so that there is no sealed answer",
+        "request.job.unfinished": "the job is not done yet",
+        "request.job.unknown": "no such job at this node",
+        "request.malformed": "refused by the HTTP layer",
+        "request.method.not-allowed": "this path does not take that method",
+        "request.model.malformed": "the model is not 32 bytes in lower-case hex",
+        "request.model.unknown": "the model is not at this node",
+        "request.nonce.malformed": "the nonce is not 32 bytes in lower-case hex",
+        "request.nonce.reused": "the nonce came with another request before",
+        "request.opening.malformed": "the opening is not canonical base64 of a canonical opening",
+        "request.opening.salted": "an opening in clear has a salt",
+        "request.parameter.malformed": "a path or query parameter breaks its grammar",
+        "request.path.unknown": "there is nothing at this path",
+        "request.payload.ambiguous": "not exactly one of inputs, opening and sealed",
+        "request.policy.malformed": "the policy digest is not 32 bytes in lower-case hex",
+        "request.sealed.key-unusable": "a key to which nothing can be sealed",
+        "request.sealed.malformed": "a sealed input, or its base64, breaks the grammar",
+        "request.sealed.nonce-mismatch": "the sealed input was made for another nonce",
+        "request.sealed.not-for-us": "a sealed input that this node's key does not open",
+        "request.sealed.unsalted": "a sealed input whose opening has no salt of 32 bytes",
+        "request.token.missing": "no bearer token",
+        "request.token.wrong": "not the token of this node",
+    }
+)
