@@ -105,11 +105,13 @@ def _fit(parts: Sequence[Part], bias: Reals, weight_bits: int, per_channel: bool
         reaches = [p.exact_norm(shifts) for p in parts]
         reaches[0] = reaches[0] + _offset(bias, shifts)
         # The gates bound each operand over all channels before they add, so the sum of maxima counts.
-        if sum(int(r.max()) for r in reaches) < bound or not shifts.any():
+        widest = max(reaches, key=lambda r: int(r.max()))
+        over = (widest >= widest.max() * 0.75) & (shifts > 0)
+        # Without a shift left to lower, the values themselves are that large: the runtime splits the weights.
+        if sum(int(r.max()) for r in reaches) < bound or not over.any():
             out: Ints = shifts
             return out
-        widest = max(reaches, key=lambda r: int(r.max()))
-        shifts = np.maximum(shifts - (widest >= widest.max() * 0.75), 0)
+        shifts = shifts - over
 
 
 def _offset(bias: Reals, shifts: Ints) -> Ints:

@@ -32,9 +32,9 @@ def test_inputs_are_checked() -> None:
 
 def test_values_outside_the_bounds_are_never_returned() -> None:
     runtime = Runtime(tiny())
-    emission, session = runtime._fast
+    emission, session = runtime._loaded[False]
     crooked = tuple(Recovery(r.value, (40,), r.floor) for r in emission.recoveries)
-    runtime._fast = (replace(emission, recoveries=crooked), session)
+    runtime._loaded[False] = (replace(emission, recoveries=crooked), session)
     with pytest.raises(OperationalError) as caught:
         runtime.run(INPUTS)
     assert caught.value.code == "node.runtime.inexact"
@@ -42,8 +42,8 @@ def test_values_outside_the_bounds_are_never_returned() -> None:
 
 def test_failures_have_codes(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = Runtime(tiny())
-    emission, session = runtime._fast
-    runtime._fast = (replace(emission, outputs=("nothing",)), session)
+    emission, session = runtime._loaded[False]
+    runtime._loaded[False] = (replace(emission, outputs=("nothing",)), session)
     with pytest.raises(OperationalError) as caught:
         runtime.run(INPUTS)
     assert caught.value.code == "node.runtime.failed"
