@@ -88,7 +88,6 @@ def test_every_truncation_is_malformed() -> None:
 
 
 @pytest.mark.fuzz
-@settings(max_examples=300)
 @given(data=st.binary(max_size=200))
 def test_any_bytes(data: bytes) -> None:
     fuzz_circuit(data)
@@ -96,7 +95,6 @@ def test_any_bytes(data: bytes) -> None:
 
 
 @pytest.mark.fuzz
-@settings(max_examples=300)
 @given(data=st.data())
 def test_mutated_files(data: st.DataObject) -> None:
     good = dump_circuit(every_gate())
