@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from affidavit.demo.demand import write_policy
 from affidavit.demo.machine import open_machine
+from affidavit.policy_file import write_policy
 from benchmarks.models import SUBJECTS
 from benchmarks.timing import interleaved
 from circuits import dump_circuit, encode_inputs
@@ -31,11 +31,13 @@ def measure(rounds: int) -> dict[str, Any]:
     with open_machine() as machine, tempfile.TemporaryDirectory() as folder:
         policy = parse_policy(
             write_policy(
+                name="benchmark",
+                assurance=("signed", "attested", "rechecked"),
+                accept=() if machine.simulated else (machine.producer.type,),
+                simulated=machine.simulated,
                 nonce=nonce,
                 input_commitment=commit(encode_inputs(circuit, inputs)),
-                circuit=circuit.digest,
-                evidence=machine.producer.type,
-                simulated=machine.simulated,
+                circuits=(circuit.digest,),
                 ek_roots=machine.ek_roots,
                 ak_issuers=machine.ak_issuers,
                 pcrs=machine.pcrs,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from affidavit.cli import node as node_commands
+from affidavit.cli import policy as policy_commands
 from affidavit.cli import service as service_commands
 from affidavit.cli.compile import compile_command
 from affidavit.cli.demo import demo_command
@@ -47,5 +48,6 @@ app.command("run")(run_command)
 app.command("verify")(verify_command)
 app.command("inspect")(inspect_command)
 app.command("recheck")(recheck_command)
+app.add_typer(policy_commands.app, name="policy")
 app.add_typer(node_commands.app, name="node")
 app.add_typer(service_commands.app, name="verifier")

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from affidavit.cli import files
 from affidavit.cli.run import EvidenceChoice, EvidenceOption, TctiOption
+from affidavit.cli.verify import JsonOption
 from affidavit.cli.where import DataOption, data_folder
 
 app = typer.Typer(help="Answer inference requests over HTTP, each with an affidavit.", no_args_is_help=True)
@@ -59,6 +60,20 @@ def serve_command(
         notes.print(f"offering {escape(path.stem)}: {load_circuit(content).digest.hex()}", highlight=False)
     producer = open_producer(evidence.value, tcti, folder, notes)
     serve(settings, producer)
+
+
+@app.command("keys")
+def keys_command(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Print the node's public keys (made on first use), for policies to list under [keys] nodes."""
+    from node.keys import NodeKeys
+
+    folder = data_folder(data)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keys = NodeKeys.open(folder).public
+    if as_json:
+        Console().print_json(data={"signing": keys.signing.hex(), "sealing": keys.sealing.hex()})
+        return
+    Console().print(f"signing {keys.signing.hex()}\nsealing {keys.sealing.hex()}", highlight=False)
 
 
 @app.command("enrol")

@@ -6,7 +6,6 @@ module     holds
 =========  =====================================================================
 story      what happens, in order, and what is printed
 machine    the evidence: a software TPM enrolled with an attestation CA, or simulated
-demand     the client's policy, written before the request
 lies       how a bearer or a node would cheat with a genuine affidavit
 picture    an image in a terminal
 data/      LeNet-5 (ONNX), 512 training images to calibrate, 100 MNIST test images

@@ -21,9 +21,9 @@ from rich.markup import escape
 from affidavit.cli.files import write_bytes
 from affidavit.cli.render import print_result, quality_lines
 from affidavit.demo import lies
-from affidavit.demo.demand import write_policy
 from affidavit.demo.machine import Machine, open_machine
 from affidavit.demo.picture import draw
+from affidavit.policy_file import write_policy
 from circuits import Circuit, dump_circuit, encode_inputs
 from circuits.compiler import compile_model
 from node.keys import NodeKeys
@@ -159,11 +159,13 @@ def _compile(console: Console) -> Circuit:
 
 def _demand(out: Path, circuit: Circuit, inputs: dict[str, npt.NDArray[Any]], nonce: bytes, machine: Machine) -> Policy:
     text = write_policy(
+        name="demo",
+        assurance=("signed", "attested", "rechecked"),
+        accept=() if machine.simulated else (machine.producer.type,),
+        simulated=machine.simulated,
         nonce=nonce,
         input_commitment=commit(encode_inputs(circuit, inputs)),
-        circuit=circuit.digest,
-        evidence=machine.producer.type,
-        simulated=machine.simulated,
+        circuits=(circuit.digest,),
         ek_roots=machine.ek_roots,
         ak_issuers=machine.ak_issuers,
         pcrs=machine.pcrs,

@@ -73,8 +73,10 @@ def test_usage(affidavit):
 
 
 def test_help_and_version(affidavit):
-    commands = "compile|run|verify|inspect|recheck|demo|node|node serve|node enrol|verifier|verifier serve"
-    for command in ["", *commands.split("|"), "verifier registrar"]:
+    commands = (
+        "compile|run|verify|inspect|recheck|demo|policy|policy new|policy check|node|node serve|node keys|node enrol"
+    )
+    for command in ["", *commands.split("|"), "verifier", "verifier serve", "verifier registrar"]:
         ran = affidavit(*command.split(), "--help")
         assert ran.code == 0 and "Usage" in ran.out
     assert affidavit("--version").out.startswith("affidavit 0.")

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""``affidavit policy``: write a policy to start from, and check one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from rich.console import Console
+from rich.markup import escape
+
+from affidavit.cli import files
+from affidavit.policy_file import write_policy
+from verifier import MalformedError, OperationalError, parse_policy
+
+app = typer.Typer(help="What a verifier demands (policy@v1).", no_args_is_help=True)
+
+
+def _certificates(paths: list[Path] | None) -> list[bytes]:
+    found = []
+    for path in paths or ():
+        try:
+            loaded = x509.load_pem_x509_certificates(files.read_bytes(path, limit=1 << 20))
+        except ValueError as error:
+            raise MalformedError("option.malformed", f"{path}: not PEM certificates ({str(error)[:80]})") from None
+        found += [certificate.public_bytes(Encoding.DER) for certificate in loaded]
+    return found
+
+
+@app.command("new")
+def new_command(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the policy goes.")],
+    node: Annotated[
+        list[str] | None, typer.Option("--node", metavar="HEX", help="Signing key of a node to trust (repeatable).")
+    ] = None,
+    rechecker: Annotated[
+        list[str] | None, typer.Option("--rechecker", metavar="HEX", help="Key whose rechecks count (repeatable).")
+    ] = None,
+    circuit: Annotated[
+        list[Path] | None, typer.Option("--circuit", help="A circuit file that may answer (repeatable).")
+    ] = None,
+    ek_root: Annotated[
+        list[Path] | None, typer.Option("--ek-root", help="PEM certificates of TPM makers (repeatable).")
+    ] = None,
+    ak_issuer: Annotated[
+        list[Path] | None, typer.Option("--ak-issuer", help="PEM certificates of attestation CAs (repeatable).")
+    ] = None,
+    recheck: Annotated[bool, typer.Option("--recheck/--no-recheck", help="Demand a recomputation.")] = True,
+    simulated: Annotated[
+        bool, typer.Option("--unsafe-accept-simulated", help="For development: evidence that proves nothing counts.")
+    ] = False,
+) -> None:
+    """Write a policy from what you trust. Edit it afterwards: docs/spec/policy-v1.md has everything it can say."""
+    if output.exists():
+        raise OperationalError("file.exists", f"{output} is already there", remedy="choose another name")
+    roots, issuers = _certificates(ek_root), _certificates(ak_issuer)
+    attested = simulated or bool(issuers)
+    assurance = ["signed", *(["attested"] if attested else []), *(["rechecked"] if recheck else [])]
+    text = write_policy(
+        name=output.stem if output.stem.replace("-", "").replace("_", "").isalnum() else "policy",
+        assurance=assurance,
+        accept=("tpm2-quote@v1",) if issuers else (),
+        simulated=simulated,
+        circuits=[files.read_circuit(path).digest for path in circuit or ()],
+        nodes=[files.parse_hex32(key, "--node") for key in node or ()],
+        recheckers=[files.parse_hex32(key, "--rechecker") for key in rechecker or ()],
+        ek_roots=roots,
+        ak_issuers=issuers,
+    )
+    policy = parse_policy(text)
+    files.write_bytes(output, text)
+    console = Console()
+    console.print(f"policy {policy.id.hex()}: demands {', '.join(assurance)}", highlight=False)
+    if not (policy.nodes or attested):
+        console.print(
+            "[yellow]note[/] it trusts no node yet: list keys with --node, or attestation CAs with --ak-issuer",
+            highlight=False,
+        )
+
+
+@app.command("check")
+def check_command(file: Annotated[Path, typer.Argument(metavar="FILE", help="A policy file.")]) -> None:
+    """Read a policy and say what it demands and whom it trusts."""
+    policy = files.read_policy(file)
+    console = Console()
+    console.print(f"policy {escape(policy.name)} ({policy.profile}), id {policy.id.hex()}", highlight=False)
+    console.print(f"  demands: {', '.join(policy.assurance)}", highlight=False)
+    console.print(
+        f"  trusts: {len(policy.nodes)} node keys, {len(policy.recheckers)} recheckers, {len(policy.models)} circuits, "
+        f"{len(policy.tpm2.ek_roots)} TPM makers, {len(policy.tpm2.ak_issuers)} attestation CAs",
+        highlight=False,
+    )
+    if policy.unsafe_accept_simulated:
+        console.print("  [bold red]unsafe[/]: simulated evidence counts", highlight=False)
