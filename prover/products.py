@@ -9,14 +9,15 @@ from prover import kernels
 from prover.lookup import padded
 from prover.messages import Writer
 from prover.witness import Witness
-from verifier.proof import modular, vectors
-from verifier.proof.claims import Evaluated, pieces_of
+from verifier.proof import compiled, modular, vectors
+from verifier.proof.claims import Evaluated
 from verifier.proof.field import Element
 from verifier.proof.layout import Block, bits_of
 from verifier.proof.modular import Words
 from verifier.proof.plan import Product
-from verifier.proof.products import round_weights
+from verifier.proof.products import cut, operand_claims
 from verifier.proof.transcript import Transcript
+from verifier.proof.weight import Integers
 
 
 def prove_products(writer: Writer, transcript: Transcript, witness: Witness) -> list[Evaluated]:
@@ -29,44 +30,49 @@ def prove_products(writer: Writer, transcript: Transcript, witness: Witness) -> 
 
 def _prove(writer: Writer, transcript: Transcript, witness: Witness, product: Product) -> list[Evaluated]:
     point = transcript.challenges("product point", sum(bits_of(d) for d in product.rows))
-    block = Block(product.shape, 0)
-    operands = [
-        modular.from_integers(padded(witness.rows(e, product.shape), block)) for e in (product.left, product.right)
-    ]
-    v = np.stack([operands[0], np.zeros_like(operands[0]), operands[1], np.zeros_like(operands[1])])
-    eq, size = _weights(product, point), v.shape[1]
-    value = vectors.dot(vectors.times(eq, operands[0]), vectors.embed(operands[1]))
+    beta, i, j = cut(product, point)
+    left = witness.rows(product.left, product.left_shape)
+    right = witness.rows(product.right, product.right_shape)
+    if product.matrix:
+        left_words = _folded(np.moveaxis(left, -2, 0), i)
+        right_words = _folded(np.moveaxis(right, -1, 0), j)
+    else:
+        left_words, right_words = (vectors.embed(modular.from_integers(x)) for x in (left, right))
+    block = Block((*product.common, product.inner), 0)
+    v = np.concatenate([_padded(left_words, block), _padded(right_words, block)])
+    eq = _weights(beta, bits_of(product.inner))
+    size, reached = v.shape[1], list[Element]()
+    value = vectors.dot(compiled.multiply(eq, v[:2]), v[2:])
     writer.elements("product result", [value], transcript)
-    reached = []
-    for coordinate in round_weights(product, point):
-        eq = _drop(eq, coordinate is None)
+    for variable in range(block.bits):
+        eq = _drop(eq, variable >= len(beta))
         sums = kernels.product_round(v[:2], v[2:], size, eq)
-        at_zero, at_one, leading = (kernels.settle(sums, 4 * k) for k in range(3))
-        writer.elements("product", [at_zero, at_one, leading], transcript)
+        writer.elements("product", [kernels.settle(sums, 4 * k) for k in range(3)], transcript)
         r = transcript.challenge("product")
         kernels.bind(v, size, np.array(r, np.uint64))
         size >>= 1
         reached.append(r)
-    left, right = ((int(v[2 * i, 0]), int(v[2 * i + 1, 0])) for i in range(2))
-    writer.elements("product operands", [left, right], transcript)
-    return [
-        Evaluated(product.result, product.rows, pieces_of(point, product.rows), value),
-        Evaluated(product.left, product.shape, pieces_of(reached, product.shape), left),
-        Evaluated(product.right, product.shape, pieces_of(reached, product.shape), right),
-    ]
+    at_left, at_right = ((int(v[2 * k, 0]), int(v[2 * k + 1, 0])) for k in range(2))
+    writer.elements("product operands", [at_left, at_right], transcript)
+    return operand_claims(product, point, reached, (value, at_left, at_right))
 
 
-def _weights(product: Product, point: list[Element]) -> Words:
-    """eq over the variables of rows, 1 along summed axes: [2, padded size]."""
-    pieces, out = pieces_of(point, product.rows), vectors.embed(np.ones(1, np.uint64))
-    for axis, size in enumerate(product.shape):
-        length = 1 << bits_of(size)
-        if axis in product.summed:
-            part = vectors.embed(np.ones(length, np.uint64))
-        else:
-            part = vectors.eq_vector(pieces[axis], length)
-        out = vectors.outer(out, part)
-    return out
+def _folded(array: Integers, point: list[Element]) -> Words:
+    """sum over the first axis against eq(point, .): [2, *rest]."""
+    matrix = np.ascontiguousarray(array).reshape(len(array), -1)
+    folded = vectors.fold_exact(vectors.eq_vector(point, len(array))[:, None], matrix)
+    return folded.reshape(2, *array.shape[1:])
+
+
+def _padded(words: Words, block: Block) -> Words:
+    """[2, *shape] inside its padded block: [2, size]."""
+    return np.stack([padded(words[k].reshape(block.shape), block) for k in range(2)])
+
+
+def _weights(beta: list[Element], inner_bits: int) -> Words:
+    """eq over the common variables, constant over the inner ones."""
+    eq = vectors.eq_vector(beta, 1 << len(beta))
+    return np.repeat(eq, 1 << inner_bits, axis=1)
 
 
 def _drop(eq: Words, summed: bool) -> Words:
@@ -75,4 +81,3 @@ def _drop(eq: Words, summed: bool) -> Words:
     if summed:
         return np.ascontiguousarray(eq[:, :half])
     return np.stack([modular.add(eq[i, :half], eq[i, half:]) for i in range(2)])
-

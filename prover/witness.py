@@ -10,8 +10,10 @@ import numpy as np
 from circuits.derivation import site_of
 from verifier.errors import OperationalError
 from verifier.proof.expression import Expression, Shape, Tap, evaluate_term
+from verifier.proof.gates.largest import LargestRecipe
 from verifier.proof.gates.max_pool import MaxPoolRecipe
 from verifier.proof.gates.requant import RequantRecipe
+from verifier.proof.gates.softmax import SoftmaxRecipe
 from verifier.proof.plan import Plan
 from verifier.proof.weight import Integers
 
@@ -75,16 +77,23 @@ def _requant(witness: Witness, recipe: object) -> None:
     if shifts.size > 1:
         shifts = shifts.reshape(-1, *([1] * (x.ndim - 2)))
     aligned = x << (recipe.shift - shifts)
-    excess, remainder = (aligned >> recipe.shift) - y, aligned & ((1 << recipe.shift) - 1)
-    for column, offset, width in recipe.y:
-        if column >= 0:
-            witness.columns[column] = ((y - recipe.y_lo) >> offset) & ((1 << width) - 1)
+    quotient, remainder = aligned >> recipe.shift, aligned & ((1 << recipe.shift) - 1)
+    _fill(witness, recipe.y, y - recipe.y_lo)
+    _fill(witness, recipe.r, remainder)
+    excess = quotient - y
     for column, offset, width in recipe.t:
         if column >= 0:
             witness.columns[column] = np.sign(excess) * ((np.abs(excess) >> offset) & ((1 << width) - 1))
-    for column, offset, width in recipe.r:
-        if column >= 0:
-            witness.columns[column] = (remainder >> offset) & ((1 << width) - 1)
+    if recipe.quotient >= 0:
+        witness.columns[recipe.quotient] = quotient
+    for step in recipe.steps:
+        sign = -1 if step.upper else 1
+        result = np.minimum(quotient, step.end) if step.upper else np.maximum(quotient, step.end)
+        witness.columns[step.result] = result
+        witness.columns[step.selector] = (result == quotient).astype(np.int64)
+        _fill(witness, step.limbs[0], sign * (result - quotient))
+        _fill(witness, step.limbs[1], sign * (result - step.end))
+        quotient = result
 
 
 def _max_pool(witness: Witness, recipe: object) -> None:
@@ -101,6 +110,49 @@ def _max_pool(witness: Witness, recipe: object) -> None:
                 witness.columns[column] = (difference >> offset) & ((1 << width) - 1)
 
 
+def _largest(witness: Witness, recipe: object) -> None:
+    assert isinstance(recipe, LargestRecipe)  # noqa: S101
+    x, label = witness.tensors[recipe.gate.inputs[0]], recipe.label
+    largest = x.max(axis=label, keepdims=True)
+    first = np.argmax(np.flip(x, label) if recipe.last else x, axis=label, keepdims=True)
+    chosen = x.shape[label] - 1 - first if recipe.last else first
+    selector = np.zeros(x.shape, np.int64)
+    np.put_along_axis(selector, chosen, 1, axis=label)
+    distance = largest - x
+    if recipe.strict:
+        running = np.cumsum(selector, axis=label)
+        distance = distance - 1 + ((1 - running + selector) if recipe.last else running)
+    witness.columns[recipe.largest], witness.columns[recipe.selector] = largest, selector
+    _fill(witness, recipe.limbs, distance)
+
+
+def _softmax(witness: Witness, recipe: object) -> None:
+    assert isinstance(recipe, SoftmaxRecipe)  # noqa: S101
+    gate = recipe.gate
+    site = site_of(gate, witness.plan.circuit.tensors, witness.plan.circuit.constants)
+    (table,) = site.constants
+    x, y = witness.tensors[gate.inputs[0]], witness.tensors[gate.output]
+    distance = x.max(axis=recipe.label, keepdims=True) - x
+    inside = np.minimum(distance, len(table) - 1)
+    exponential = table[inside]
+    total = exponential.sum(axis=recipe.label, keepdims=True)
+    remainder = (exponential << site.integer("P")) - y * total
+    witness.columns[recipe.exponential], witness.columns[recipe.remainder] = exponential, remainder
+    if recipe.distance >= 0:
+        witness.columns[recipe.distance] = inside
+    _fill(witness, recipe.excess, distance - inside)
+    _fill(witness, recipe.quotient, y)
+    _fill(witness, recipe.low, remainder)
+    _fill(witness, recipe.high, total - 1 - remainder)
+
+
+def _fill(witness: Witness, limbs: Sequence[tuple[int, int, int]], value: Integers) -> None:
+    """Committed limbs (column, offset, width) of a non-negative value."""
+    for column, offset, width in limbs:
+        if column >= 0:
+            witness.columns[column] = (value >> offset) & ((1 << width) - 1)
+
+
 def read(x: Integers, taps: Sequence[Tap], rows: Shape) -> Integers:
     """x at the tap's positions; 0 outside."""
     for tap in taps:
@@ -112,4 +164,9 @@ def read(x: Integers, taps: Sequence[Tap], rows: Shape) -> Integers:
     return x
 
 
-_FILL = {RequantRecipe: _requant, MaxPoolRecipe: _max_pool}
+_FILL = {
+    LargestRecipe: _largest,
+    MaxPoolRecipe: _max_pool,
+    RequantRecipe: _requant,
+    SoftmaxRecipe: _softmax,
+}

@@ -7,12 +7,14 @@
     i_j(o)_a = o_a * stride + offset        where a tap is given; entries outside the source count as 0
              = 0                            where the source has size 1
              = any i <= o_a, summed         where the axis is cumulative
+             = any i, summed with weights   where the axis is summed
+             absent                         where the source lacks the axis
              = o_a                          otherwise
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -48,6 +50,8 @@ class Term:
     scales: tuple[tuple[int, Integers], ...] = ()
     taps: tuple[Tap, ...] = ()
     cumulative: int | None = None
+    summed: tuple[int, Integers] | None = None
+    missing: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +63,15 @@ class Expression:
 
     def plus(self, other: Expression, factor: int = 1) -> Expression:
         """self + factor * other"""
-        more = tuple(
-            Term(t.source, t.coefficient * factor, t.scales, t.taps, t.cumulative) for t in other.terms
-        )
+        more = tuple(replace(t, coefficient=t.coefficient * factor) for t in other.terms)
         return Expression((*self.terms, *more), self.constant + factor * other.constant)
 
 
 def term_weight(term: Term, weight: Weight, rows: Shape, source: Shape) -> Weight:
-    """The functional on the source that equals `weight` on this summand's rows."""
+    """The functional on the source that equals `weight` on this summand's rows.
+
+    `missing` and `summed` (or `cumulative`) do not occur in one term.
+    """
     for label, integers in term.scales:
         weight = weight.scale_axis(label, integers)
     for tap in term.taps:
@@ -75,7 +80,15 @@ def term_weight(term: Term, weight: Weight, rows: Shape, source: Shape) -> Weigh
         label = term.cumulative
         reach = np.tril(np.ones((rows[label], rows[label])))  # entry (o, i) is 1 for i <= o
         weight = weight.fold(label, reach, 1, {label: rows[label]})
+    if term.summed is not None:
+        label, integers = term.summed
+        weight = weight.sum_axis(label).plus_axis(label, len(integers)).scale_axis(label, integers)
+    for label in sorted(term.missing, reverse=True):
+        weight = weight.sum_axis(label).relabel({a: a - 1 for a in range(label + 1, len(rows))})
+    rows = tuple(d for a, d in enumerate(rows) if a not in term.missing)
     for label, size in enumerate(source):
+        if term.summed is not None and term.summed[0] == label:
+            continue
         if size == 1 and rows[label] > 1 and not any(t.label == label for t in term.taps):
             weight = weight.sum_axis(label).plus_axis(label, 1)
     return weight.times(lift(term.coefficient))
@@ -97,8 +110,13 @@ def evaluate_term(term: Term, array: Integers, rows: Shape) -> Integers:
         array = array * along(inside.astype(np.int64), tap.label, array.ndim)
     if term.cumulative is not None:
         array = np.cumsum(array, axis=term.cumulative)
+    if term.missing:
+        array = np.expand_dims(array, term.missing)
+    if term.summed is not None:
+        label, integers = term.summed
+        array = (array * along(integers, label, array.ndim)).sum(axis=label, keepdims=True)
     for label, integers in term.scales:
-        array = array * along(integers, label, array.ndim)
+        array = array * along(integers, label, len(rows))
     result: Integers = np.broadcast_to(array * term.coefficient, rows)
     return result
 

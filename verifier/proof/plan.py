@@ -55,19 +55,37 @@ class Constraint:
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """sum over `summed` labels of left * right = result on every row; `shape` is the joint shape of left and right."""
+    """left * right = result on every row of `common`.
+
+    With `matrix` (I, K, J) these are matrices behind the common axes: left [*common, I, K] @ right [*common, K, J].
+    """
 
     name: str
-    shape: Shape
+    common: Shape
     left: Expression
     right: Expression
     result: Expression
-    summed: tuple[int, ...] = ()
+    matrix: tuple[int, int, int] | None = None
+
+    @property
+    def left_shape(self) -> Shape:
+        """Rows of `left`."""
+        return (*self.common, *((self.matrix[0], self.matrix[1]) if self.matrix else ()))
+
+    @property
+    def right_shape(self) -> Shape:
+        """Rows of `right`."""
+        return (*self.common, *((self.matrix[1], self.matrix[2]) if self.matrix else ()))
 
     @property
     def rows(self) -> Shape:
-        """Shape of the result: summed axes have size 1."""
-        return tuple(1 if i in self.summed else d for i, d in enumerate(self.shape))
+        """Rows of `result`."""
+        return (*self.common, *((self.matrix[0], self.matrix[2]) if self.matrix else ()))
+
+    @property
+    def inner(self) -> int:
+        """Length of the summed axis; 1 without one."""
+        return self.matrix[1] if self.matrix else 1
 
 
 @dataclass(eq=False)

@@ -3,13 +3,16 @@
 
 ::
 
-    result(sigma_0) = sum over x of eq(sigma_0, rows of x) * left(x) * right(x)     at a random point sigma_0
-    after the rounds: left(sigma) * right(sigma) = the last claim
+    result(beta, i, j) = sum over x, k of eq(beta, x) * left(x, i, k) * right(x, k, j)      at a random (beta, i, j)
+    after the rounds over x and k: left(sigma, i, kappa) * right(sigma, kappa, j) = the last claim
 
-Variables of a summed axis have no eq factor: their rounds say g_i(0) + g_i(1) = claim.
+x runs over the axes that both operands share, k over the inner axis of a matrix product; an elementwise product has no
+i, j, k.  Variables of k have no eq factor: their rounds say g(0) + g(1) = claim.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from verifier.errors import RejectedError
 from verifier.proof.claims import Evaluated, pieces_of
@@ -21,13 +24,25 @@ from verifier.proof.transcript import Transcript
 from verifier.proof.wire import Reader
 
 
-def round_weights(product: Product, point: list[Element]) -> list[Element | None]:
-    """Per variable of the joint shape: the coordinate of the row point, or None on summed axes."""
-    pieces = pieces_of(point, product.rows)
-    weights: list[Element | None] = []
-    for axis, size in enumerate(product.shape):
-        weights += [None] * bits_of(size) if axis in product.summed else list(pieces[axis])
-    return weights
+def cut(product: Product, point: Sequence[Element]) -> tuple[list[Element], list[Element], list[Element]]:
+    """A point of the result's rows as beta, i and j."""
+    common = sum(bits_of(d) for d in product.common)
+    rows = bits_of(product.matrix[0]) if product.matrix else 0
+    return list(point[:common]), list(point[common : common + rows]), list(point[common + rows :])
+
+
+def operand_claims(
+    product: Product, point: Sequence[Element], reached: Sequence[Element], values: Sequence[Element]
+) -> list[Evaluated]:
+    """The claims on result, left and right that the rounds leave behind."""
+    beta, i, j = cut(product, point)
+    sigma, kappa = list(reached[: len(beta)]), list(reached[len(beta) :])
+    result, left, right = values
+    return [
+        Evaluated(product.result, product.rows, pieces_of(point, product.rows), result),
+        Evaluated(product.left, product.left_shape, pieces_of([*sigma, *i, *kappa], product.left_shape), left),
+        Evaluated(product.right, product.right_shape, pieces_of([*sigma, *kappa, *j], product.right_shape), right),
+    ]
 
 
 def check_products(reader: Reader, transcript: Transcript, plan: Plan) -> list[Evaluated]:
@@ -37,14 +52,11 @@ def check_products(reader: Reader, transcript: Transcript, plan: Plan) -> list[E
         point = transcript.challenges("product point", sum(bits_of(d) for d in product.rows))
         (value,) = sent = reader.elements(1, "product result")
         transcript.absorb_elements("product result", sent)
-        reached, claim = check_weighted(reader, transcript, value, round_weights(product, point), "product")
+        weights = [*cut(product, point)[0], *[None] * bits_of(product.inner)]
+        reached, claim = check_weighted(reader, transcript, value, weights, "product")
         left, right = sent = reader.elements(2, "product operands")
         if mul(left, right) != claim:
             raise RejectedError("proof.product.operands", "the operands do not multiply to the last claim")
         transcript.absorb_elements("product operands", sent)
-        evaluated += [
-            Evaluated(product.result, product.rows, pieces_of(point, product.rows), value),
-            Evaluated(product.left, product.shape, pieces_of(reached, product.shape), left),
-            Evaluated(product.right, product.shape, pieces_of(reached, product.shape), right),
-        ]
+        evaluated += operand_claims(product, point, reached, (value, left, right))
     return evaluated

@@ -49,7 +49,7 @@ def account(plan: Plan, code: Code) -> tuple[Term, ...]:
         ]
     for product in plan.products:
         row_bits = sum(bits_of(d) for d in product.rows)
-        rounds = sum(bits_of(d) for d in product.shape)
+        rounds = sum(bits_of(d) for d in (*product.common, product.inner))
         terms.append(Term(f"product {product.name}: point and rounds of degree 3", (row_bits + 3 * rounds) * field))
     return tuple(terms)
 

@@ -10,6 +10,13 @@
 
 Hence y + t = floor(X / 2^S) and y is its clamp.  Where the clamp can't bind, t = 0 and y is range-checked instead.
 y, the limbs of t and all limbs of r but the lowest are committed; the one that is left is the rest of the equation.
+
+Where [lo, hi] is too large for a table, the quotient q itself is committed and clamped in at most two steps::
+
+    X = 2^S * q + r,   m = max(q, lo),   y = min(m, hi)
+    max: m - q >= 0 and m - lo >= 0 in limbs, the one that a selector b names is 0 (Select with b and 1 - b); min alike
+
+The limbs bound q, m and y from both sides, so that the equation has one solution here as well.
 """
 
 from __future__ import annotations
@@ -20,13 +27,28 @@ import numpy as np
 
 from circuits import Gate
 from circuits.gates import Site
-from verifier.proof.expression import Expression, Source, Term
+from verifier.proof.expression import Expression, Shape, Source, Term
 from verifier.proof.gates.limbs import limb_offsets, limb_widths
 from verifier.proof.plan import Constraint, Lookup, Plan, column, refuse, tensor
-from verifier.proof.tables import Clamp, Range
+from verifier.proof.tables import Clamp, Range, Select
 
 MAX_CLAMP_BITS = 16
 _NO_WRAP = 1 << 62
+
+
+Limbs = tuple[tuple[int, int, int], ...]
+"""(column or -1, bit offset, width), least significant first."""
+
+
+@dataclass(frozen=True)
+class ClampStep:
+    """max (or min, if `upper`) with `end`: the result's column, the selector's, and limbs of both distances."""
+
+    end: int
+    upper: bool
+    result: int
+    selector: int
+    limbs: tuple[Limbs, Limbs]
 
 
 @dataclass(frozen=True)
@@ -36,9 +58,11 @@ class RequantRecipe:
     gate: Gate
     shift: int
     y_lo: int
-    y: tuple[tuple[int, int, int], ...]  # (column, offset, width)
-    t: tuple[tuple[int, int, int], ...]
-    r: tuple[tuple[int, int, int], ...]
+    y: Limbs
+    t: Limbs
+    r: Limbs
+    quotient: int
+    steps: tuple[ClampStep, ...]
 
 
 def plan_requant(plan: Plan, gate: Gate, site: Site) -> None:
@@ -54,12 +78,16 @@ def plan_requant(plan: Plan, gate: Gate, site: Site) -> None:
     plan.commit(gate.output)
     y_column = plan.column_of[gate.output]
     excess = max(lo - least if below else 0, most - hi if above else 0)
-    t_widths = limb_widths(excess.bit_length(), plan.width)
+    wide = (below or above) and y.hi - y.lo >= min(1 << MAX_CLAMP_BITS, 8 * int(np.prod(shape)))
+    ends = [least, most, *([lo] if below else []), *([hi] if above else [])]
+    span = (max(ends) - min(ends)).bit_length()
+    t_widths = () if wide else limb_widths(excess.bit_length(), plan.width)
     t_widths = (max(t_widths),) * len(t_widths) if t_widths else ()
     r_widths = limb_widths(shift, plan.width)
     spread = shift - int(shifts.min())
-    slack = sum(t_widths) if t_widths else (most - least).bit_length()
-    reach = ((y.magnitude + (1 << slack) + 1) << shift) + (x.magnitude << spread)
+    slack = sum(t_widths) if t_widths else span
+    farthest = max(map(abs, ends))
+    reach = ((farthest + (1 << slack + 1) + 1) << shift) + (x.magnitude << spread)
     if reach >= _NO_WRAP:
         raise refuse(gate, f"shifts up to {shift} bring values to {reach:.3g}; required below 2^62")
 
@@ -67,23 +95,32 @@ def plan_requant(plan: Plan, gate: Gate, site: Site) -> None:
     if spread:
         scale = (1 << (shift - shifts)).astype(np.int64)
         aligned = Expression((Term(Source("tensor", gate.inputs[0]), 1, ((1, scale),)),))
-    r_limbs = _limbs(plan, gate, shape, "remainder", r_widths, spare=1)
-    t_limbs = _limbs(plan, gate, shape, "excess", t_widths, spare=0 if r_widths else 1)
-    rest = aligned.plus(column(y_column), -(1 << shift))
-    for index, offset, _ in t_limbs:
-        if index >= 0:
-            rest = rest.plus(column(index), -(1 << (shift + offset)))
-    for index, offset, _ in r_limbs:
-        if index >= 0:
-            rest = rest.plus(column(index), -(1 << offset))
+    quotient = column(y_column)
+    steps: tuple[ClampStep, ...] = ()
+    if wide and shift:
+        quotient = column(plan.add_column(f"{gate.name} quotient", shape))
+    elif wide:
+        quotient = aligned
+    if wide:
+        steps = _clamp_steps(plan, gate, shape, quotient, (lo if below else None, hi if above else None), span)
+    if shift or not wide:
+        rest = aligned.plus(quotient, -(1 << shift))
+        r_limbs = _limbs(plan, gate, shape, "remainder", r_widths, spare=1)
+        t_limbs = _limbs(plan, gate, shape, "excess", t_widths, spare=0 if r_widths else 1)
+        for index, offset, _ in t_limbs:
+            if index >= 0:
+                rest = rest.plus(column(index), -(1 << (shift + offset)))
+        for index, offset, _ in r_limbs:
+            if index >= 0:
+                rest = rest.plus(column(index), -(1 << offset))
+    else:
+        rest, r_limbs, t_limbs = Expression(), (), ()
 
-    y_limbs: tuple[tuple[int, int, int], ...] = ()
-    if not t_widths:
+    y_limbs: Limbs = ()
+    if not t_widths and not wide:
         y_limbs = _range_check(plan, gate, shape, y_column, least, most - least)
     for number, (index, _, width) in enumerate(t_limbs):
         key = ("clamp", y.lo, y.hi, width, below, above)
-        if y.hi - y.lo >= 1 << MAX_CLAMP_BITS:
-            raise refuse(gate, f"clamps to {y.hi - y.lo + 1} values; at most 2^{MAX_CLAMP_BITS} are supported")
         table = plan.add_table(key, lambda w=width: Clamp(y.lo, y.hi, w, below, above))  # type: ignore[misc]
         limb = rest if index < 0 else column(index)
         plan.lookups.append(Lookup(f"{gate.name} excess {number}", table, shape, column(y_column), limb))
@@ -91,12 +128,43 @@ def plan_requant(plan: Plan, gate: Gate, site: Site) -> None:
         table = plan.add_table(("range", width), lambda w=width: Range(w))  # type: ignore[misc]
         limb = rest if index < 0 else column(index)
         plan.lookups.append(Lookup(f"{gate.name} remainder {number}", table, shape, limb))
-    plan.recipes.append(RequantRecipe(gate, shift, least, y_limbs, t_limbs, r_limbs))
+    q_column = quotient.terms[0].source.index if wide and shift else -1
+    plan.recipes.append(RequantRecipe(gate, shift, least, y_limbs, t_limbs, r_limbs, q_column, steps))
+
+
+def _clamp_steps(
+    plan: Plan, gate: Gate, shape: Shape, value: Expression, ends: tuple[int | None, int | None], bits: int
+) -> tuple[ClampStep, ...]:
+    """max with the lower end, then min with the upper one; the last result is the gate's output."""
+    steps = []
+    y_column = plan.column_of[gate.output]
+    for number, end in enumerate(ends):
+        if end is None:
+            continue
+        last = number == 1 or ends[1] is None
+        result = y_column if last else plan.add_column(f"{gate.name} clamped below", shape)
+        selector = plan.add_column(f"{gate.name} clamp selector {number}", shape)
+        sign = 1 if number == 0 else -1
+        sides = []
+        for side, operand in enumerate((value, Expression((), end))):
+            distance = column(result, sign).plus(operand, -sign)
+            chosen = column(selector) if side == 0 else Expression((), 1).plus(column(selector), -1)
+            limbs = _limbs(plan, gate, shape, f"clamp {number} {side}", limb_widths(bits, plan.width), spare=1)
+            for index, offset, _ in limbs[1:]:
+                distance = distance.plus(column(index), -(1 << offset))
+            for i, (index, _, width) in enumerate(limbs):
+                table = plan.add_table(("select", width), lambda w=width: Select(w))  # type: ignore[misc]
+                limb = distance if index < 0 else column(index)
+                plan.lookups.append(Lookup(f"{gate.name} clamp {number} {side} {i}", table, shape, limb, chosen))
+            sides.append(limbs)
+        steps.append(ClampStep(end, number == 1, result, selector, (sides[0], sides[1])))
+        value = column(result)
+    return tuple(steps)
 
 
 def _limbs(
-    plan: Plan, gate: Gate, shape: tuple[int, ...], what: str, widths: tuple[int, ...], spare: int
-) -> tuple[tuple[int, int, int], ...]:
+    plan: Plan, gate: Gate, shape: Shape, what: str, widths: tuple[int, ...], spare: int
+) -> Limbs:
     """(column, offset, width) per limb; the first `spare` limbs get no column but -1."""
     limbs = []
     for i, (offset, width) in enumerate(zip(limb_offsets(widths), widths, strict=True)):
@@ -106,8 +174,8 @@ def _limbs(
 
 
 def _range_check(
-    plan: Plan, gate: Gate, shape: tuple[int, ...], y_column: int, lo: int, size: int
-) -> tuple[tuple[int, int, int], ...]:
+    plan: Plan, gate: Gate, shape: Shape, y_column: int, lo: int, size: int
+) -> Limbs:
     """0 <= y - lo < 2^bits for the least such power; loose is enough, since the equation has one solution then."""
     rest = column(y_column).plus(Expression((), lo), -1)
     limbs = _limbs(plan, gate, shape, "quotient", limb_widths(size.bit_length(), plan.width), spare=1)
