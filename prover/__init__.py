@@ -8,13 +8,20 @@
 
 The trusted side defines the protocol (``verifier.trace``); this room satisfies it, and no check ever imports it.
 
-============  =============================================================================
-module        holds
-============  =============================================================================
-commitment    ``commit_execution``: the Merkle commitment to everything a circuit computed
-============  =============================================================================
+==============  ===========================================================================
+module          holds
+==============  ===========================================================================
+proving         ``prove``: an execution in, a succinct proof (``verifier.proof``) out
+witness         the columns that a proof commits to
+lookup          fractions, level by level
+products        sumchecks of products
+opening         matrix, code, Merkle tree
+kernels, sha    compiled loops
+messages        proof bytes
+commitment      ``commit_execution``: the Merkle commitment to everything a circuit computed
+==============  ===========================================================================
 
-A commitment proves nothing by itself: it binds the node, so that a second party's recomputation either matches it
+A trace commitment proves nothing by itself: it binds the node, so that a second party's recomputation either matches it
 bit for bit or names the first operation that differs. It hides the tensors when it is salted, and only then.
 Imported by ``node``; imports ``circuits`` and what ``verifier`` defines.
 """
@@ -22,5 +29,6 @@ Imported by ``node``; imports ``circuits`` and what ``verifier`` defines.
 from __future__ import annotations
 
 from prover.commitment import TraceCommitment, commit_execution
+from prover.proving import Proof, prove
 
-__all__ = ["TraceCommitment", "commit_execution"]
+__all__ = ["Proof", "TraceCommitment", "commit_execution", "prove"]
