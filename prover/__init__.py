@@ -14,7 +14,9 @@ module          holds
 proving         ``prove``: an execution in, a succinct proof (``verifier.proof``) out
 witness         the columns that a proof commits to
 lookup          fractions, level by level
+inner_product   the sumcheck that ends in one point
 products        sumchecks of products
+layers          layers with committed weights, and ``commit_weights``
 opening         matrix, code, Merkle tree
 kernels, sha    compiled loops
 messages        proof bytes
@@ -29,6 +31,7 @@ Imported by ``node``; imports ``circuits`` and what ``verifier`` defines.
 from __future__ import annotations
 
 from prover.commitment import TraceCommitment, commit_execution
+from prover.layers import WeightsCommitment, commit_weights
 from prover.proving import Proof, prove
 
-__all__ = ["Proof", "TraceCommitment", "commit_execution", "prove"]
+__all__ = ["Proof", "TraceCommitment", "WeightsCommitment", "commit_execution", "commit_weights", "prove"]

@@ -41,20 +41,28 @@ def _prove(writer: Writer, transcript: Transcript, witness: Witness, product: Pr
     block = Block((*product.common, product.inner), 0)
     v = np.concatenate([_padded(left_words, block), _padded(right_words, block)])
     eq = _weights(beta, bits_of(product.inner))
-    size, reached = v.shape[1], list[Element]()
     value = vectors.dot(compiled.multiply(eq, v[:2]), v[2:])
     writer.elements("product result", [value], transcript)
-    for variable in range(block.bits):
-        eq = _drop(eq, variable >= len(beta))
-        sums = kernels.product_round(v[:2], v[2:], size, eq)
-        writer.elements("product", [kernels.settle(sums, 4 * k) for k in range(3)], transcript)
-        r = transcript.challenge("product")
-        kernels.bind(v, size, np.array(r, np.uint64))
-        size >>= 1
-        reached.append(r)
+    reached = bound_rounds(writer, transcript, v, eq, len(beta), "product")
     at_left, at_right = ((int(v[2 * k, 0]), int(v[2 * k + 1, 0])) for k in range(2))
     writer.elements("product operands", [at_left, at_right], transcript)
     return operand_claims(product, point, reached, (value, at_left, at_right))
+
+
+def bound_rounds(
+    writer: Writer, transcript: Transcript, v: Words, eq: Words, weighted: int, label: str
+) -> list[Element]:
+    """Rounds over sum of eq * left * right, v [4, size] = left, right; only the first `weighted` variables have eq."""
+    size, reached = v.shape[1], list[Element]()
+    for variable in range((size - 1).bit_length()):
+        eq = _drop(eq, variable >= weighted)
+        sums = kernels.product_round(v[:2], v[2:], size, eq)
+        writer.elements(label, [kernels.settle(sums, 4 * k) for k in range(3)], transcript)
+        r = transcript.challenge(label)
+        kernels.bind(v, size, np.array(r, np.uint64))
+        size >>= 1
+        reached.append(r)
+    return reached
 
 
 def _folded(array: Integers, point: list[Element]) -> Words:

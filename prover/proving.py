@@ -11,6 +11,8 @@ import numpy as np
 
 from circuits import Circuit, evaluate
 from prover import kernels
+from prover.inner_product import prove_inner_product
+from prover.layers import commit_weights, prove_layers, prove_weights
 from prover.lookup import leaves, padded, prove_fractions
 from prover.messages import Writer
 from prover.opening import commit, open_at
@@ -20,11 +22,10 @@ from verifier.proof import modular
 from verifier.errors import UnsupportedError
 from verifier.proof.claims import Challenges, assemble, tau_length
 from verifier.proof.commitment import choose_code
-from verifier.proof.field import Element, quadratic, sub
 from verifier.proof.modular import Words
-from verifier.proof.plan import Plan
+from verifier.proof.layers import WeightClaim
+from verifier.proof.plan import Mode, Plan
 from verifier.proof.statement import open_transcript, prepare, public_tensors
-from verifier.proof.transcript import Transcript
 from verifier.proof.weight import Integers, Weight
 
 
@@ -62,17 +63,18 @@ def prove(
     inputs: Mapping[str, Integers],
     *,
     context: bytes,
-    mode: str = "held",
+    mode: Mode = "held",
     tensors: Sequence[Integers] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Proof:
-    """Prove `outputs = circuit(inputs)` for a verifier that holds the model.
+    """Prove `outputs = circuit(inputs)`.
 
     Args:
         circuit: what is proved.
         inputs: int64 [batch, *shape] by port name.
         context: 32 bytes that the proof is bound to.
-        mode: "held".
+        mode: "held", for a verifier that holds the model, or "committed", for one that holds `commit_weights(circuit).root`;
+            that commitment is made on first use and kept.
         tensors: the execution, one int64 array per tensor; evaluated here where it isn't given.
         progress: called with the name of each phase as it begins.
 
@@ -82,21 +84,23 @@ def prove(
             proof.soundness.too-low.
         OperationalError: proof.witness.range: `tensors` are no execution of this circuit.
     """
-    if mode != "held":
-        raise UnsupportedError("proof.mode.unsupported", f"mode {mode!r}; this version proves with the model held")
+    if mode not in ("held", "committed"):
+        raise UnsupportedError("proof.mode.unsupported", f"mode {mode!r}; known are held and committed")
     clock = Clock(progress)
     clock.phase("execute")
     arrays = evaluate(circuit, inputs) if tensors is None else tensors
     outputs = {port.name: np.ascontiguousarray(arrays[port.tensor], np.int64) for port in circuit.outputs}
     clock.phase("plan")
     public = public_tensors(circuit, inputs, outputs)
-    prepared = prepare(circuit, len(public[0].array))
+    prepared = prepare(circuit, len(public[0].array), mode)
     plan, code = prepared.plan, prepared.code
     clock.phase("witness")
     witness = Witness(plan, arrays)
     vector = committed_vector(plan, witness)
     clock.phase("commit")
-    transcript, writer = open_transcript(prepared, public, context), Writer()
+    weights_held = commit_weights(circuit) if mode == "committed" else None
+    root = None if weights_held is None else weights_held.root
+    transcript, writer = open_transcript(prepared, public, context, root), Writer()
     committed = commit(vector, code)
     writer.raw("commitment", committed.root)
     transcript.absorb("commitment", committed.root)
@@ -105,15 +109,23 @@ def prove(
     leaf = prove_fractions(writer, transcript, *leaves(witness, alpha, gamma)) if plan.lookups else None
     clock.phase("products")
     evaluated = prove_products(writer, transcript, witness)
+    weight_claims: list[WeightClaim] = []
+    if weights_held is not None:
+        clock.phase("layers")
+        more, weight_claims = prove_layers(writer, transcript, witness)
+        evaluated += more
     clock.phase("claims")
     tau = tuple(transcript.challenges("tau", tau_length(plan)))
     mix = transcript.challenge("claims mix")
     claims = assemble(plan, prepared.matrices, leaf, Challenges(alpha, gamma, tau, mix), evaluated, public)
     weights = explicit_weights(plan, claims.terms, 1 << code.log_length)
     clock.phase("inner product")
-    point = prove_inner_product(writer, transcript, vector, weights, claims.value)
+    point = prove_inner_product(writer, transcript, vector, weights, claims.value, "inner product")
     clock.phase("open")
     open_at(committed, writer, transcript, point)
+    if weights_held is not None:
+        clock.phase("weights")
+        prove_weights(writer, transcript, weights_held, weight_claims)
     clock.phase("")
     return Proof(writer.bytes(), outputs, prepared.bits, clock.timings, tuple(writer.marks))
 
@@ -142,25 +154,3 @@ def explicit_weights(plan: Plan, terms: Sequence[tuple[int, Weight]], length: in
         view = out[:, block.offset : block.offset + (1 << block.bits)].reshape(2, *block.padded)
         view[(slice(None), *(slice(d) for d in block.shape))] = values
     return out
-
-
-def prove_inner_product(
-    writer: Writer, transcript: Transcript, vector: Words, weights: Words, claim: Element
-) -> list[Element]:
-    """Sumcheck of <vector, weights> = claim; returns the point."""
-    size = len(vector)
-    v = np.empty((4, size), np.uint64)
-    v[0], v[1], v[2:] = vector, 0, weights
-    point = []
-    while size > 1:
-        sums = kernels.inner_round(v[:2], v[2:], size)
-        at_zero, leading = kernels.settle(sums, 0), kernels.settle(sums, 4)
-        writer.elements("inner product", [at_zero, leading], transcript)
-        r = transcript.challenge("inner product")
-        kernels.bind(v, size, np.array(r, np.uint64))
-        size >>= 1
-        claim = quadratic(at_zero, sub(claim, at_zero), leading, r)
-        point.append(r)
-    return point
-
-

@@ -37,11 +37,11 @@ class Public(NamedTuple):
 
 
 class Evaluated(NamedTuple):
-    """An expression over rows of a shape, claimed to have `value` at `point` (pieces per axis)."""
+    """<expression, weight> = value, over rows of a shape."""
 
     expression: Expression
     shape: Shape
-    point: tuple[tuple[Element, ...], ...]
+    weight: Weight
     value: Element
 
 
@@ -75,6 +75,11 @@ def pieces_of(point: Sequence[Element], shape: Shape) -> tuple[tuple[Element, ..
         pieces.append(tuple(point[at : at + bits_of(size)]))
         at += bits_of(size)
     return tuple(pieces)
+
+
+def evaluated_at(expression: Expression, shape: Shape, point: Sequence[Element], value: Element) -> Evaluated:
+    """The claim that the expression's extension is `value` at a point of its rows."""
+    return Evaluated(expression, shape, EqVectors().weight(pieces_of(point, shape), shape, ONE), value)
 
 
 class EqVectors:
@@ -113,7 +118,7 @@ def assemble(
         value = add(value, mul(first, sub(challenges.alpha, leaf.denominator)))
         value = add(value, mul(second, sub(leaf.numerator, numerator)))
     for item in evaluated:
-        claims.push(item.expression, eqs.weight(item.point, item.shape, power), item.shape)
+        claims.push(item.expression, item.weight.times(power), item.shape)
         value = add(value, mul(power, item.value))
         power = mul(power, challenges.mix)
     for constraint in plan.constraints:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from circuits import Circuit, Gate
 from circuits.gates import Site
@@ -18,6 +19,9 @@ from verifier.proof.expression import Expression, Shape, Source, Term
 from verifier.proof.layout import Block, place
 from verifier.proof.tables import Table
 from verifier.proof.weight import Integers
+
+Mode: TypeAlias = Literal["held", "committed"]
+"""Whether the verifier holds the weights, or a commitment to them."""
 
 MAX_BATCH = 1 << 16
 MAX_LOG_COMMITTED = 28
@@ -95,6 +99,7 @@ class Plan:
     circuit: Circuit
     batch: int
     width: int
+    mode: Mode
     sites: Sequence[Site]
     columns: list[Column] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
@@ -166,14 +171,14 @@ def refuse(gate: Gate | Site, reason: str) -> UnsupportedError:
     )
 
 
-def make_plan(circuit: Circuit, batch: int, width: int, sites: Sequence[Site]) -> Plan:
+def make_plan(circuit: Circuit, batch: int, width: int, sites: Sequence[Site], mode: Mode = "held") -> Plan:
     """The plan with range limbs of at most `width` bits.
 
     Raises UnsupportedError (proof.gate.unsupported, proof.size.unsupported).
     """
     from verifier.proof.gates import LINEAR, PLANNERS
 
-    plan = Plan(circuit, batch, width, sites)
+    plan = Plan(circuit, batch, width, mode, sites)
     for port in circuit.inputs:
         plan.commit(port.tensor)
     for number, gate in enumerate(circuit.gates):
@@ -181,6 +186,8 @@ def make_plan(circuit: Circuit, batch: int, width: int, sites: Sequence[Site]) -
         plan.gate_of[gate.output] = number
         if gate.kind in PLANNERS:
             PLANNERS[gate.kind](plan, gate, site)
+        elif mode == "committed" and gate.kind in ("conv", "dense"):
+            plan.commit(gate.output)  # see `layers`
         elif gate.kind not in LINEAR:
             raise refuse(gate, f"kind {gate.kind} has no argument in this version")
     for number, table in enumerate(plan.tables):

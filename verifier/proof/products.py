@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from verifier.errors import RejectedError
-from verifier.proof.claims import Evaluated, pieces_of
+from verifier.proof.claims import Evaluated, evaluated_at
 from verifier.proof.field import Element, mul
 from verifier.proof.layout import bits_of
 from verifier.proof.plan import Plan, Product
@@ -39,9 +39,9 @@ def operand_claims(
     sigma, kappa = list(reached[: len(beta)]), list(reached[len(beta) :])
     result, left, right = values
     return [
-        Evaluated(product.result, product.rows, pieces_of(point, product.rows), result),
-        Evaluated(product.left, product.left_shape, pieces_of([*sigma, *i, *kappa], product.left_shape), left),
-        Evaluated(product.right, product.right_shape, pieces_of([*sigma, *kappa, *j], product.right_shape), right),
+        evaluated_at(product.result, product.rows, point, result),
+        evaluated_at(product.left, product.left_shape, [*sigma, *i, *kappa], left),
+        evaluated_at(product.right, product.right_shape, [*sigma, *kappa, *j], right),
     ]
 
 

@@ -15,6 +15,7 @@ from verifier.errors import UnsupportedError
 from verifier.proof.claims import tau_length
 from verifier.proof.commitment import QUERIES, RATE_BITS, Code
 from verifier.proof.field import EXTENSION_BITS
+from verifier.proof.layers import layers_of
 from verifier.proof.layout import bits_of
 from verifier.proof.plan import Plan
 
@@ -29,8 +30,8 @@ class Term:
     error: float
 
 
-def account(plan: Plan, code: Code) -> tuple[Term, ...]:
-    """The error terms of a proof of this plan."""
+def account(plan: Plan, code: Code, weights: Code | None = None) -> tuple[Term, ...]:
+    """The error terms of a proof of this plan; `weights` is the code of committed weights."""
     field = 2.0**-EXTENSION_BITS
     levels = plan.log_leaves
     terms = [
@@ -51,13 +52,26 @@ def account(plan: Plan, code: Code) -> tuple[Term, ...]:
         row_bits = sum(bits_of(d) for d in product.rows)
         rounds = sum(bits_of(d) for d in (*product.common, product.inner))
         terms.append(Term(f"product {product.name}: point and rounds of degree 3", (row_bits + 3 * rounds) * field))
+    if weights is not None:
+        layers = layers_of(plan)
+        terms += [
+            Term("queries to the weights", ((1 + 2.0**-RATE_BITS) / 2) ** QUERIES),
+            Term("proximity gap of the weights", weights.rows * (1 << weights.log_positions) * field),
+            Term("inner product with the weights", 2 * weights.log_length * field),
+            Term("combining claims on the weights", 2 * len(layers) * field),
+        ]
+        for layer in layers:
+            row_bits = sum(bits_of(d) for d in layer.split_rows)
+            rounds = sum(bits_of(d) for d in layer.summed)
+            terms.append(Term(f"layer {layer.gate.name}: point and rounds of degree 3", (row_bits + 3 * rounds) * field))
     return tuple(terms)
 
 
 def claim_count(plan: Plan) -> int:
     """Number of claims that are combined."""
+    layers = 2 * len(layers_of(plan)) if plan.mode == "committed" else 0
     public = len(plan.circuit.inputs) + len(plan.circuit.outputs)
-    return 2 * bool(plan.lookups) + 3 * len(plan.products) + len(plan.constraints) + public
+    return 2 * bool(plan.lookups) + 3 * len(plan.products) + layers + len(plan.constraints) + public
 
 
 def soundness_bits(terms: tuple[Term, ...]) -> float:
@@ -65,9 +79,9 @@ def soundness_bits(terms: tuple[Term, ...]) -> float:
     return -log2(sum(term.error for term in terms))
 
 
-def require(plan: Plan, code: Code) -> float:
+def require(plan: Plan, code: Code, weights: Code | None = None) -> float:
     """The bits.  Raises UnsupportedError (proof.soundness.too-low) below 100."""
-    bits = soundness_bits(account(plan, code))
+    bits = soundness_bits(account(plan, code, weights))
     if bits < REQUIRED_BITS:
         raise UnsupportedError(
             "proof.soundness.too-low",

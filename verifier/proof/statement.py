@@ -22,10 +22,11 @@ from verifier.proof.claims import Public
 from verifier.proof.commitment import Code, choose_code
 from verifier.proof.field import P
 from verifier.proof.linear import Matrices
-from verifier.proof.plan import MAX_BATCH, Plan, make_plan
+from verifier.proof.plan import MAX_BATCH, Mode, Plan, make_plan
 from verifier.proof.soundness import require
 from verifier.proof.transcript import Transcript
 from verifier.proof.weight import Integers
+from verifier.proof.weights import WeightLayout, weight_layout
 
 CONTEXT_SIZE = 32
 WIDTHS = range(3, 17)
@@ -40,18 +41,20 @@ class Prepared:
     code: Code
     bits: float
     matrices: Matrices
+    weights: WeightLayout
 
 
 @lru_cache(maxsize=8)
-def prepare(circuit: Circuit, batch: int) -> Prepared:
+def prepare(circuit: Circuit, batch: int, mode: Mode = "held") -> Prepared:
     """The plan with the fewest leaves and committed values, and what follows from it.
 
     Raises UnsupportedError (proof.gate.unsupported, proof.size.unsupported, proof.soundness.too-low).
     """
     sites = tuple(site_of(gate, circuit.tensors, circuit.constants) for gate in circuit.gates)
-    best = min((make_plan(circuit, batch, width, sites) for width in WIDTHS), key=cost)
+    best = min((make_plan(circuit, batch, width, sites, mode) for width in WIDTHS), key=cost)
     code = choose_code(best.committed)
-    return Prepared(best, code, require(best, code), Matrices())
+    weights = weight_layout(circuit) if mode == "committed" else WeightLayout((), None)
+    return Prepared(best, code, require(best, code, weights.code), Matrices(), weights)
 
 
 def cost(plan: Plan) -> int:
@@ -96,8 +99,10 @@ def _match(
     return found
 
 
-def open_transcript(prepared: Prepared, public: Sequence[Public], context: bytes) -> Transcript:
-    """A transcript that has absorbed the statement."""
+def open_transcript(
+    prepared: Prepared, public: Sequence[Public], context: bytes, weights: bytes | None = None
+) -> Transcript:
+    """A transcript that has absorbed the statement; `weights` is the commitment in mode "committed"."""
     if len(context) != CONTEXT_SIZE:
         raise MalformedError("proof.statement.context", f"{len(context)} bytes; required {CONTEXT_SIZE}")
     plan, code = prepared.plan, prepared.code
@@ -107,7 +112,8 @@ def open_transcript(prepared: Prepared, public: Sequence[Public], context: bytes
     transcript = Transcript()
     transcript.absorb("parameters", b"".join(n.to_bytes(8, "little") for n in parameters))
     transcript.absorb("circuit", plan.circuit.digest)
-    transcript.absorb("weights", plan.circuit.weights_digest)
+    transcript.absorb("mode", plan.mode.encode())
+    transcript.absorb("weights", plan.circuit.weights_digest if weights is None else weights)
     transcript.absorb("context", context)
     transcript.absorb("batch", plan.batch.to_bytes(8, "little"))
     for item in public:
