@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from prover import kernels
 from prover.messages import Writer
+from prover.threads import LONG, spread
 from verifier.proof.field import Element, quadratic, sub
 from verifier.proof.modular import Words
 from verifier.proof.transcript import Transcript
@@ -21,11 +24,11 @@ def prove_inner_product(
     v[0], v[1], v[2:] = vector, 0, weights
     point = []
     while size > 1:
-        sums = kernels.inner_round(v[:2], v[2:], size)
+        sums = sum(spread(partial(kernels.inner_round, v, size), size >> 1, LONG))
         at_zero, leading = kernels.settle(sums, 0), kernels.settle(sums, 4)
         writer.elements(label, [at_zero, leading], transcript)
         r = transcript.challenge(label)
-        kernels.bind(v, size, np.array(r, np.uint64))
+        spread(partial(kernels.bind, v, size, np.array(r, np.uint64)), size >> 1, LONG)
         size >>= 1
         claim = quadratic(at_zero, sub(claim, at_zero), leading, r)
         point.append(r)

@@ -42,113 +42,148 @@ def fill_leaves(q, offset, first, second, valid, alpha, gamma, tag):
 
 
 @nb.njit(cache=True, nogil=True)
-def add_fractions(p, q, up_p, up_q):
-    """One level up: fractions j and j + half added.  p, q [2, 2m] -> up_p, up_q [2, m]."""
+def add_fractions(p, q, up_p, up_q, first, last):
+    """One level up: fractions j and m + j added, for first <= j < last.  p, q [2, 2m] -> up_p, up_q [2, m]."""
     m = up_p.shape[1]
-    for j in range(m):
-        a0, a1, b0, b1 = p[0, j], p[1, j], q[0, j], q[1, j]
-        c0, c1, d0, d1 = p[0, m + j], p[1, m + j], q[0, m + j], q[1, m + j]
-        up_p[0, j] = add(mul0(a0, a1, d0, d1), mul0(c0, c1, b0, b1))
-        up_p[1, j] = add(mul1(a0, a1, d0, d1), mul1(c0, c1, b0, b1))
-        up_q[0, j] = mul0(b0, b1, d0, d1)
-        up_q[1, j] = mul1(b0, b1, d0, d1)
+    p0, p1, q0, q1 = p[0, first:last], p[1, first:last], q[0, first:last], q[1, first:last]
+    r0, r1 = p[0, m + first : m + last], p[1, m + first : m + last]
+    s0, s1 = q[0, m + first : m + last], q[1, m + first : m + last]
+    x0, x1, y0, y1 = up_p[0, first:last], up_p[1, first:last], up_q[0, first:last], up_q[1, first:last]
+    for j in range(p0.size):
+        a0, a1, b0, b1 = p0[j], p1[j], q0[j], q1[j]
+        c0, c1, d0, d1 = r0[j], r1[j], s0[j], s1[j]
+        x0[j] = add(mul0(a0, a1, d0, d1), mul0(c0, c1, b0, b1))
+        x1[j] = add(mul1(a0, a1, d0, d1), mul1(c0, c1, b0, b1))
+        y0[j] = mul0(b0, b1, d0, d1)
+        y1[j] = mul1(b0, b1, d0, d1)
 
 
 @nb.njit(cache=True, nogil=True)
-def start_level(p, q, mix, out):
-    """out [8, m] = p_low, q_high, q_low, p_high + mix*q_high: the operands a, b, c, d of a*b + c*d."""
+def start_level(p, q, mix, out, first, last):
+    """out [8, m] = p_low, q_high, q_low, p_high + mix*q_high for first <= j < last: a, b, c, d of a*b + c*d."""
     m = out.shape[1]
     x0, x1 = mix[0], mix[1]
-    for j in range(m):
-        out[0, j] = p[0, j]
-        out[1, j] = p[1, j]
-        q0 = q[0, m + j]
-        q1 = q[1, m + j]
-        out[2, j] = q0
-        out[3, j] = q1
-        out[4, j] = q[0, j]
-        out[5, j] = q[1, j]
-        out[6, j] = add(p[0, m + j], mul0(q0, q1, x0, x1))
-        out[7, j] = add(p[1, m + j], mul1(q0, q1, x0, x1))
+    out[0, first:last] = p[0, first:last]
+    out[1, first:last] = p[1, first:last]
+    out[2, first:last] = q[0, m + first : m + last]
+    out[3, first:last] = q[1, m + first : m + last]
+    out[4, first:last] = q[0, first:last]
+    out[5, first:last] = q[1, first:last]
+    p0, p1 = p[0, m + first : m + last], p[1, m + first : m + last]
+    q0, q1 = q[0, m + first : m + last], q[1, m + first : m + last]
+    d0, d1 = out[6, first:last], out[7, first:last]
+    for j in range(p0.size):
+        d0[j] = add(p0[j], mul0(q0[j], q1[j], x0, x1))
+        d1[j] = add(p1[j], mul1(q0[j], q1[j], x0, x1))
 
 
 @nb.njit(cache=True, nogil=True)
-def fraction_round(v, size, eq):
-    """Sums over j < size/2 of eq_j * (a*b + c*d) at 0 and of its leading coefficient; v [8, size]."""
+def fraction_round(v, size, eq, first, last):
+    """Sums over first <= j < last <= size/2 of eq_j * (a*b + c*d) at 0 and of its leading coefficient; v [8, size]."""
     h = size >> 1
-    s = np.zeros(8, np.uint64)
-    for j in range(h):
-        a0, a1, b0, b1 = v[0, j], v[1, j], v[2, j], v[3, j]
-        c0, c1, d0, d1 = v[4, j], v[5, j], v[6, j], v[7, j]
-        e0, e1 = eq[0, j], eq[1, j]
+    l0 = v[0, first:last]
+    h0 = v[0, h + first : h + last]
+    l1 = v[1, first:last]
+    h1 = v[1, h + first : h + last]
+    l2 = v[2, first:last]
+    h2 = v[2, h + first : h + last]
+    l3 = v[3, first:last]
+    h3 = v[3, h + first : h + last]
+    l4 = v[4, first:last]
+    h4 = v[4, h + first : h + last]
+    l5 = v[5, first:last]
+    h5 = v[5, h + first : h + last]
+    l6 = v[6, first:last]
+    h6 = v[6, h + first : h + last]
+    l7 = v[7, first:last]
+    h7 = v[7, h + first : h + last]
+    w0, w1 = eq[0, first:last], eq[1, first:last]
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = _ZERO
+    for j in range(l0.size):
+        a0, a1, b0, b1 = l0[j], l1[j], l2[j], l3[j]
+        c0, c1, d0, d1 = l4[j], l5[j], l6[j], l7[j]
+        e0, e1 = w0[j], w1[j]
         x0 = add(mul0(a0, a1, b0, b1), mul0(c0, c1, d0, d1))
         x1 = add(mul1(a0, a1, b0, b1), mul1(c0, c1, d0, d1))
-        a0 = sub(v[0, h + j], a0)
-        a1 = sub(v[1, h + j], a1)
-        b0 = sub(v[2, h + j], b0)
-        b1 = sub(v[3, h + j], b1)
-        c0 = sub(v[4, h + j], c0)
-        c1 = sub(v[5, h + j], c1)
-        d0 = sub(v[6, h + j], d0)
-        d1 = sub(v[7, h + j], d1)
+        a0 = sub(h0[j], a0)
+        a1 = sub(h1[j], a1)
+        b0 = sub(h2[j], b0)
+        b1 = sub(h3[j], b1)
+        c0 = sub(h4[j], c0)
+        c1 = sub(h5[j], c1)
+        d0 = sub(h6[j], d0)
+        d1 = sub(h7[j], d1)
         y0 = add(mul0(a0, a1, b0, b1), mul0(c0, c1, d0, d1))
         y1 = add(mul1(a0, a1, b0, b1), mul1(c0, c1, d0, d1))
         r0 = mul0(x0, x1, e0, e1)
         r1 = mul1(x0, x1, e0, e1)
         t0 = mul0(y0, y1, e0, e1)
         t1 = mul1(y0, y1, e0, e1)
-        s[0] += r0 & _LOW
-        s[1] += r0 >> _HALF
-        s[2] += r1 & _LOW
-        s[3] += r1 >> _HALF
-        s[4] += t0 & _LOW
-        s[5] += t0 >> _HALF
-        s[6] += t1 & _LOW
-        s[7] += t1 >> _HALF
-    return s
+        s0 += r0 & _LOW
+        s1 += r0 >> _HALF
+        s2 += r1 & _LOW
+        s3 += r1 >> _HALF
+        s4 += t0 & _LOW
+        s5 += t0 >> _HALF
+        s6 += t1 & _LOW
+        s7 += t1 >> _HALF
+    return np.array([s0, s1, s2, s3, s4, s5, s6, s7], np.uint64)
 
 
 @nb.njit(cache=True, nogil=True)
 def product_round(a, b, size, eq):
     """Sums over j < size/2 of eq_j * a*b at 0, at 1 and of its leading coefficient; a, b [2, size]."""
     h = size >> 1
-    s = np.zeros(12, np.uint64)
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = s9 = s10 = s11 = _ZERO
     for j in range(h):
         e0, e1 = eq[0, j], eq[1, j]
-        for k in range(3):
-            if k == 0:
-                x0, x1, y0, y1 = a[0, j], a[1, j], b[0, j], b[1, j]
-            elif k == 1:
-                x0, x1, y0, y1 = a[0, h + j], a[1, h + j], b[0, h + j], b[1, h + j]
-            else:
-                x0 = sub(a[0, h + j], a[0, j])
-                x1 = sub(a[1, h + j], a[1, j])
-                y0 = sub(b[0, h + j], b[0, j])
-                y1 = sub(b[1, h + j], b[1, j])
-            z0 = mul0(x0, x1, y0, y1)
-            z1 = mul1(x0, x1, y0, y1)
-            r0 = mul0(z0, z1, e0, e1)
-            r1 = mul1(z0, z1, e0, e1)
-            s[4 * k] += r0 & _LOW
-            s[4 * k + 1] += r0 >> _HALF
-            s[4 * k + 2] += r1 & _LOW
-            s[4 * k + 3] += r1 >> _HALF
-    return s
+        x0, x1, y0, y1 = a[0, j], a[1, j], b[0, j], b[1, j]
+        u0, u1, v0, v1 = a[0, h + j], a[1, h + j], b[0, h + j], b[1, h + j]
+        z0 = mul0(x0, x1, y0, y1)
+        z1 = mul1(x0, x1, y0, y1)
+        r0 = mul0(z0, z1, e0, e1)
+        r1 = mul1(z0, z1, e0, e1)
+        s0 += r0 & _LOW
+        s1 += r0 >> _HALF
+        s2 += r1 & _LOW
+        s3 += r1 >> _HALF
+        z0 = mul0(u0, u1, v0, v1)
+        z1 = mul1(u0, u1, v0, v1)
+        r0 = mul0(z0, z1, e0, e1)
+        r1 = mul1(z0, z1, e0, e1)
+        s4 += r0 & _LOW
+        s5 += r0 >> _HALF
+        s6 += r1 & _LOW
+        s7 += r1 >> _HALF
+        u0 = sub(u0, x0)
+        u1 = sub(u1, x1)
+        v0 = sub(v0, y0)
+        v1 = sub(v1, y1)
+        z0 = mul0(u0, u1, v0, v1)
+        z1 = mul1(u0, u1, v0, v1)
+        r0 = mul0(z0, z1, e0, e1)
+        r1 = mul1(z0, z1, e0, e1)
+        s8 += r0 & _LOW
+        s9 += r0 >> _HALF
+        s10 += r1 & _LOW
+        s11 += r1 >> _HALF
+    return np.array([s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11], np.uint64)
 
 
 @nb.njit(cache=True, nogil=True)
-def bind(v, size, r):
-    """In place, pairs of rows of v [2k, size]: x_j + r*(x_{j + size/2} - x_j) for j < size/2."""
+def bind(v, size, r, first, last):
+    """In place, pairs of rows of v [2k, size]: x_j + r*(x_{j + size/2} - x_j) for first <= j < last <= size/2."""
     h = size >> 1
     r0, r1 = r[0], r[1]
     for k in range(0, v.shape[0], 2):
-        low, high = v[k], v[k + 1]
-        for j in range(h):
-            x0, x1 = low[j], high[j]
-            d0 = sub(low[h + j], x0)
-            d1 = sub(high[h + j], x1)
-            low[j] = add(x0, mul0(d0, d1, r0, r1))
-            high[j] = add(x1, mul1(d0, d1, r0, r1))
+        x0, x1 = v[k, first:last], v[k + 1, first:last]
+        y0, y1 = v[k, h + first : h + last], v[k + 1, h + first : h + last]
+        for j in range(x0.size):
+            a0, a1 = x0[j], x1[j]
+            d0 = sub(y0[j], a0)
+            d1 = sub(y1[j], a1)
+            x0[j] = add(a0, mul0(d0, d1, r0, r1))
+            x1[j] = add(a1, mul1(d0, d1, r0, r1))
 
 
 @nb.njit(cache=True, nogil=True)
@@ -162,29 +197,37 @@ def halve(eq, size):
 
 
 @nb.njit(cache=True, nogil=True)
-def inner_round(z, w, size):
-    """Sums over j < size/2 of z*w at 0 and of its leading coefficient; z, w [2, size]."""
+def inner_round(v, size, first, last):
+    """Sums over first <= j < last <= size/2 of z*w at 0 and of its leading coefficient; v [4, size] = z, w."""
     h = size >> 1
-    s = np.zeros(8, np.uint64)
-    for j in range(h):
-        a0, a1, b0, b1 = z[0, j], z[1, j], w[0, j], w[1, j]
+    l0 = v[0, first:last]
+    h0 = v[0, h + first : h + last]
+    l1 = v[1, first:last]
+    h1 = v[1, h + first : h + last]
+    l2 = v[2, first:last]
+    h2 = v[2, h + first : h + last]
+    l3 = v[3, first:last]
+    h3 = v[3, h + first : h + last]
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = _ZERO
+    for j in range(l0.size):
+        a0, a1, b0, b1 = l0[j], l1[j], l2[j], l3[j]
         r0 = mul0(a0, a1, b0, b1)
         r1 = mul1(a0, a1, b0, b1)
-        a0 = sub(z[0, h + j], a0)
-        a1 = sub(z[1, h + j], a1)
-        b0 = sub(w[0, h + j], b0)
-        b1 = sub(w[1, h + j], b1)
+        a0 = sub(h0[j], a0)
+        a1 = sub(h1[j], a1)
+        b0 = sub(h2[j], b0)
+        b1 = sub(h3[j], b1)
         t0 = mul0(a0, a1, b0, b1)
         t1 = mul1(a0, a1, b0, b1)
-        s[0] += r0 & _LOW
-        s[1] += r0 >> _HALF
-        s[2] += r1 & _LOW
-        s[3] += r1 >> _HALF
-        s[4] += t0 & _LOW
-        s[5] += t0 >> _HALF
-        s[6] += t1 & _LOW
-        s[7] += t1 >> _HALF
-    return s
+        s0 += r0 & _LOW
+        s1 += r0 >> _HALF
+        s2 += r1 & _LOW
+        s3 += r1 >> _HALF
+        s4 += t0 & _LOW
+        s5 += t0 >> _HALF
+        s6 += t1 & _LOW
+        s7 += t1 >> _HALF
+    return np.array([s0, s1, s2, s3, s4, s5, s6, s7], np.uint64)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -197,11 +240,49 @@ def accumulate(out, values):
 
 
 @nb.njit(cache=True, nogil=True)
-def combine_rows(matrix, coefficients, out):
-    """out [2, C] = sum_i coefficients[:, i] * matrix[i], matrix words [R, C]."""
+def combine_rows(matrix, coefficients, out, first, last):
+    """out[:, first:last] of out [2, C] = sum_i coefficients[:, i] * matrix[i], matrix words [R, C]."""
+    out0 = out[0, first:last]
+    out1 = out[1, first:last]
     for i in range(matrix.shape[0]):
         c0, c1 = coefficients[0, i], coefficients[1, i]
-        row = matrix[i]
+        row = matrix[i, first:last]
         for j in range(row.size):
-            out[0, j] = add(out[0, j], mul(row[j], c0))
-            out[1, j] = add(out[1, j], mul(row[j], c1))
+            out0[j] = add(out0[j], mul(row[j], c0))
+            out1[j] = add(out1[j], mul(row[j], c1))
+
+
+_STRIP = 32
+"""Rows encoded at a time: so many words side by side fill vector registers, and a strip of columns stays in cache."""
+
+
+@nb.njit(cache=True, nogil=True)
+def encode_columns(matrix, powers, roots, out, first, last):
+    """Rows first .. last-1 of matrix [R, C] encoded into out [cosets * C, R], position by position.
+
+    powers [cosets, C] are the powers that shift each coset; roots as for `transform`.
+    """
+    columns = matrix.shape[1]
+    for start in range(first, last, _STRIP):
+        stop = min(start + _STRIP, last)
+        for s in range(powers.shape[0]):
+            base = s * columns
+            for j in range(columns):
+                k = powers[s, j]
+                row = out[base + j, start:stop]
+                column = matrix[start:stop, j]
+                for i in range(row.size):
+                    row[i] = mul(column[i], k)
+            half = columns >> 1
+            while half:
+                for block in range(base, base + columns, 2 * half):
+                    for j in range(half):
+                        w = roots[half - 1 + j]
+                        low = out[block + j, start:stop]
+                        high = out[block + half + j, start:stop]
+                        for i in range(low.size):
+                            u = low[i]
+                            v = high[i]
+                            low[i] = add(u, v)
+                            high[i] = mul(sub(u, v), w)
+                half >>= 1

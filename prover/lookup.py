@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from prover import kernels
 from prover.messages import Writer
+from prover.threads import LONG, spread
 from prover.witness import Witness, valid_rows
 from verifier.proof import modular, vectors
 from verifier.proof.field import Element, add, interpolate, inverse, lift, mul, quadratic, scale, sub
@@ -57,7 +60,7 @@ def prove_fractions(writer: Writer, transcript: Transcript, p: Words, q: Words) 
         below_p, below_q = levels[-1]
         size = below_p.shape[1] >> 1
         up = np.empty((2, size), np.uint64), np.empty((2, size), np.uint64)
-        kernels.add_fractions(below_p, below_q, *up)
+        spread(partial(kernels.add_fractions, below_p, below_q, *up), size, LONG)
         levels.append(up)
     top_p, top_q = levels.pop()
     p0, p1, q0, q1 = sent = vectors.elements(top_p) + vectors.elements(top_q)
@@ -69,16 +72,16 @@ def prove_fractions(writer: Writer, transcript: Transcript, p: Words, q: Words) 
         size = level_p.shape[1] >> 1
         mix = transcript.challenge("lookup mix")
         v = np.empty((8, size), np.uint64)
-        kernels.start_level(level_p, level_q, np.array(mix, np.uint64), v)
+        spread(partial(kernels.start_level, level_p, level_q, np.array(mix, np.uint64), v), size, LONG)
         eq = vectors.eq_vector(point[1:], size >> 1)
         claim, reached = add(p_claim, mul(mix, q_claim)), []
         for coordinate in point:
-            sums = kernels.fraction_round(v, size, eq)
+            sums = sum(spread(partial(kernels.fraction_round, v, size, eq), size >> 1, LONG))
             at_zero, leading = kernels.settle(sums, 0), kernels.settle(sums, 4)
             at_one = other_end(claim, at_zero, coordinate)
             writer.elements("lookup", [at_zero, at_one, leading], transcript)
             r = transcript.challenge("lookup")
-            kernels.bind(v, size, np.array(r, np.uint64))
+            spread(partial(kernels.bind, v, size, np.array(r, np.uint64)), size >> 1, LONG)
             size >>= 1
             kernels.halve(eq, size)
             claim = quadratic(at_zero, at_one, leading, r)

@@ -59,7 +59,7 @@ def bound_rounds(
         sums = kernels.product_round(v[:2], v[2:], size, eq)
         writer.elements(label, [kernels.settle(sums, 4 * k) for k in range(3)], transcript)
         r = transcript.challenge(label)
-        kernels.bind(v, size, np.array(r, np.uint64))
+        kernels.bind(v, size, np.array(r, np.uint64), 0, size >> 1)
         size >>= 1
         reached.append(r)
     return reached

@@ -21,6 +21,7 @@ columns that are good.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -78,12 +79,14 @@ def encode(messages: Words, log_columns: int) -> Words:
     return np.concatenate(cosets, axis=1)
 
 
+@lru_cache(maxsize=64)
 def coset_powers(log_columns: int, s: int) -> Words:
     """1, g^s, g^2s, ... for g of order 2^(log_columns + RATE_BITS)."""
     step = pow(root_of_unity(log_columns + RATE_BITS), s, P)
     powers = np.ones(1, np.uint64)
     for k in range(log_columns):
         powers = np.concatenate([powers, modular.mul(powers, np.array([pow(step, 1 << k, P)], np.uint64))])
+    powers.setflags(write=False)
     return powers
 
 

@@ -3,7 +3,7 @@
 
 ::
 
-    leaf = SHA-256(0x00 || data)        node = SHA-256(0x01 || left || right)
+    leaf = SHA-256(data || 0x00)        node = SHA-256(left || right || 0x01)
 
 An opening holds, level by level from the leaves, the siblings that the opened positions don't give themselves, in
 increasing order of position.
@@ -17,14 +17,14 @@ from collections.abc import Callable, Sequence
 
 def leaf(data: bytes | memoryview) -> bytes:
     """Hash of a leaf."""
-    digest = hashlib.sha256(b"\0")
-    digest.update(data)
+    digest = hashlib.sha256(data)
+    digest.update(b"\0")
     return digest.digest()
 
 
 def node(left: bytes, right: bytes) -> bytes:
     """Hash of an inner node."""
-    return hashlib.sha256(b"\1" + left + right).digest()
+    return hashlib.sha256(left + right + b"\1").digest()
 
 
 def root_of(positions: Sequence[int], leaves: Sequence[bytes], depth: int, sibling: Callable[[], bytes]) -> bytes:
