@@ -33,5 +33,3 @@ def prove_inner_product(
         claim = quadratic(at_zero, sub(claim, at_zero), leading, r)
         point.append(r)
     return point
-
-

@@ -120,7 +120,9 @@ def _folded_input(layer: Layer, at: Point, x: Integers) -> Words:
         return current.reshape(2, *layer.summed)
     site = layer.site
     strides, pads, dilations = (site.integers(n) for n in ("strides", "pads", "dilations"))
-    for axis, kernel in enumerate(layer.view[3:]):  # each spatial axis becomes an axis of taps, moved to the end
+    for axis, kernel in enumerate(
+        layer.view[3:]
+    ):  # each spatial axis becomes an axis of taps, moved to the end
         label = 2 + axis
         rows = layer.rows[label]
         slices = []
@@ -156,4 +158,3 @@ def prove_weights(
         view[(slice(None), *(slice(d) for d in block.shape))] = claim.weight.explicit(len(block.shape))
     point = prove_inner_product(writer, transcript, weights.vector, out, value, "weights")
     open_at(weights.committed, writer, transcript, point)
-

@@ -36,8 +36,12 @@ def leaves(witness: Witness, alpha: Element, gamma: Element) -> tuple[Words, Wor
     q[0], q[1] = alpha
     square, nothing = mul(gamma, gamma), np.zeros(0, np.uint64)
     pair = (np.array(alpha, np.uint64), np.array(gamma, np.uint64))
-    for lookup, block, (first, second) in zip(plan.lookups, plan.lookup_blocks, witness.looked_up, strict=True):
-        valid = padded(np.broadcast_to(valid_rows(lookup.valid, lookup.shape), lookup.shape).astype(np.uint8), block)
+    for lookup, block, (first, second) in zip(
+        plan.lookups, plan.lookup_blocks, witness.looked_up, strict=True
+    ):
+        valid = padded(
+            np.broadcast_to(valid_rows(lookup.valid, lookup.shape), lookup.shape).astype(np.uint8), block
+        )
         words = modular.from_integers(padded(first, block))
         more = nothing if second is None else modular.from_integers(padded(second, block))
         tag = np.array(scale(square, lookup.table + 1), np.uint64)

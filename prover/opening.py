@@ -66,7 +66,9 @@ def leaf_digests(columns: Words) -> sha.Words32:
     def piece(first: int, last: int) -> bytes:
         return b"".join(merkle.leaf(data[i * size : (i + 1) * size]) for i in range(first, last))
 
-    joined = b"".join(spread(piece, len(columns), max(1, 16 * _PIECE // size) if size > 2047 else len(columns)))
+    joined = b"".join(
+        spread(piece, len(columns), max(1, 16 * _PIECE // size) if size > 2047 else len(columns))
+    )
     return np.frombuffer(joined, "<u4").reshape(-1, 8)
 
 
@@ -86,7 +88,8 @@ def open_at(committed: Committed, writer: Writer, transcript: Transcript, point:
     coefficients = (vectors.eq_vector(high, code.rows), powers_of(mix, code.rows))
     spread(
         lambda first, last: [
-            kernels.combine_rows(committed.matrix, c, rows[i], first, last) for i, c in enumerate(coefficients)
+            kernels.combine_rows(committed.matrix, c, rows[i], first, last)
+            for i, c in enumerate(coefficients)
         ],
         code.columns,
         max(64, _PIECE // code.rows),

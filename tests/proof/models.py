@@ -52,7 +52,9 @@ def sample(circuit: Circuit, batch: int = 1, seed: int = 0) -> dict[str, IntArra
     rng = np.random.default_rng(seed)
     return {
         p.name: rng.integers(
-            circuit.tensors[p.tensor].lo, circuit.tensors[p.tensor].hi + 1, (batch, *circuit.tensors[p.tensor].shape)
+            circuit.tensors[p.tensor].lo,
+            circuit.tensors[p.tensor].hi + 1,
+            (batch, *circuit.tensors[p.tensor].shape),
         )
         for p in circuit.inputs
     }

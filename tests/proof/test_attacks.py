@@ -70,10 +70,6 @@ def changed(name, delta=1):
     return alter
 
 
-def names(circuit):
-    return [c.name for c in prepare(circuit, 1).plan.columns]
-
-
 @pytest.mark.parametrize("make", [convolutional, mixed])
 def test_every_committed_column(make, monkeypatch):
     circuit = make()

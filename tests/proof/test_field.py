@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from verifier.proof import compiled, field, modular, portable, vectors
 from verifier.proof.field import P
 
-words = st.one_of(st.integers(0, P - 1), st.sampled_from([0, 1, 2, P - 1, P - 2, (1 << 32) - 1, 1 << 32, 1 << 63]))
+words = st.one_of(
+    st.integers(0, P - 1), st.sampled_from([0, 1, 2, P - 1, P - 2, (1 << 32) - 1, 1 << 32, 1 << 63])
+)
 elements = st.tuples(words, words)
 BACKENDS = pytest.mark.parametrize("backend", [portable, compiled], ids=["numpy", "numba"])
 
@@ -70,6 +72,11 @@ def test_vectors(backend, pairs):
     outer = [field.mul(x, y) for x, _ in pairs for _, y in pairs]
     assert vectors.elements(backend.outer(a, b)) == outer
     assert vectors.elements(backend.matmul(a.reshape(2, -1, 1), b.reshape(2, 1, -1)).reshape(2, -1)) == outer
+    summed = backend.sum_middle(a.reshape(2, 1, -1, 1)).reshape(2)
+    expected = field.ZERO
+    for x, _ in pairs:
+        expected = field.add(expected, x)
+    assert vectors.element(summed) == expected
     cube = backend.outer(a, b).reshape(2, 1, len(pairs), len(pairs))
     for y, got in enumerate(vectors.elements(backend.contract(cube, b)[:, 0])):
         expected = field.ZERO
@@ -120,7 +127,10 @@ def test_fold_is_exact(largest):
 
 def test_fold_splits_long_sums():
     rng = np.random.default_rng(3)
-    values, matrix = rng.integers(0, P, (2, 1, 1 << 18), dtype=np.uint64), rng.integers(-(2**52), 2**52, (1 << 18, 1))
+    values, matrix = (
+        rng.integers(0, P, (2, 1, 1 << 18), dtype=np.uint64),
+        rng.integers(-(2**52), 2**52, (1 << 18, 1)),
+    )
     got = vectors.fold_exact(values, matrix)
     terms = zip(values[0, 0].tolist(), matrix[:, 0].tolist(), strict=True)
     assert int(got[0, 0, 0]) == sum(a * b for a, b in terms) % P

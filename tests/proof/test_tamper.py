@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from prover import prove
+from prover import commit_weights, prove
 from tests.proof.models import CONTEXT, convolutional, mixed, sample
 from verifier.errors import MalformedError, RejectedError, VerifierError
 from verifier.proof import verify_proof
@@ -24,6 +24,10 @@ MANIFEST = {
     "product result": {"proof.product.round-mismatch"},
     "product": {"proof.product.round-mismatch", "proof.product.operands"},
     "product operands": {"proof.product.operands"},
+    "layer output": {"proof.layer.round-mismatch"},
+    "layer": {"proof.layer.round-mismatch", "proof.layer.operands"},
+    "layer operands": {"proof.layer.operands"},
+    "weights": OPENING,
     "inner product": OPENING,
     "opening rows": OPENING,
     "opened columns": {"proof.opening.path"},
@@ -31,6 +35,7 @@ MANIFEST = {
 }
 
 
+LAYERS = {"layer output", "layer", "layer operands", "weights"}
 PRODUCTS = {"product result", "product", "product operands"}
 
 
@@ -45,11 +50,13 @@ def altered(data: bytes, at: int, label: str) -> bytes:
     return data[:at] + new.to_bytes(8, "little") + data[at + 8 :]
 
 
+@pytest.mark.parametrize("mode", ["held", "committed"])
 @pytest.mark.parametrize("make", [convolutional, mixed])
-def test_every_message(make):
+def test_every_message(make, mode):
     circuit = make()
     inputs = sample(circuit)
-    proof = prove(circuit, inputs, context=CONTEXT)
+    proof = prove(circuit, inputs, context=CONTEXT, mode=mode)
+    root = commit_weights(circuit).root if mode == "committed" else None
     rng = random.Random(1)
     seen = set()
     for label, begin, end in spans(proof):
@@ -62,10 +69,14 @@ def test_every_message(make):
                     inputs=inputs,
                     outputs=proof.outputs,
                     context=CONTEXT,
+                    weights_commitment=root,
                 )
             assert caught.value.code in MANIFEST[label], label
         seen.add(label)
-    assert seen == set(MANIFEST) - (PRODUCTS if make is convolutional else set())
+    absent = (PRODUCTS if make is convolutional else set()) | (
+        LAYERS if (make, mode) != (convolutional, "committed") else set()
+    )
+    assert seen == set(MANIFEST) - absent
 
 
 @pytest.mark.parametrize("make", [convolutional, mixed])

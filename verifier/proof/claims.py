@@ -145,7 +145,9 @@ def merged(terms: Sequence[tuple[int, Weight]]) -> list[tuple[int, Weight]]:
     return list(found.values())
 
 
-def row_weight(eqs: EqVectors, lookup: Lookup, pieces: Sequence[tuple[Element, ...]], coefficient: Element) -> Weight:
+def row_weight(
+    eqs: EqVectors, lookup: Lookup, pieces: Sequence[tuple[Element, ...]], coefficient: Element
+) -> Weight:
     """eq on the valid rows of a lookup."""
     weight = eqs.weight(pieces, lookup.shape, coefficient)
     for label, valid in lookup.valid.items():
@@ -201,7 +203,9 @@ def _table(
         return np.stack([first, second, np.full_like(first, number + 1)], axis=1)
 
     matrix, largest = matrices.get(("table", plan.batch, number), columns)
-    first, second, tag = vectors.elements(vectors.fold(eqs.get(pieces[1], size)[:, None], matrix, largest)[:, 0])
+    first, second, tag = vectors.elements(
+        vectors.fold(eqs.get(pieces[1], size)[:, None], matrix, largest)[:, 0]
+    )
     return add(first, mul(gamma, add(second, mul(gamma, tag))))
 
 
@@ -212,5 +216,7 @@ def weight_at(plan: Plan, terms: Sequence[tuple[int, Weight]], point: Sequence[E
     for column, weight in terms:
         coefficient, pieces = split[column]
         shape = plan.column_blocks[column].shape
-        total = add(total, mul(coefficient, weight.at([eqs.get(p, d) for p, d in zip(pieces, shape, strict=True)])))
+        total = add(
+            total, mul(coefficient, weight.at([eqs.get(p, d) for p, d in zip(pieces, shape, strict=True)]))
+        )
     return total

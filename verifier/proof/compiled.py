@@ -147,6 +147,19 @@ def contract(a, b):
 
 
 @nb.njit(cache=True)
+def sum_middle(a):
+    """a [2, x, n, y] -> sum over n: [2, x, y]."""
+    _, xs, n, ys = a.shape
+    out = np.zeros((2, xs, ys), np.uint64)
+    for k in range(2):
+        for x in range(xs):
+            for i in range(n):
+                for y in range(ys):
+                    out[k, x, y] = add(out[k, x, y], a[k, x, i, y])
+    return out
+
+
+@nb.njit(cache=True)
 def matmul(a, b):
     """a [2, x, n] @ b [2, n, y] -> [2, x, y]."""
     _, xs, n = a.shape

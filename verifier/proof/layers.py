@@ -128,7 +128,9 @@ def input_weight(layer: Layer, at: Point, reached: Sequence[Element]) -> Weight:
         rows = at.vectors[label]
         index = np.stack(
             [
-                tap_index(Tap(label, strides[axis], k * dilations[axis] - pads[axis]), rows.shape[1], x[1 + axis])
+                tap_index(
+                    Tap(label, strides[axis], k * dilations[axis] - pads[axis]), rows.shape[1], x[1 + axis]
+                )
                 for k in range(kernel)
             ]
         )
@@ -154,7 +156,9 @@ def layer_claims(
     ]
     group, *others = pieces_of(reached, layer.summed)
     pieces = (group, at.member, *others)
-    factors = (Factor((a,), vectors.eq_vector(p, d)) for a, (p, d) in enumerate(zip(pieces, layer.view, strict=True)))
+    factors = (
+        Factor((a,), vectors.eq_vector(p, d)) for a, (p, d) in enumerate(zip(pieces, layer.view, strict=True))
+    )
     return evaluated, [
         WeightClaim(layer.slot, Weight(tuple(factors)), w),
         WeightClaim(layer.slot + 1, Weight((Factor((0,), at.vectors[layer.channel]),)), bias),
@@ -166,7 +170,9 @@ def round_coordinates(layer: Layer, at: Point) -> list[Element | None]:
     return [*at.group, *[None] * sum(bits_of(d) for d in layer.summed[1:])]
 
 
-def check_layers(reader: Reader, transcript: Transcript, plan: Plan) -> tuple[list[Evaluated], list[WeightClaim]]:
+def check_layers(
+    reader: Reader, transcript: Transcript, plan: Plan
+) -> tuple[list[Evaluated], list[WeightClaim]]:
     """Every layer's sumcheck.  Raises RejectedError proof.layer.*."""
     evaluated: list[Evaluated] = []
     weights: list[WeightClaim] = []
@@ -184,4 +190,3 @@ def check_layers(reader: Reader, transcript: Transcript, plan: Plan) -> tuple[li
         evaluated += more
         weights += claims
     return evaluated, weights
-

@@ -27,7 +27,9 @@ def node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(left + right + b"\1").digest()
 
 
-def root_of(positions: Sequence[int], leaves: Sequence[bytes], depth: int, sibling: Callable[[], bytes]) -> bytes:
+def root_of(
+    positions: Sequence[int], leaves: Sequence[bytes], depth: int, sibling: Callable[[], bytes]
+) -> bytes:
     """Root from sorted distinct positions, their leaf hashes, and the siblings as `sibling` hands them out."""
     level = dict(zip(positions, leaves, strict=True))
     for _ in range(depth):

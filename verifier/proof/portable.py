@@ -50,6 +50,11 @@ def contract(a: Words, b: Words) -> Words:
     return modular.total(multiply(a, b[:, None, :, None]), axis=2)
 
 
+def sum_middle(a: Words) -> Words:
+    """a [2, x, n, y] -> sum over n: [2, x, y]."""
+    return modular.total(a, axis=2)
+
+
 def matmul(a: Words, b: Words) -> Words:
     """a [2, x, n] @ b [2, n, y] -> [2, x, y]."""
     return modular.total(multiply(a[:, :, :, None], b[:, None, :, :]), axis=2)

@@ -62,13 +62,17 @@ def cost(plan: Plan) -> int:
     return 3 * (1 << plan.log_leaves) * bool(plan.lookups) + 4 * plan.committed
 
 
-def public_tensors(circuit: Circuit, inputs: Mapping[str, Integers], outputs: Mapping[str, Integers]) -> list[Public]:
+def public_tensors(
+    circuit: Circuit, inputs: Mapping[str, Integers], outputs: Mapping[str, Integers]
+) -> list[Public]:
     """The public tensors, checked against their ports.
 
     Raises MalformedError proof.statement.* for arrays that are no inputs or outputs of this circuit, RejectedError
     proof.statement.bounds for outputs that no execution can have.
     """
-    found = _match("input", circuit, circuit.inputs, inputs) + _match("output", circuit, circuit.outputs, outputs)
+    found = _match("input", circuit, circuit.inputs, inputs) + _match(
+        "output", circuit, circuit.outputs, outputs
+    )
     batches = {len(item.array) for item in found}
     if len(batches) != 1 or not 1 <= min(batches) <= MAX_BATCH:
         raise MalformedError(
@@ -93,7 +97,8 @@ def _match(
         if array.size and not tensor.lo <= int(array.min()) <= int(array.max()) <= tensor.hi:
             error = MalformedError if kind == "input" else RejectedError
             raise error(
-                "proof.statement.bounds", f"{kind} {port.name!r} has values outside [{tensor.lo}, {tensor.hi}]"
+                "proof.statement.bounds",
+                f"{kind} {port.name!r} has values outside [{tensor.lo}, {tensor.hi}]",
             )
         found.append(Public(port.tensor, np.ascontiguousarray(array)))
     return found
@@ -117,5 +122,7 @@ def open_transcript(
     transcript.absorb("context", context)
     transcript.absorb("batch", plan.batch.to_bytes(8, "little"))
     for item in public:
-        transcript.absorb("public tensor", item.tensor.to_bytes(8, "little") + item.array.astype("<i8").tobytes())
+        transcript.absorb(
+            "public tensor", item.tensor.to_bytes(8, "little") + item.array.astype("<i8").tobytes()
+        )
     return transcript

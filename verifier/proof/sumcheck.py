@@ -43,11 +43,11 @@ def check_weighted(
         sums = add(at_zero, at_one) if coordinate is None else interpolate(at_zero, at_one, coordinate)
         if sums != claim:
             raise RejectedError(
-                f"proof.{label}.round-mismatch", f"round {len(point)} does not continue the claim of the round before"
+                f"proof.{label}.round-mismatch",
+                f"round {len(point)} does not continue the claim of the round before",
             )
         transcript.absorb_elements(label, sent)
         r = transcript.challenge(label)
         claim = quadratic(at_zero, at_one, leading, r)
         point.append(r)
     return point, claim
-

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -75,19 +76,21 @@ def dot(a: Words, b: Words) -> Element:
 
 def total(a: Words) -> Element:
     """Sum of all entries of [2, ...]."""
-    return element(modular.total(a.reshape(2, -1), axis=1))
+    return element(sum_axis(a.reshape(2, -1), 0))
 
 
 def sum_axis(a: Words, axis: int) -> Words:
     """Sum along an axis of the entries: a [2, ...], axis counted behind the first."""
-    return modular.total(a, axis=axis + 1)
+    shape = a.shape[1:]
+    return compiled.sum_middle(
+        np.ascontiguousarray(a).reshape(2, prod(shape[:axis]), shape[axis], -1)
+    ).reshape(2, *shape[:axis], *shape[axis + 1 :])
 
 
 def contract(values: Words, axis: int, vector: Words) -> Words:
     """values [2, d_0, ...], vector [2, d_axis] -> the axis summed away against the vector."""
     shape = values.shape[1:]
-    before, after = int(np.prod(shape[:axis], dtype=int)), int(np.prod(shape[axis + 1 :], dtype=int))
-    cube = np.ascontiguousarray(values).reshape(2, before, shape[axis], after)
+    cube = np.ascontiguousarray(values).reshape(2, prod(shape[:axis]), shape[axis], -1)
     return compiled.contract(cube, vector).reshape(2, *shape[:axis], *shape[axis + 1 :])
 
 
@@ -112,7 +115,8 @@ def fold(values: Words, matrix: npt.NDArray[np.float64] | npt.NDArray[np.int64],
         if n >= 1 << (53 - _LIMB - _PIECE):
             half = n // 2
             return plus(
-                fold(values[:, :, :half], matrix[:half], largest), fold(values[:, :, half:], matrix[half:], largest)
+                fold(values[:, :, :half], matrix[:half], largest),
+                fold(values[:, :, half:], matrix[half:], largest),
             )
         whole = matrix.astype(np.int64)
         low = whole & ((1 << _PIECE) - 1)

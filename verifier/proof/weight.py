@@ -12,7 +12,7 @@ multilinear extension is evaluated factor by factor: that is why checking a laye
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -109,7 +109,9 @@ class Weight:
         stacked = np.stack([_take(factor.values, axis, row) for row in index], axis=-1)
         return self.with_factor(factor, Factor((*factor.labels, tap), stacked))
 
-    def fold(self, label: int, matrix: npt.NDArray[np.float64] | Integers, largest: int, labels: Mapping[int, int]) -> Weight:
+    def fold(
+        self, label: int, matrix: npt.NDArray[np.float64] | Integers, largest: int, labels: Mapping[int, int]
+    ) -> Weight:
         """The axis multiplied by an integer matrix [size, prod of new sizes]; `labels` maps new labels to sizes."""
         factor = self.factor(label)
         position = factor.position(label)
@@ -148,27 +150,29 @@ class Weight:
 
     def total(self) -> Element:
         """sum of all entries"""
-        return self._close([Factor(f.labels, f.values) for f in self.factors], lambda f, x: _sum_out(f, x))
+        return self._close(lambda values, position, label: vectors.sum_axis(values, position))
 
     def at(self, points: Sequence[Words]) -> Element:
         """sum of weight * prod_a points[a][i_a]: with eq vectors, the multilinear extension at a point."""
+        return self._close(lambda values, position, label: vectors.contract(values, position, points[label]))
 
-        def contract(factor: Factor, label: int) -> Factor:
-            position = factor.position(label)
-            labels = factor.labels[:position] + factor.labels[position + 1 :]
-            return Factor(labels, vectors.contract(factor.values, position, points[label]))
-
-        return self._close(list(self.factors), contract)
-
-    def _close(self, factors: list[Factor], close: object) -> Element:
+    def _close(self, close: Callable[[Words, int, int], Words]) -> Element:
         """Close every axis label, then the internal ones."""
-        reduced = []
-        for factor in factors:
-            for label in [x for x in factor.labels if x >= 0]:
-                factor = close(factor, label)  # type: ignore[operator]
-            reduced.append(factor)
-        result = _contract_all(reduced, ())
-        return mul(self.coefficient, vectors.element(result.values.reshape(2)))
+        result, open_factors = self.coefficient, []
+        for factor in self.factors:
+            labels, values = factor.labels, factor.values
+            for label in factor.labels:
+                if label >= 0:
+                    position = labels.index(label)
+                    values = close(values, position, label)
+                    labels = labels[:position] + labels[position + 1 :]
+            if labels:
+                open_factors.append(Factor(labels, values))
+            else:
+                result = mul(result, vectors.element(values.reshape(2)))
+        if open_factors:
+            result = mul(result, vectors.element(_contract_all(open_factors, ()).values.reshape(2)))
+        return result
 
     def explicit(self, rank: int) -> Words:
         """All entries: [2, batch, *shape] for labels 0 .. rank - 1."""

@@ -24,17 +24,22 @@ class Reader:
 
     def __init__(self, data: bytes) -> None:
         if len(data) > MAX_PROOF:
-            raise MalformedError("proof.wire.too-large", f"{len(data)} bytes; at most {MAX_PROOF} are allowed")
+            raise MalformedError(
+                "proof.wire.too-large", f"{len(data)} bytes; at most {MAX_PROOF} are allowed"
+            )
         self._data = bytes(data)
         self._at = 0
         if self.take(len(MAGIC), "magic") != MAGIC:
-            raise MalformedError("proof.wire.magic", f"a proof begins with {MAGIC.decode()}, this begins otherwise")
+            raise MalformedError(
+                "proof.wire.magic", f"a proof begins with {MAGIC.decode()}, this begins otherwise"
+            )
 
     def take(self, count: int, what: str) -> bytes:
         """The next bytes."""
         if len(self._data) - self._at < count:
             raise MalformedError(
-                "proof.wire.truncated", f"{what}: {len(self._data) - self._at} bytes are left, {count} are required"
+                "proof.wire.truncated",
+                f"{what}: {len(self._data) - self._at} bytes are left, {count} are required",
             )
         self._at += count
         return self._data[self._at - count : self._at]
@@ -54,4 +59,6 @@ class Reader:
     def finish(self) -> None:
         """Nothing may be left."""
         if self._at != len(self._data):
-            raise MalformedError("proof.wire.trailing", f"{len(self._data) - self._at} bytes behind the last message")
+            raise MalformedError(
+                "proof.wire.trailing", f"{len(self._data) - self._at} bytes behind the last message"
+            )
