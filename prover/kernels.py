@@ -11,7 +11,7 @@ import numba as nb
 import numpy as np
 
 from verifier.proof.compiled import add, mul, mul0, mul1, sub
-from verifier.proof.field import P, Element
+from verifier.proof.field import Element, P
 
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)

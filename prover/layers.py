@@ -62,9 +62,7 @@ def commit_weights(circuit: Circuit) -> WeightsCommitment:
     return WeightsCommitment(layout, words, commit(words, layout.code))
 
 
-def prove_layers(
-    writer: Writer, transcript: Transcript, witness: Witness
-) -> tuple[list[Evaluated], list[WeightClaim]]:
+def prove_layers(writer: Writer, transcript: Transcript, witness: Witness) -> tuple[list[Evaluated], list[WeightClaim]]:
     """Send every layer's sumcheck; returns the claims."""
     evaluated: list[Evaluated] = []
     weights: list[WeightClaim] = []
@@ -120,15 +118,13 @@ def _folded_input(layer: Layer, at: Point, x: Integers) -> Words:
         return current.reshape(2, *layer.summed)
     site = layer.site
     strides, pads, dilations = (site.integers(n) for n in ("strides", "pads", "dilations"))
-    for axis, kernel in enumerate(
-        layer.view[3:]
-    ):  # each spatial axis becomes an axis of taps, moved to the end
+    for axis, kernel in enumerate(layer.view[3:]):  # each spatial axis becomes an axis of taps, moved to the end
         label = 2 + axis
         rows = layer.rows[label]
         slices = []
         for k in range(kernel):
             tap = Tap(2, strides[axis], k * dilations[axis] - pads[axis])
-            moved = read(current, [tap], (0, 0, rows))
+            moved = read(current.view(np.int64), [tap], (0, 0, rows)).view(np.uint64)
             slices.append(vectors.contract(moved, 1, at.vectors[label]))
         current = np.stack(slices, axis=-1)
     return current.reshape(2, *layer.summed)

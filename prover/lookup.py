@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from prover import kernels
 from prover.messages import Writer
@@ -18,8 +20,10 @@ from verifier.proof.lookup import LeafClaim
 from verifier.proof.modular import Words
 from verifier.proof.transcript import Transcript
 
+Number = TypeVar("Number", bound=np.generic)
 
-def padded(array: np.ndarray, block: Block) -> np.ndarray:
+
+def padded(array: npt.NDArray[Number], block: Block) -> npt.NDArray[Number]:
     """An array inside its padded block, flat."""
     if array.shape == block.padded:
         return np.ascontiguousarray(array).reshape(-1)
@@ -36,22 +40,18 @@ def leaves(witness: Witness, alpha: Element, gamma: Element) -> tuple[Words, Wor
     q[0], q[1] = alpha
     square, nothing = mul(gamma, gamma), np.zeros(0, np.uint64)
     pair = (np.array(alpha, np.uint64), np.array(gamma, np.uint64))
-    for lookup, block, (first, second) in zip(
-        plan.lookups, plan.lookup_blocks, witness.looked_up, strict=True
-    ):
-        valid = padded(
-            np.broadcast_to(valid_rows(lookup.valid, lookup.shape), lookup.shape).astype(np.uint8), block
-        )
+    for lookup, block, (first, second) in zip(plan.lookups, plan.lookup_blocks, witness.looked_up, strict=True):
+        valid = padded(np.broadcast_to(valid_rows(lookup.valid, lookup.shape), lookup.shape).astype(np.uint8), block)
         words = modular.from_integers(padded(first, block))
         more = nothing if second is None else modular.from_integers(padded(second, block))
         tag = np.array(scale(square, lookup.table + 1), np.uint64)
-        kernels.fill_leaves(q, block.offset, words, more, valid, *pair, tag)
+        kernels.fill_leaves(q, block.offset, words, more, valid, pair[0], pair[1], tag)
         p[0, block.offset : block.offset + valid.size] = valid
     for number, block in enumerate(plan.table_blocks):
-        first, second = (modular.from_integers(padded(v[None], block)) for v in plan.tables[number].rows())
+        words, more = (modular.from_integers(padded(v[None], block)) for v in plan.tables[number].rows())
         valid = padded(np.ones(block.shape, np.uint8), block)
         tag = np.array(scale(square, number + 1), np.uint64)
-        kernels.fill_leaves(q, block.offset, first, second, valid, *pair, tag)
+        kernels.fill_leaves(q, block.offset, words, more, valid, pair[0], pair[1], tag)
         count = padded(witness.columns[plan.multiplicities[number]], block)
         p[0, block.offset : block.offset + count.size] = modular.from_integers(-count)
     return p, q

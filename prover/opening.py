@@ -16,7 +16,6 @@ from verifier.proof.field import Element
 from verifier.proof.modular import Words
 from verifier.proof.transcript import Transcript
 
-
 _SHORT = 512
 """Bytes below which a call of hashlib costs more than the hashing."""
 
@@ -61,14 +60,12 @@ def leaf_digests(columns: Words) -> sha.Words32:
     """Leaf hash of every row: [n, 8] words."""
     if 8 * columns.shape[1] < _SHORT:
         return hashed(columns.view("<u4"), 0)
-    data, size = memoryview(columns).cast("B"), 8 * columns.shape[1]
+    data, size = memoryview(columns.tobytes()), 8 * columns.shape[1]
 
     def piece(first: int, last: int) -> bytes:
         return b"".join(merkle.leaf(data[i * size : (i + 1) * size]) for i in range(first, last))
 
-    joined = b"".join(
-        spread(piece, len(columns), max(1, 16 * _PIECE // size) if size > 2047 else len(columns))
-    )
+    joined = b"".join(spread(piece, len(columns), max(1, 16 * _PIECE // size) if size > 2047 else len(columns)))
     return np.frombuffer(joined, "<u4").reshape(-1, 8)
 
 
@@ -88,8 +85,7 @@ def open_at(committed: Committed, writer: Writer, transcript: Transcript, point:
     coefficients = (vectors.eq_vector(high, code.rows), powers_of(mix, code.rows))
     spread(
         lambda first, last: [
-            kernels.combine_rows(committed.matrix, c, rows[i], first, last)
-            for i, c in enumerate(coefficients)
+            kernels.combine_rows(committed.matrix, c, rows[i], first, last) for i, c in enumerate(coefficients)
         ],
         code.columns,
         max(64, _PIECE // code.rows),

@@ -18,12 +18,12 @@ from prover.messages import Writer
 from prover.opening import commit, open_at
 from prover.products import prove_products
 from prover.witness import Witness
-from verifier.proof import modular
 from verifier.errors import UnsupportedError
+from verifier.proof import modular
 from verifier.proof.claims import Challenges, assemble, tau_length
 from verifier.proof.commitment import choose_code
-from verifier.proof.modular import Words
 from verifier.proof.layers import WeightClaim
+from verifier.proof.modular import Words
 from verifier.proof.plan import Mode, Plan
 from verifier.proof.statement import open_transcript, prepare, public_tensors
 from verifier.proof.weight import Integers, Weight
@@ -73,8 +73,8 @@ def prove(
         circuit: what is proved.
         inputs: int64 [batch, *shape] by port name.
         context: 32 bytes that the proof is bound to.
-        mode: "held", for a verifier that holds the model, or "committed", for one that holds `commit_weights(circuit).root`;
-            that commitment is made on first use and kept.
+        mode: "held", for a verifier that holds the model, or "committed", for one that holds
+            `commit_weights(circuit).root`; that commitment is made on first use and kept.
         tensors: the execution, one int64 array per tensor; evaluated here where it isn't given.
         progress: called with the name of each phase as it begins.
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """SHA-256 (FIPS 180-4) of many messages of one length, in one call.
 
-The verifier hashes with hashlib; this computes the same digests where a tree has tens of thousands of short messages and
-a call each would cost more than the hashing.
+The verifier hashes with hashlib; this computes the same digests where a tree has tens of thousands of short messages
+and a call each would cost more than the hashing.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def spread(work: Callable[[int, int], T], count: int, least: int) -> list[T]:
-    """[work(first, last), ...] over consecutive pieces of range(count), none shorter than `least` where there are two."""
+    """[work(first, last), ...] over consecutive pieces of range(count), of `least` or more if there are two."""
     pieces = max(1, min(os.cpu_count() or 1, count // max(1, least)))
     if pieces == 1:
         return [work(0, count)]

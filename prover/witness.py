@@ -47,9 +47,7 @@ class Witness:
     def _count(self) -> None:
         counts = [np.zeros(len(t.rows()[0]), np.int64) for t in self.plan.tables]
         for lookup, (first, second) in zip(self.plan.lookups, self.looked_up, strict=True):
-            index = self.plan.tables[lookup.table].index(
-                first, np.zeros_like(first) if second is None else second
-            )
+            index = self.plan.tables[lookup.table].index(first, np.zeros_like(first) if second is None else second)
             if lookup.valid:
                 mask = np.broadcast_to(valid_rows(lookup.valid, lookup.shape), lookup.shape)
                 index = index[mask.astype(bool)]

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from circuits import CircuitBuilder, evaluate
-from prover import proving, prove
+from prover import prove, proving
 from prover.witness import Witness
 from tests.proof.models import CONTEXT, convolutional, mixed, sample
 from verifier.errors import MalformedError, RejectedError
@@ -145,11 +147,11 @@ def test_replay():
     circuit = convolutional()
     inputs = sample(circuit)
     proof = prove(circuit, inputs, context=CONTEXT)
-    good = {"circuit": circuit, "inputs": inputs, "outputs": proof.outputs, "context": CONTEXT}
+    good: dict[str, Any] = {"circuit": circuit, "inputs": inputs, "outputs": proof.outputs, "context": CONTEXT}
     verify_proof(proof.bytes, **good)
     other_input = {"x": inputs["x"].copy()}
     other_input["x"][0, 0, 0, 0] ^= 1
-    bad = [
+    bad: list[dict[str, Any]] = [
         {"context": bytes(32)},
         {"inputs": other_input},
         {"outputs": {"y": proof.outputs["y"] + 1}},
@@ -165,8 +167,8 @@ def test_statement_is_checked():
     circuit = convolutional()
     inputs = sample(circuit)
     proof = prove(circuit, inputs, context=CONTEXT)
-    good = {"circuit": circuit, "inputs": inputs, "outputs": proof.outputs, "context": CONTEXT}
-    bad = [
+    good: dict[str, Any] = {"circuit": circuit, "inputs": inputs, "outputs": proof.outputs, "context": CONTEXT}
+    bad: list[tuple[dict[str, Any], str]] = [
         ({"context": b"short"}, "proof.statement.context"),
         ({"inputs": {}}, "proof.statement.names"),
         ({"inputs": {"x": inputs["x"].astype(np.int32)}}, "proof.statement.shape"),

@@ -23,9 +23,7 @@ def check(circuit, inputs):
     tensors = evaluate(circuit, inputs)
     for port in circuit.outputs:
         assert np.array_equal(proof.outputs[port.name], tensors[port.tensor])
-    finding = verify_proof(
-        proof.bytes, circuit=circuit, inputs=inputs, outputs=proof.outputs, context=CONTEXT
-    )
+    finding = verify_proof(proof.bytes, circuit=circuit, inputs=inputs, outputs=proof.outputs, context=CONTEXT)
     assert finding.bits >= 100
     assert finding.bits == proof.soundness_bits
     assert finding.gates == tuple(g.name for g in circuit.gates)

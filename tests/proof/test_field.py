@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from verifier.proof import compiled, field, modular, portable, vectors
 from verifier.proof.field import P
 
-words = st.one_of(
-    st.integers(0, P - 1), st.sampled_from([0, 1, 2, P - 1, P - 2, (1 << 32) - 1, 1 << 32, 1 << 63])
-)
+words = st.one_of(st.integers(0, P - 1), st.sampled_from([0, 1, 2, P - 1, P - 2, (1 << 32) - 1, 1 << 32, 1 << 63]))
 elements = st.tuples(words, words)
 BACKENDS = pytest.mark.parametrize("backend", [portable, compiled], ids=["numpy", "numba"])
 

@@ -44,7 +44,7 @@ def test_without_numba(tmp_path):
     (tmp_path / "circuit").write_bytes(dump_circuit(circuit))
     (tmp_path / "proof").write_bytes(proof.bytes)
     named = {f"i_{k}": v for k, v in inputs.items()} | {f"o_{k}": v for k, v in proof.outputs.items()}
-    np.savez(tmp_path / "arrays.npz", **named)
+    np.savez(tmp_path / "arrays.npz", **named)  # type: ignore[arg-type]
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROGRAM, str(tmp_path)],

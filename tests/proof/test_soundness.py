@@ -15,7 +15,7 @@ from tests.proof.models import CONTEXT, convolutional, mixed, sample
 from verifier.errors import RejectedError, UnsupportedError
 from verifier.proof import account, commitment, soundness, soundness_bits, verify_proof
 from verifier.proof.commitment import choose_code
-from verifier.proof.field import eq_bits, add, mul, ZERO
+from verifier.proof.field import ZERO, add, eq_bits, mul
 from verifier.proof.statement import prepare
 from verifier.proof.transcript import Transcript
 from verifier.proof.wire import Reader
@@ -31,9 +31,7 @@ def test_account(make, mode):
     by_name = {t.name: -log2(t.error) for t in terms}
     assert by_name["queries: columns differ unseen"] == pytest.approx(150 * log2(8 / 5))
     leaves = 1 << prepared.plan.log_leaves
-    assert by_name["lookup identity: total degree in alpha and gamma"] == pytest.approx(
-        127.99 - 1 - log2(leaves)
-    )
+    assert by_name["lookup identity: total degree in alpha and gamma"] == pytest.approx(127.99 - 1 - log2(leaves))
 
 
 def test_too_few_queries_are_refused(monkeypatch):
@@ -105,7 +103,5 @@ def test_bits_are_reported():
     circuit = mixed()
     inputs = sample(circuit)
     proof = prove(circuit, inputs, context=CONTEXT)
-    finding = verify_proof(
-        proof.bytes, circuit=circuit, inputs=inputs, outputs=proof.outputs, context=CONTEXT
-    )
+    finding = verify_proof(proof.bytes, circuit=circuit, inputs=inputs, outputs=proof.outputs, context=CONTEXT)
     assert 100 <= finding.bits < 102

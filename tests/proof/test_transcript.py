@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from prover import commit_weights, proving, prove
+from prover import commit_weights, prove, proving
 from tests.proof.models import CONTEXT, convolutional, mixed, sample
 from verifier.proof import statement, verify_proof
 from verifier.proof.field import P

@@ -125,11 +125,11 @@ def assemble(
         pieces = pieces_of(challenges.tau, constraint.shape)
         claims.push(constraint.expression, eqs.weight(pieces, constraint.shape, power), constraint.shape)
         power = mul(power, challenges.mix)
-    for item in public:
-        shape = plan.shape_of(item.tensor)
+    for known in public:
+        shape = plan.shape_of(known.tensor)
         weight = eqs.weight(pieces_of(challenges.tau, shape), shape, power)
-        claims.push(tensor(item.tensor), weight, shape)
-        value = add(value, weight.against(item.array))
+        claims.push(tensor(known.tensor), weight, shape)
+        value = add(value, weight.against(known.array))
         power = mul(power, challenges.mix)
     return Assembled(merged(claims.terms), sub(value, claims.constant))
 
@@ -145,9 +145,7 @@ def merged(terms: Sequence[tuple[int, Weight]]) -> list[tuple[int, Weight]]:
     return list(found.values())
 
 
-def row_weight(
-    eqs: EqVectors, lookup: Lookup, pieces: Sequence[tuple[Element, ...]], coefficient: Element
-) -> Weight:
+def row_weight(eqs: EqVectors, lookup: Lookup, pieces: Sequence[tuple[Element, ...]], coefficient: Element) -> Weight:
     """eq on the valid rows of a lookup."""
     weight = eqs.weight(pieces, lookup.shape, coefficient)
     for label, valid in lookup.valid.items():
@@ -203,9 +201,7 @@ def _table(
         return np.stack([first, second, np.full_like(first, number + 1)], axis=1)
 
     matrix, largest = matrices.get(("table", plan.batch, number), columns)
-    first, second, tag = vectors.elements(
-        vectors.fold(eqs.get(pieces[1], size)[:, None], matrix, largest)[:, 0]
-    )
+    first, second, tag = vectors.elements(vectors.fold(eqs.get(pieces[1], size)[:, None], matrix, largest)[:, 0])
     return add(first, mul(gamma, add(second, mul(gamma, tag))))
 
 
@@ -216,7 +212,5 @@ def weight_at(plan: Plan, terms: Sequence[tuple[int, Weight]], point: Sequence[E
     for column, weight in terms:
         coefficient, pieces = split[column]
         shape = plan.column_blocks[column].shape
-        total = add(
-            total, mul(coefficient, weight.at([eqs.get(p, d) for p, d in zip(pieces, shape, strict=True)]))
-        )
+        total = add(total, mul(coefficient, weight.at([eqs.get(p, d) for p, d in zip(pieces, shape, strict=True)])))
     return total

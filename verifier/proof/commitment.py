@@ -99,9 +99,7 @@ def powers_of(base: Element, count: int) -> Words:
     return vectors.array(out)
 
 
-def check_opening(
-    reader: Reader, transcript: Transcript, root: bytes, code: Code, point: list[Element]
-) -> Element:
+def check_opening(reader: Reader, transcript: Transcript, root: bytes, code: Code, point: list[Element]) -> Element:
     """The value of the committed vector's multilinear extension at a point of `code.log_length` coordinates.
 
     Raises RejectedError proof.opening.*.
@@ -115,18 +113,13 @@ def check_opening(
     opened = reader.words(len(positions) * code.rows, "opened columns").reshape(len(positions), code.rows)
     raw = opened.astype("<u8", copy=False)
     hashes = [merkle.leaf(row.tobytes()) for row in raw]
-    if (
-        merkle.root_of(positions, hashes, code.log_positions, lambda: reader.take(32, "Merkle siblings"))
-        != root
-    ):
+    if merkle.root_of(positions, hashes, code.log_positions, lambda: reader.take(32, "Merkle siblings")) != root:
         raise RejectedError("proof.opening.path", "the opened columns are not under the commitment")
     encoded = encode(messages.reshape(4, code.columns), code.log_columns)[:, positions].reshape(2, 2, -1)
     rows = np.stack([vectors.eq_vector(high, code.rows), powers_of(mix, code.rows)], axis=1)
     combined = combine(rows, opened)
     if not np.array_equal(combined[:, 1], encoded[1]):
-        raise RejectedError(
-            "proof.opening.proximity", "the random combination of rows is not that of the columns"
-        )
+        raise RejectedError("proof.opening.proximity", "the random combination of rows is not that of the columns")
     if not np.array_equal(combined[:, 0], encoded[0]):
         raise RejectedError("proof.opening.evaluation", "the evaluated row is not that of the columns")
     return vectors.dot(messages[0], vectors.eq_vector(low, code.columns))

@@ -98,7 +98,7 @@ def outer(a, b):
 
 @nb.njit(cache=True)
 def eq_vector(point, length):
-    """eq(point, .) at 0 .. length-1, the first coordinate being the most significant bit: point [2, k] -> [2, length]."""
+    """eq(point, .) at 0 .. length-1, the first coordinate being the highest bit: point [2, k] -> [2, length]."""
     k = point.shape[1]
     out = np.zeros((2, length), np.uint64)
     out[0, 0] = _ONE

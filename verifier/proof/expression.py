@@ -26,7 +26,8 @@ from verifier.proof.weight import Integers, Weight
 Shape = tuple[int, ...]
 
 
-class Source(NamedTuple):
+@dataclass(frozen=True)
+class Source:
     """A tensor of the circuit, or a committed column, by index."""
 
     kind: Literal["tensor", "column"]

@@ -81,7 +81,7 @@ def weight_view(site: Site) -> Shape:
 
 def layers_of(plan: Plan) -> list[Layer]:
     """The layers, two slots each: weights, bias."""
-    found = []
+    found: list[Layer] = []
     for gate, site in zip(plan.circuit.gates, plan.sites, strict=True):
         if gate.kind in ("conv", "dense"):
             found.append(Layer(gate, site, 2 * len(found), plan.shape_of(gate.output), weight_view(site)))
@@ -128,9 +128,7 @@ def input_weight(layer: Layer, at: Point, reached: Sequence[Element]) -> Weight:
         rows = at.vectors[label]
         index = np.stack(
             [
-                tap_index(
-                    Tap(label, strides[axis], k * dilations[axis] - pads[axis]), rows.shape[1], x[1 + axis]
-                )
+                tap_index(Tap(label, strides[axis], k * dilations[axis] - pads[axis]), rows.shape[1], x[1 + axis])
                 for k in range(kernel)
             ]
         )
@@ -156,9 +154,7 @@ def layer_claims(
     ]
     group, *others = pieces_of(reached, layer.summed)
     pieces = (group, at.member, *others)
-    factors = (
-        Factor((a,), vectors.eq_vector(p, d)) for a, (p, d) in enumerate(zip(pieces, layer.view, strict=True))
-    )
+    factors = (Factor((a,), vectors.eq_vector(p, d)) for a, (p, d) in enumerate(zip(pieces, layer.view, strict=True)))
     return evaluated, [
         WeightClaim(layer.slot, Weight(tuple(factors)), w),
         WeightClaim(layer.slot + 1, Weight((Factor((0,), at.vectors[layer.channel]),)), bias),
@@ -170,9 +166,7 @@ def round_coordinates(layer: Layer, at: Point) -> list[Element | None]:
     return [*at.group, *[None] * sum(bits_of(d) for d in layer.summed[1:])]
 
 
-def check_layers(
-    reader: Reader, transcript: Transcript, plan: Plan
-) -> tuple[list[Evaluated], list[WeightClaim]]:
+def check_layers(reader: Reader, transcript: Transcript, plan: Plan) -> tuple[list[Evaluated], list[WeightClaim]]:
     """Every layer's sumcheck.  Raises RejectedError proof.layer.*."""
     evaluated: list[Evaluated] = []
     weights: list[WeightClaim] = []

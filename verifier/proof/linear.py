@@ -72,9 +72,7 @@ class Matrices:
     def __init__(self) -> None:
         self._kept: dict[object, tuple[npt.NDArray[np.float64] | Integers, int]] = {}
 
-    def get(
-        self, key: object, make: Callable[[], Integers]
-    ) -> tuple[npt.NDArray[np.float64] | Integers, int]:
+    def get(self, key: object, make: Callable[[], Integers]) -> tuple[npt.NDArray[np.float64] | Integers, int]:
         """The matrix; exact in float64, or int64 where it must be cut into pieces before it is multiplied."""
         if key not in self._kept:
             matrix = make()
@@ -108,9 +106,7 @@ def _conv(site: Site, weight: Weight, claims: Claims) -> Pushed:
         size = rows.values.shape[1 + rows.position(label)]
         index = np.stack(
             [
-                tap_index(
-                    Tap(label, strides[axis], k * dilations[axis] - pads[axis]), size, x.shape[1 + axis]
-                )
+                tap_index(Tap(label, strides[axis], k * dilations[axis] - pads[axis]), size, x.shape[1 + axis])
                 for k in range(kernel[axis])
             ]
         )

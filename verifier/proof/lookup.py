@@ -46,9 +46,7 @@ def check_fractions(reader: Reader, transcript: Transcript, log_leaves: int) -> 
         reached, claim = check_weighted(reader, transcript, add(p, mul(mix, q)), point, "lookup")
         p0, p1, q0, q1 = sent = reader.elements(4, "lookup children")
         if add(mul(p0, q1), mul(q0, add(p1, mul(mix, q1)))) != claim:
-            raise RejectedError(
-                "proof.lookup.children", "the children do not add up to the claim on their parents"
-            )
+            raise RejectedError("proof.lookup.children", "the children do not add up to the claim on their parents")
         transcript.absorb_elements("lookup children", sent)
         t = transcript.challenge("lookup child")
         point, p, q = [t, *reached], interpolate(p0, p1, t), interpolate(q0, q1, t)

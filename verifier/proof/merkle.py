@@ -27,21 +27,19 @@ def node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(left + right + b"\1").digest()
 
 
-def root_of(
-    positions: Sequence[int], leaves: Sequence[bytes], depth: int, sibling: Callable[[], bytes]
-) -> bytes:
+def root_of(positions: Sequence[int], leaves: Sequence[bytes], depth: int, sibling: Callable[[], bytes]) -> bytes:
     """Root from sorted distinct positions, their leaf hashes, and the siblings as `sibling` hands them out."""
     level = dict(zip(positions, leaves, strict=True))
     for _ in range(depth):
         above: dict[int, bytes] = {}
-        for position in level:  # insertion order is increasing
+        for position, own in level.items():  # insertion order is increasing
             if position >> 1 in above:
                 continue
             if position & 1:
-                above[position >> 1] = node(sibling(), level[position])
+                above[position >> 1] = node(sibling(), own)
             else:
                 right = level.get(position | 1)
-                above[position >> 1] = node(level[position], sibling() if right is None else right)
+                above[position >> 1] = node(own, sibling() if right is None else right)
         level = above
     return level[0]
 

@@ -57,11 +57,12 @@ def reduce(high: Words, low: Words) -> Words:
     product = (high & _EPSILON) * _EPSILON
     total = rest + product
     total = np.where(total < product, total + _EPSILON, total)
-    return np.where(total >= _P, total - _P, total)
+    result: Words = np.where(total >= _P, total - _P, total)
+    return result
 
 
 def total(a: Words, axis: int) -> Words:
-    """Sum along an axis of fewer than 2^31 entries."""
-    low = np.sum(a & _EPSILON, axis=axis, dtype=np.uint64)
-    high = np.sum(a >> _HALF, axis=axis, dtype=np.uint64)
+    """Sum along an axis of fewer than 2^31 entries; `a` has another axis besides."""
+    low: Words = np.asarray(np.sum(a & _EPSILON, axis=axis, dtype=np.uint64))
+    high: Words = np.asarray(np.sum(a >> _HALF, axis=axis, dtype=np.uint64))
     return add(reduce(high >> _HALF, high << _HALF), reduce(np.zeros_like(low), low))

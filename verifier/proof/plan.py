@@ -36,6 +36,9 @@ class Column:
     shape: Shape
 
 
+NOTHING = Expression()
+
+
 @dataclass(frozen=True, eq=False)
 class Lookup:
     """For every row inside `valid`, (first, second) is a row of the table; `valid` maps axis labels to 0/1 vectors."""
@@ -44,7 +47,7 @@ class Lookup:
     table: int
     shape: Shape
     first: Expression
-    second: Expression = Expression()
+    second: Expression = NOTHING
     valid: Mapping[int, Integers] = field(default_factory=dict)
 
 

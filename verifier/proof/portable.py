@@ -12,7 +12,7 @@ from verifier.proof import modular
 from verifier.proof.field import NON_RESIDUE
 from verifier.proof.modular import Words
 
-_SEVEN = np.uint64(NON_RESIDUE)
+_SEVEN = np.array([NON_RESIDUE], np.uint64)
 
 
 def multiply(a: Words, b: Words) -> Words:
@@ -28,7 +28,7 @@ def outer(a: Words, b: Words) -> Words:
 
 
 def eq_vector(point: Words, length: int) -> Words:
-    """eq(point, .) at 0 .. length-1, the first coordinate being the most significant bit: point [2, k] -> [2, length]."""
+    """eq(point, .) at 0 .. length-1, the first coordinate being the highest bit: point [2, k] -> [2, length]."""
     out = np.zeros((2, 1), np.uint64)
     out[0, 0] = 1
     k = point.shape[1]

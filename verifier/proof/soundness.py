@@ -51,9 +51,7 @@ def account(plan: Plan, code: Code, weights: Code | None = None) -> tuple[Term, 
     for product in plan.products:
         row_bits = sum(bits_of(d) for d in product.rows)
         rounds = sum(bits_of(d) for d in (*product.common, product.inner))
-        terms.append(
-            Term(f"product {product.name}: point and rounds of degree 3", (row_bits + 3 * rounds) * field)
-        )
+        terms.append(Term(f"product {product.name}: point and rounds of degree 3", (row_bits + 3 * rounds) * field))
     if weights is not None:
         layers = layers_of(plan)
         terms += [
@@ -66,9 +64,7 @@ def account(plan: Plan, code: Code, weights: Code | None = None) -> tuple[Term, 
             row_bits = sum(bits_of(d) for d in layer.split_rows)
             rounds = sum(bits_of(d) for d in layer.summed)
             terms.append(
-                Term(
-                    f"layer {layer.gate.name}: point and rounds of degree 3", (row_bits + 3 * rounds) * field
-                )
+                Term(f"layer {layer.gate.name}: point and rounds of degree 3", (row_bits + 3 * rounds) * field)
             )
     return tuple(terms)
 

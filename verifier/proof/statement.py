@@ -62,17 +62,13 @@ def cost(plan: Plan) -> int:
     return 3 * (1 << plan.log_leaves) * bool(plan.lookups) + 4 * plan.committed
 
 
-def public_tensors(
-    circuit: Circuit, inputs: Mapping[str, Integers], outputs: Mapping[str, Integers]
-) -> list[Public]:
+def public_tensors(circuit: Circuit, inputs: Mapping[str, Integers], outputs: Mapping[str, Integers]) -> list[Public]:
     """The public tensors, checked against their ports.
 
     Raises MalformedError proof.statement.* for arrays that are no inputs or outputs of this circuit, RejectedError
     proof.statement.bounds for outputs that no execution can have.
     """
-    found = _match("input", circuit, circuit.inputs, inputs) + _match(
-        "output", circuit, circuit.outputs, outputs
-    )
+    found = _match("input", circuit, circuit.inputs, inputs) + _match("output", circuit, circuit.outputs, outputs)
     batches = {len(item.array) for item in found}
     if len(batches) != 1 or not 1 <= min(batches) <= MAX_BATCH:
         raise MalformedError(
@@ -81,16 +77,14 @@ def public_tensors(
     return found
 
 
-def _match(
-    kind: str, circuit: Circuit, ports: Sequence[Port], arrays: Mapping[str, Integers]
-) -> list[Public]:
+def _match(kind: str, circuit: Circuit, ports: Sequence[Port], arrays: Mapping[str, Integers]) -> list[Public]:
     names = [port.name for port in ports]
     if sorted(arrays) != sorted(names):
         raise MalformedError("proof.statement.names", f"{kind}s {sorted(arrays)}; required {sorted(names)}")
     found = []
     for port in ports:
         array, tensor = arrays[port.name], circuit.tensors[port.tensor]
-        if not isinstance(array, np.ndarray) or array.dtype != np.int64 or array.shape[1:] != tensor.shape:
+        if array.dtype != np.int64 or array.shape[1:] != tensor.shape:
             raise MalformedError(
                 "proof.statement.shape", f"{kind} {port.name!r}; required int64 [batch, {list(tensor.shape)}]"
             )
@@ -122,7 +116,5 @@ def open_transcript(
     transcript.absorb("context", context)
     transcript.absorb("batch", plan.batch.to_bytes(8, "little"))
     for item in public:
-        transcript.absorb(
-            "public tensor", item.tensor.to_bytes(8, "little") + item.array.astype("<i8").tobytes()
-        )
+        transcript.absorb("public tensor", item.tensor.to_bytes(8, "little") + item.array.astype("<i8").tobytes())
     return transcript

@@ -37,7 +37,7 @@ def check_weighted(
     eq factors by variable, so the rounds speak of g alone: (1 - at_i)*g_i(0) + at_i*g_i(1) = claim.  Where at_i is
     None the variable has no eq factor: g_i(0) + g_i(1) = claim.
     """
-    point = []
+    point: list[Element] = []
     for coordinate in at:
         at_zero, at_one, leading = sent = reader.elements(3, label)
         sums = add(at_zero, at_one) if coordinate is None else interpolate(at_zero, at_one, coordinate)

@@ -7,9 +7,12 @@ coordinates are cut into limbs of 16 bits, so that every partial sum is an integ
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +21,9 @@ from verifier.proof import modular, portable
 from verifier.proof.field import Element, P, root_of_unity
 from verifier.proof.modular import Words
 
-try:
-    from verifier.proof import compiled
-except ImportError:  # no numba here: the same functions in plain numpy
-    compiled = portable  # type: ignore[assignment]
+compiled: Any = portable  # both modules have the same functions
+with contextlib.suppress(ImportError):  # no numba here
+    compiled = importlib.import_module("verifier.proof.compiled")
 
 _LIMB = 16
 _EXACT = 1 << 53
@@ -50,13 +52,13 @@ def embed(words: Words) -> Words:
 
 def eq_vector(point: Sequence[Element], length: int) -> Words:
     """eq(point, .) at 0 .. length-1, length <= 2^len(point): [2, length].  The first coordinate is the highest bit."""
-    return compiled.eq_vector(array(point), length)
+    return cast(Words, compiled.eq_vector(array(point), length))
 
 
 def scaled(values: Words, factor: Element) -> Words:
     """factor * values, any shape [2, ...]."""
     flat = np.ascontiguousarray(values).reshape(2, -1)
-    return compiled.outer(array([factor]), flat).reshape(values.shape)
+    return cast(Words, compiled.outer(array([factor]), flat).reshape(values.shape))
 
 
 def times(values: Words, words: Words) -> Words:
@@ -82,27 +84,30 @@ def total(a: Words) -> Element:
 def sum_axis(a: Words, axis: int) -> Words:
     """Sum along an axis of the entries: a [2, ...], axis counted behind the first."""
     shape = a.shape[1:]
-    return compiled.sum_middle(
-        np.ascontiguousarray(a).reshape(2, prod(shape[:axis]), shape[axis], -1)
-    ).reshape(2, *shape[:axis], *shape[axis + 1 :])
+    return cast(
+        Words,
+        compiled.sum_middle(np.ascontiguousarray(a).reshape(2, prod(shape[:axis]), shape[axis], -1)).reshape(
+            2, *shape[:axis], *shape[axis + 1 :]
+        ),
+    )
 
 
 def contract(values: Words, axis: int, vector: Words) -> Words:
     """values [2, d_0, ...], vector [2, d_axis] -> the axis summed away against the vector."""
     shape = values.shape[1:]
     cube = np.ascontiguousarray(values).reshape(2, prod(shape[:axis]), shape[axis], -1)
-    return compiled.contract(cube, vector).reshape(2, *shape[:axis], *shape[axis + 1 :])
+    return cast(Words, compiled.contract(cube, vector).reshape(2, *shape[:axis], *shape[axis + 1 :]))
 
 
 def outer(a: Words, b: Words) -> Words:
     """a [2, ...x], b [2, ...y] -> [2, ...x, ...y]."""
     flat_a, flat_b = (np.ascontiguousarray(v).reshape(2, -1) for v in (a, b))
-    return compiled.outer(flat_a, flat_b).reshape(2, *a.shape[1:], *b.shape[1:])
+    return cast(Words, compiled.outer(flat_a, flat_b).reshape(2, *a.shape[1:], *b.shape[1:]))
 
 
 def matmul(a: Words, b: Words) -> Words:
     """a [2, x, n] @ b [2, n, y] -> [2, x, y]."""
-    return compiled.matmul(np.ascontiguousarray(a), np.ascontiguousarray(b))
+    return cast(Words, compiled.matmul(np.ascontiguousarray(a), np.ascontiguousarray(b)))
 
 
 def fold(values: Words, matrix: npt.NDArray[np.float64] | npt.NDArray[np.int64], largest: int) -> Words:
@@ -131,7 +136,7 @@ def fold(values: Words, matrix: npt.NDArray[np.float64] | npt.NDArray[np.int64],
     out = parts[3]
     for i in (2, 1, 0):
         out = modular.add(modular.mul(out, base), parts[i])
-    return out
+    return cast(Words, out)
 
 
 def fold_exact(values: Words, matrix: npt.NDArray[np.int64]) -> Words:

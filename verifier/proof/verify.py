@@ -75,17 +75,13 @@ def verify_proof(
     tau = tuple(transcript.challenges("tau", tau_length(plan)))
     mix = transcript.challenge("claims mix")
     claims = assemble(plan, prepared.matrices, leaf, Challenges(alpha, gamma, tau, mix), evaluated, public)
-    point, required = check_inner_product(
-        reader, transcript, claims.value, prepared.code.log_length, "inner product"
-    )
+    point, required = check_inner_product(reader, transcript, claims.value, prepared.code.log_length, "inner product")
     weight = weight_at(plan, claims.terms, point)
     value = check_opening(reader, transcript, root, prepared.code, point)
     if weights_commitment is not None:
         check_weights(reader, transcript, prepared.weights, weights_commitment, weight_claims)
     reader.finish()
     if mul(value, weight) != required:
-        raise RejectedError(
-            "proof.claims.mismatch", "the committed values do not satisfy the combined claims"
-        )
+        raise RejectedError("proof.claims.mismatch", "the committed values do not satisfy the combined claims")
     gates = tuple(gate.name for gate in circuit.gates)
     return ProofFinding(prepared.bits, mode, gates, plan.batch, len(proof))

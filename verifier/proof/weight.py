@@ -229,8 +229,8 @@ def _join(a: Factor, b: Factor, keep: set[int]) -> Factor:
     for factor in (a, b):
         present = [x for x in labels if x in factor.labels]
         ordered = _ordered(factor, present).values
-        sizes = iter(ordered.shape[1:])
-        views.append(ordered.reshape(2, *(next(sizes) if x in factor.labels else 1 for x in labels)))
+        lengths = iter(ordered.shape[1:])
+        views.append(ordered.reshape(2, *(next(lengths) if x in factor.labels else 1 for x in labels)))
     joined = Factor(tuple(labels), portable.multiply(*views))
     for label in summed:
         joined = _sum_out(joined, label)

@@ -70,6 +70,4 @@ def check_weights(
         total = add(total, mul(coefficient, claim.weight.at(eqs)))
     opened = check_opening(reader, transcript, root, layout.code, point)
     if mul(opened, total) != required:
-        raise RejectedError(
-            "proof.weights.mismatch", "the committed weights do not satisfy the claims on them"
-        )
+        raise RejectedError("proof.weights.mismatch", "the committed weights do not satisfy the claims on them")

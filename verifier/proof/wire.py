@@ -24,15 +24,11 @@ class Reader:
 
     def __init__(self, data: bytes) -> None:
         if len(data) > MAX_PROOF:
-            raise MalformedError(
-                "proof.wire.too-large", f"{len(data)} bytes; at most {MAX_PROOF} are allowed"
-            )
+            raise MalformedError("proof.wire.too-large", f"{len(data)} bytes; at most {MAX_PROOF} are allowed")
         self._data = bytes(data)
         self._at = 0
         if self.take(len(MAGIC), "magic") != MAGIC:
-            raise MalformedError(
-                "proof.wire.magic", f"a proof begins with {MAGIC.decode()}, this begins otherwise"
-            )
+            raise MalformedError("proof.wire.magic", f"a proof begins with {MAGIC.decode()}, this begins otherwise")
 
     def take(self, count: int, what: str) -> bytes:
         """The next bytes."""
@@ -59,6 +55,4 @@ class Reader:
     def finish(self) -> None:
         """Nothing may be left."""
         if self._at != len(self._data):
-            raise MalformedError(
-                "proof.wire.trailing", f"{len(self._data) - self._at} bytes behind the last message"
-            )
+            raise MalformedError("proof.wire.trailing", f"{len(self._data) - self._at} bytes behind the last message")

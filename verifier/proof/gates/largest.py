@@ -35,9 +35,7 @@ class LargestRecipe:
     last: bool
 
 
-def plan_largest(
-    plan: Plan, gate: Gate, site: Site, label: int, *, strict: bool, last: bool
-) -> tuple[int, int]:
+def plan_largest(plan: Plan, gate: Gate, site: Site, label: int, *, strict: bool, last: bool) -> tuple[int, int]:
     """Columns of M and of the selectors.  With `strict` the first (or last) of equals must be selected."""
     x, shape = site.inputs[0], plan.shape_of(gate.inputs[0])
     largest = plan.add_column(f"{gate.name} largest", (*shape[:label], 1, *shape[label + 1 :]))
@@ -61,9 +59,7 @@ def plan_largest(
         table = plan.add_table(("select", width), lambda w=width: Select(w))  # type: ignore[misc]
         limb = difference if index < 0 else column(index)
         plan.lookups.append(Lookup(f"{gate.name} distance {i}", table, shape, limb, column(selector)))
-    total = Expression(
-        (Term(Source("column", selector), summed=(label, np.ones(shape[label], np.int64))),), -1
-    )
+    total = Expression((Term(Source("column", selector), summed=(label, np.ones(shape[label], np.int64))),), -1)
     rows = (*shape[:label], 1, *shape[label + 1 :])
     plan.constraints.append(Constraint(f"{gate.name} selectors", rows, total))
     plan.recipes.append(LargestRecipe(gate, label, largest, selector, tuple(limbs), strict, last))

@@ -102,9 +102,7 @@ def plan_requant(plan: Plan, gate: Gate, site: Site) -> None:
     elif wide:
         quotient = aligned
     if wide:
-        steps = _clamp_steps(
-            plan, gate, shape, quotient, (lo if below else None, hi if above else None), span
-        )
+        steps = _clamp_steps(plan, gate, shape, quotient, (lo if below else None, hi if above else None), span)
     if shift or not wide:
         rest = aligned.plus(quotient, -(1 << shift))
         r_limbs = _limbs(plan, gate, shape, "remainder", r_widths, spare=1)
@@ -151,17 +149,13 @@ def _clamp_steps(
         for side, operand in enumerate((value, Expression((), end))):
             distance = column(result, sign).plus(operand, -sign)
             chosen = column(selector) if side == 0 else Expression((), 1).plus(column(selector), -1)
-            limbs = _limbs(
-                plan, gate, shape, f"clamp {number} {side}", limb_widths(bits, plan.width), spare=1
-            )
+            limbs = _limbs(plan, gate, shape, f"clamp {number} {side}", limb_widths(bits, plan.width), spare=1)
             for index, offset, _ in limbs[1:]:
                 distance = distance.plus(column(index), -(1 << offset))
             for i, (index, _, width) in enumerate(limbs):
                 table = plan.add_table(("select", width), lambda w=width: Select(w))  # type: ignore[misc]
                 limb = distance if index < 0 else column(index)
-                plan.lookups.append(
-                    Lookup(f"{gate.name} clamp {number} {side} {i}", table, shape, limb, chosen)
-                )
+                plan.lookups.append(Lookup(f"{gate.name} clamp {number} {side} {i}", table, shape, limb, chosen))
             sides.append(limbs)
         steps.append(ClampStep(end, number == 1, result, selector, (sides[0], sides[1])))
         value = column(result)
