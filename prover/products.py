@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The prover's side of `verifier.proof.products`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from prover import kernels
+from prover.lookup import padded
+from prover.messages import Writer
+from prover.witness import Witness
+from verifier.proof import compiled, modular, vectors
+from verifier.proof.claims import Evaluated
+from verifier.proof.field import Element
+from verifier.proof.layout import Block, bits_of
+from verifier.proof.modular import Words
+from verifier.proof.plan import Product
+from verifier.proof.products import cut, operand_claims
+from verifier.proof.transcript import Transcript
+from verifier.proof.weight import Integers
+
+
+def prove_products(writer: Writer, transcript: Transcript, witness: Witness) -> list[Evaluated]:
+    """Send every product's sumcheck; returns the claims."""
+    evaluated: list[Evaluated] = []
+    for product in witness.plan.products:
+        evaluated += _prove(writer, transcript, witness, product)
+    return evaluated
+
+
+def _prove(writer: Writer, transcript: Transcript, witness: Witness, product: Product) -> list[Evaluated]:
+    point = transcript.challenges("product point", sum(bits_of(d) for d in product.rows))
+    beta, i, j = cut(product, point)
+    left = witness.rows(product.left, product.left_shape)
+    right = witness.rows(product.right, product.right_shape)
+    if product.matrix:
+        left_words = _folded(np.moveaxis(left, -2, 0), i)
+        right_words = _folded(np.moveaxis(right, -1, 0), j)
+    else:
+        left_words, right_words = (vectors.embed(modular.from_integers(x)) for x in (left, right))
+    block = Block((*product.common, product.inner), 0)
+    v = np.concatenate([_padded(left_words, block), _padded(right_words, block)])
+    eq = _weights(beta, bits_of(product.inner))
+    value = vectors.dot(compiled.multiply(eq, v[:2]), v[2:])
+    writer.elements("product result", [value], transcript)
+    reached = bound_rounds(writer, transcript, v, eq, len(beta), "product")
+    at_left, at_right = ((int(v[2 * k, 0]), int(v[2 * k + 1, 0])) for k in range(2))
+    writer.elements("product operands", [at_left, at_right], transcript)
+    return operand_claims(product, point, reached, (value, at_left, at_right))
+
+
+def bound_rounds(
+    writer: Writer, transcript: Transcript, v: Words, eq: Words, weighted: int, label: str
+) -> list[Element]:
+    """Rounds over sum of eq * left * right, v [4, size] = left, right; only the first `weighted` variables have eq."""
+    size, reached = v.shape[1], list[Element]()
+    for variable in range((size - 1).bit_length()):
+        eq = _drop(eq, variable >= weighted)
+        sums = kernels.product_round(v[:2], v[2:], size, eq)
+        writer.elements(label, [kernels.settle(sums, 4 * k) for k in range(3)], transcript)
+        r = transcript.challenge(label)
+        kernels.bind(v, size, np.array(r, np.uint64), 0, size >> 1)
+        size >>= 1
+        reached.append(r)
+    return reached
+
+
+def _folded(array: Integers, point: list[Element]) -> Words:
+    """sum over the first axis against eq(point, .): [2, *rest]."""
+    matrix = np.ascontiguousarray(array).reshape(len(array), -1)
+    folded = vectors.fold_exact(vectors.eq_vector(point, len(array))[:, None], matrix)
+    return folded.reshape(2, *array.shape[1:])
+
+
+def _padded(words: Words, block: Block) -> Words:
+    """[2, *shape] inside its padded block: [2, size]."""
+    return np.stack([padded(words[k].reshape(block.shape), block) for k in range(2)])
+
+
+def _weights(beta: list[Element], inner_bits: int) -> Words:
+    """eq over the common variables, constant over the inner ones."""
+    eq = vectors.eq_vector(beta, 1 << len(beta))
+    return np.repeat(eq, 1 << inner_bits, axis=1)
+
+
+def _drop(eq: Words, summed: bool) -> Words:
+    """The weights of the variables behind the highest one."""
+    half = eq.shape[1] >> 1
+    if summed:
+        return np.ascontiguousarray(eq[:, :half])
+    return np.stack([modular.add(eq[i, :half], eq[i, half:]) for i in range(2)])

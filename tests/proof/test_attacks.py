@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Provers that follow the protocol with a wrong witness, at every kind of layer, and proofs used for something else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from circuits import CircuitBuilder, evaluate
+from prover import prove, proving
+from prover.witness import Witness
+from tests.proof.models import CONTEXT, convolutional, mixed, sample
+from verifier.errors import MalformedError, RejectedError
+from verifier.proof import verify_proof
+from verifier.proof.statement import prepare
+
+LOOKUP, CLAIMS = "proof.lookup.sum", "proof.claims.mismatch"
+
+
+class Cheat(Witness):
+    """Honest columns, then `alter`, then multiplicities that fit as well as they can."""
+
+    alter = staticmethod(lambda witness, counted: None)
+
+    def _count(self):
+        type(self).alter(self, False)
+        self.looked_up = [
+            (self.rows(x.first, x.shape), self.rows(x.second, x.shape) if x.second.terms else None)
+            for x in self.plan.lookups
+        ]
+        for number, column in enumerate(self.plan.multiplicities):
+            first, second = self.plan.tables[number].rows()
+            count = np.zeros(len(first), np.int64)
+            where = {pair: i for i, pair in enumerate(zip(first.tolist(), second.tolist(), strict=True))}
+            for lookup, (f, s) in zip(self.plan.lookups, self.looked_up, strict=True):
+                if lookup.table == number:
+                    g = np.zeros_like(f) if s is None else s
+                    for pair in zip(f.reshape(-1).tolist(), g.reshape(-1).tolist(), strict=True):
+                        if pair in where:
+                            count[where[pair]] += 1
+            self.columns[column] = count[None]
+        type(self).alter(self, True)
+
+
+def cheat(monkeypatch, circuit, inputs, alter, tensors=None, outputs=None):
+    """The code with which the proof of a cheating prover is rejected."""
+    monkeypatch.setattr(proving, "Witness", type("Altered", (Cheat,), {"alter": staticmethod(alter)}))
+    proof = prove(circuit, inputs, context=CONTEXT, tensors=tensors or evaluate(circuit, inputs))
+    claimed = proof.outputs if outputs is None else outputs
+    with pytest.raises(RejectedError) as caught:
+        verify_proof(proof.bytes, circuit=circuit, inputs=inputs, outputs=claimed, context=CONTEXT)
+    return caught.value.code
+
+
+def nothing(witness, counted):
+    """An honest witness of what may be a wrong execution."""
+
+
+def changed(name, delta=1):
+    """Alter the first entry of the column of that name."""
+
+    def alter(witness, counted):
+        index = next(i for i, c in enumerate(witness.plan.columns) if c.name == name)
+        if counted != (index in witness.plan.multiplicities):
+            return
+        array = np.array(witness.columns[index])
+        array.reshape(-1)[0] += delta
+        witness.columns[index] = array
+
+    return alter
+
+
+@pytest.mark.parametrize("make", [convolutional, mixed])
+def test_every_committed_column(make, monkeypatch):
+    circuit = make()
+    inputs = sample(circuit)
+    columns = prepare(circuit, 1).plan.columns
+    for column in columns:
+        code = cheat(monkeypatch, circuit, inputs, changed(column.name))
+        # Inputs are bound by the public claim alone where only linear gates or products read them at once.
+        assert code in {LOOKUP, CLAIMS}, column.name
+
+
+def test_harness_is_honest_without_changes(monkeypatch):
+    for circuit in (convolutional(), mixed()):
+        inputs = sample(circuit)
+        monkeypatch.setattr(proving, "Witness", type("Same", (Cheat,), {"alter": staticmethod(nothing)}))
+        proof = prove(circuit, inputs, context=CONTEXT)
+        verify_proof(proof.bytes, circuit=circuit, inputs=inputs, outputs=proof.outputs, context=CONTEXT)
+
+
+@pytest.mark.parametrize("make", [convolutional, mixed])
+def test_wrong_execution_from_each_gate_on(make, monkeypatch):
+    """One value of one gate's output is wrong, and everything after it is computed correctly from it."""
+    circuit = make()
+    inputs = sample(circuit)
+    from circuits.derivation import site_of
+    from circuits.gates import rule_of
+
+    for number in range(len(circuit.gates)):
+        arrays = [inputs[p.name] for p in circuit.inputs]
+        for i, gate in enumerate(circuit.gates):
+            site = site_of(gate, circuit.tensors, circuit.constants)
+            out = rule_of(gate.kind).evaluate(site, [arrays[j] for j in gate.inputs])
+            if i == number:
+                out, tensor = out.copy(), circuit.tensors[gate.output]
+                out.reshape(-1)[0] += 1 if out.reshape(-1)[0] < tensor.hi else -1
+            arrays.append(out)
+        code = cheat(monkeypatch, circuit, inputs, nothing, tensors=arrays)
+        assert code in {LOOKUP, CLAIMS}, circuit.gates[number].name
+
+
+def test_wrong_output(monkeypatch):
+    circuit = convolutional()
+    inputs = sample(circuit)
+    outputs = prove(circuit, inputs, context=CONTEXT).outputs
+    wrong = {"y": outputs["y"] + np.array([[1, 0, 0, 0]])}
+    tensors = evaluate(circuit, inputs)
+    tensors[-1] = wrong["y"]  # the prover absorbs and claims the wrong output
+    assert cheat(monkeypatch, circuit, inputs, nothing, tensors=tensors) == CLAIMS
+
+
+def test_wrong_weight():
+    """A proof for the circuit with one weight changed."""
+    circuit = convolutional(0)
+    b = CircuitBuilder()
+    constants = [c.data.astype(np.int64) for c in circuit.constants]
+    constants[0] = constants[0].copy()
+    constants[0].reshape(-1)[0] ^= 1
+    b.input("x", (1, 8, 8), 0, 255)
+    for c, data in zip(circuit.constants, constants, strict=True):
+        b.constant(c.name, data)
+    for g in circuit.gates:
+        b.gate(g.kind, g.name, g.inputs, g.constants, **g.attributes)
+    b.output("y", circuit.outputs[0].tensor)
+    other = b.build()
+    inputs = sample(circuit)
+    proof = prove(other, inputs, context=CONTEXT)
+    verify_proof(proof.bytes, circuit=other, inputs=inputs, outputs=proof.outputs, context=CONTEXT)
+    with pytest.raises(RejectedError):
+        verify_proof(proof.bytes, circuit=circuit, inputs=inputs, outputs=proof.outputs, context=CONTEXT)
+
+
+def test_replay():
+    circuit = convolutional()
+    inputs = sample(circuit)
+    proof = prove(circuit, inputs, context=CONTEXT)
+    good: dict[str, Any] = {"circuit": circuit, "inputs": inputs, "outputs": proof.outputs, "context": CONTEXT}
+    verify_proof(proof.bytes, **good)
+    other_input = {"x": inputs["x"].copy()}
+    other_input["x"][0, 0, 0, 0] ^= 1
+    bad: list[dict[str, Any]] = [
+        {"context": bytes(32)},
+        {"inputs": other_input},
+        {"outputs": {"y": proof.outputs["y"] + 1}},
+        {"circuit": convolutional(1)},
+    ]
+    for change in bad:
+        with pytest.raises(RejectedError) as caught:
+            verify_proof(proof.bytes, **{**good, **change})
+        assert caught.value.code == "proof.lookup.round-mismatch"
+
+
+def test_statement_is_checked():
+    circuit = convolutional()
+    inputs = sample(circuit)
+    proof = prove(circuit, inputs, context=CONTEXT)
+    good: dict[str, Any] = {"circuit": circuit, "inputs": inputs, "outputs": proof.outputs, "context": CONTEXT}
+    bad: list[tuple[dict[str, Any], str]] = [
+        ({"context": b"short"}, "proof.statement.context"),
+        ({"inputs": {}}, "proof.statement.names"),
+        ({"inputs": {"x": inputs["x"].astype(np.int32)}}, "proof.statement.shape"),
+        ({"inputs": {"x": inputs["x"][:, :, :4]}}, "proof.statement.shape"),
+        ({"inputs": {"x": inputs["x"] + 1000}}, "proof.statement.bounds"),
+        ({"inputs": {"x": np.concatenate([inputs["x"]] * 2)}}, "proof.statement.batch"),
+        ({"outputs": {"y": proof.outputs["y"], "z": proof.outputs["y"]}}, "proof.statement.names"),
+    ]
+    for change, code in bad:
+        with pytest.raises(MalformedError) as caught:
+            verify_proof(proof.bytes, **{**good, **change})
+        assert caught.value.code == code
+    with pytest.raises(RejectedError) as rejected:  # congruent modulo p to nothing that a circuit can output
+        verify_proof(proof.bytes, **{**good, "outputs": {"y": proof.outputs["y"] + (1 << 60)}})
+    assert rejected.value.code == "proof.statement.bounds"

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Every message of a proof, changed: rejected, and for the right reason.  A message without an entry fails the test."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from prover import commit_weights, prove
+from tests.proof.models import CONTEXT, convolutional, mixed, sample
+from verifier.errors import MalformedError, RejectedError, VerifierError
+from verifier.proof import verify_proof
+from verifier.proof.field import P
+
+OPENING = {"proof.opening.path", "proof.wire.truncated", "proof.wire.trailing", "proof.wire.element"}
+"""After a changed transcript other columns are asked for: their number may differ, and they are not where they were."""
+
+MANIFEST = {
+    "commitment": {"proof.lookup.round-mismatch", "proof.lookup.children"},
+    "lookup root": {"proof.lookup.sum", "proof.lookup.round-mismatch"},
+    "lookup": {"proof.lookup.round-mismatch", "proof.lookup.children"},
+    "lookup children": {"proof.lookup.children"},
+    "product result": {"proof.product.round-mismatch"},
+    "product": {"proof.product.round-mismatch", "proof.product.operands"},
+    "product operands": {"proof.product.operands"},
+    "layer output": {"proof.layer.round-mismatch"},
+    "layer": {"proof.layer.round-mismatch", "proof.layer.operands"},
+    "layer operands": {"proof.layer.operands"},
+    "weights": OPENING,
+    "inner product": OPENING,
+    "opening rows": OPENING,
+    "opened columns": {"proof.opening.path"},
+    "Merkle siblings": {"proof.opening.path"},
+}
+
+
+LAYERS = {"layer output", "layer", "layer operands", "weights"}
+PRODUCTS = {"product result", "product", "product operands"}
+
+
+def spans(proof):
+    ends = [at for at, _ in proof.marks[1:]] + [len(proof.bytes)]
+    return [(label, at, end) for (at, label), end in zip(proof.marks, ends, strict=True)]
+
+
+def altered(data: bytes, at: int, label: str) -> bytes:
+    word = int.from_bytes(data[at : at + 8], "little")
+    new = word ^ 1 if label in {"commitment", "Merkle siblings"} else (word + 1) % P
+    return data[:at] + new.to_bytes(8, "little") + data[at + 8 :]
+
+
+@pytest.mark.parametrize("mode", ["held", "committed"])
+@pytest.mark.parametrize("make", [convolutional, mixed])
+def test_every_message(make, mode):
+    circuit = make()
+    inputs = sample(circuit)
+    proof = prove(circuit, inputs, context=CONTEXT, mode=mode)
+    root = commit_weights(circuit).root if mode == "committed" else None
+    rng = random.Random(1)
+    seen = set()
+    for label, begin, end in spans(proof):
+        places = range(begin, end, 8)
+        for at in rng.sample(places, min(3, len(places))):
+            with pytest.raises((RejectedError, MalformedError)) as caught:
+                verify_proof(
+                    altered(proof.bytes, at, label),
+                    circuit=circuit,
+                    inputs=inputs,
+                    outputs=proof.outputs,
+                    context=CONTEXT,
+                    weights_commitment=root,
+                )
+            assert caught.value.code in MANIFEST[label], label
+        seen.add(label)
+    absent = (PRODUCTS if make is convolutional else set()) | (
+        LAYERS if (make, mode) != (convolutional, "committed") else set()
+    )
+    assert seen == set(MANIFEST) - absent
+
+
+@pytest.mark.parametrize("make", [convolutional, mixed])
+def test_mutations_end_in_typed_errors(make):
+    circuit = make()
+    inputs = sample(circuit)
+    proof = prove(circuit, inputs, context=CONTEXT)
+    rng = random.Random(2)
+    for _ in range(150):
+        data = bytearray(proof.bytes)
+        kind = rng.randrange(4)
+        if kind == 0:
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            del data[rng.randrange(len(data)) :]
+        elif kind == 2:
+            at = rng.randrange(len(data))
+            data[at : at + 8] = rng.randbytes(8)
+        else:
+            data += rng.randbytes(rng.randrange(1, 40))
+        if bytes(data) == proof.bytes:
+            continue
+        with pytest.raises(VerifierError) as caught:
+            verify_proof(bytes(data), circuit=circuit, inputs=inputs, outputs=proof.outputs, context=CONTEXT)
+        assert isinstance(caught.value, RejectedError | MalformedError)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "proof.wire.truncated"),
+        (b"AFFPROV0" + bytes(100), "proof.wire.magic"),
+        (b"AFFPROV1", "proof.wire.truncated"),
+        (b"AFFPROV1" + bytes(32) + b"\xff" * 64, "proof.wire.element"),
+    ],
+)
+def test_grammar(data, code):
+    circuit = convolutional()
+    inputs = sample(circuit)
+    outputs = prove(circuit, inputs, context=CONTEXT).outputs
+    with pytest.raises(MalformedError) as caught:
+        verify_proof(data, circuit=circuit, inputs=inputs, outputs=outputs, context=CONTEXT)
+    assert caught.value.code == code
+
+
+def test_word_above_p_is_malformed():
+    circuit = convolutional()
+    inputs = sample(circuit)
+    proof = prove(circuit, inputs, context=CONTEXT)
+    for label, begin, _ in spans(proof):
+        if label in {"commitment", "Merkle siblings"}:
+            continue
+        word = int.from_bytes(proof.bytes[begin : begin + 8], "little")
+        new = word + P if word + P < 1 << 64 else P  # the same residue where there is one
+        data = proof.bytes[:begin] + new.to_bytes(8, "little") + proof.bytes[begin + 8 :]
+        with pytest.raises(MalformedError) as caught:
+            verify_proof(data, circuit=circuit, inputs=inputs, outputs=proof.outputs, context=CONTEXT)
+        assert caught.value.code == "proof.wire.element"
