@@ -252,8 +252,8 @@ def combine_rows(matrix, coefficients, out, first, last):
             out1[j] = add(out1[j], mul(row[j], c1))
 
 
-_STRIP = 32
-"""Rows encoded at a time: so many words side by side fill vector registers, and a strip of columns stays in cache."""
+_STRIP_WORDS = 1 << 17
+"""A strip of rows being encoded, side by side, stays in the second-level cache: 1 MiB."""
 
 
 @nb.njit(cache=True, nogil=True)
@@ -263,26 +263,27 @@ def encode_columns(matrix, powers, roots, out, first, last):
     powers [cosets, C] are the powers that shift each coset; roots as for `transform`.
     """
     columns = matrix.shape[1]
-    for start in range(first, last, _STRIP):
-        stop = min(start + _STRIP, last)
+    strip = max(8, min(64, _STRIP_WORDS // columns))
+    work = np.zeros((columns, strip), np.uint64)
+    for start in range(first, last, strip):
+        stop = min(start + strip, last)
         for s in range(powers.shape[0]):
-            base = s * columns
-            for j in range(columns):
-                k = powers[s, j]
-                row = out[base + j, start:stop]
-                column = matrix[start:stop, j]
-                for i in range(row.size):
-                    row[i] = mul(column[i], k)
+            for i in range(start, stop):
+                row = matrix[i]
+                for j in range(columns):
+                    work[j, i - start] = mul(row[j], powers[s, j])
             half = columns >> 1
             while half:
-                for block in range(base, base + columns, 2 * half):
+                for block in range(0, columns, 2 * half):
                     for j in range(half):
                         w = roots[half - 1 + j]
-                        low = out[block + j, start:stop]
-                        high = out[block + half + j, start:stop]
+                        low = work[block + j]
+                        high = work[block + half + j]
                         for i in range(low.size):
                             u = low[i]
                             v = high[i]
                             low[i] = add(u, v)
                             high[i] = mul(sub(u, v), w)
                 half >>= 1
+            for j in range(columns):
+                out[s * columns + j, start:stop] = work[j, : stop - start]

@@ -7,12 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from circuits import CircuitBuilder, evaluate
-from prover import prove, proving
+from circuits.derivation import site_of
+from circuits.gates import rule_of
+from prover import commit_weights, prove, proving
 from prover.witness import Witness
+from tests.circuits.strategies import random_circuit
 from tests.proof.models import CONTEXT, convolutional, mixed, sample
-from verifier.errors import MalformedError, RejectedError
+from verifier.errors import MalformedError, RejectedError, UnsupportedError
 from verifier.proof import verify_proof
 from verifier.proof.statement import prepare
 
@@ -65,7 +70,7 @@ def changed(name, delta=1):
         index = next(i for i, c in enumerate(witness.plan.columns) if c.name == name)
         if counted != (index in witness.plan.multiplicities):
             return
-        array = np.array(witness.columns[index])
+        array = np.array(witness.columns[index], order="C")
         array.reshape(-1)[0] += delta
         witness.columns[index] = array
 
@@ -96,9 +101,6 @@ def test_wrong_execution_from_each_gate_on(make, monkeypatch):
     """One value of one gate's output is wrong, and everything after it is computed correctly from it."""
     circuit = make()
     inputs = sample(circuit)
-    from circuits.derivation import site_of
-    from circuits.gates import rule_of
-
     for number in range(len(circuit.gates)):
         arrays = [inputs[p.name] for p in circuit.inputs]
         for i, gate in enumerate(circuit.gates):
@@ -184,3 +186,58 @@ def test_statement_is_checked():
     with pytest.raises(RejectedError) as rejected:  # congruent modulo p to nothing that a circuit can output
         verify_proof(proof.bytes, **{**good, "outputs": {"y": proof.outputs["y"] + (1 << 60)}})
     assert rejected.value.code == "proof.statement.bounds"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 1 << 30), st.sampled_from(["held", "committed"]))
+def test_random_cheats(seed, mode):
+    """Random circuits: a wrong value of some gate on the way, or a wrong entry of some column."""
+    rng = np.random.default_rng(seed)
+    circuit = random_circuit(seed, gates=4)
+    inputs = sample(circuit, int(rng.integers(1, 3)), seed)
+    truth = evaluate(circuit, inputs)
+    root = commit_weights(circuit).root if mode == "committed" else None
+    number = int(rng.integers(len(circuit.gates)))
+    wrong = [inputs[p.name] for p in circuit.inputs]
+    for i, gate in enumerate(circuit.gates):
+        site = site_of(gate, circuit.tensors, circuit.constants)
+        out = np.array(rule_of(gate.kind).evaluate(site, [wrong[j] for j in gate.inputs]), order="C")
+        if i == number:
+            tensor = circuit.tensors[gate.output]
+            out.reshape(-1)[rng.integers(out.size)] = rng.integers(tensor.lo, tensor.hi + 1)
+        wrong.append(out)
+    differs = any(not np.array_equal(wrong[p.tensor], truth[p.tensor]) for p in circuit.outputs)
+
+    def accepted(tensors, alter):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(proving, "Witness", type("Altered", (Cheat,), {"alter": staticmethod(alter)}))
+            proof = prove(circuit, inputs, context=CONTEXT, tensors=tensors, mode=mode)
+        try:
+            verify_proof(
+                proof.bytes,
+                circuit=circuit,
+                inputs=inputs,
+                outputs=proof.outputs,
+                context=CONTEXT,
+                weights_commitment=root,
+            )
+        except RejectedError:
+            return False
+        return True
+
+    try:
+        plan = prepare(circuit, len(truth[0]), mode).plan
+    except UnsupportedError:
+        return
+    if differs:
+        assert not accepted(wrong, nothing)
+    column = int(rng.integers(len(plan.columns)))
+
+    def alter(witness, counted):
+        if counted == (column in plan.multiplicities):
+            array = np.array(witness.columns[column], order="C")
+            array.reshape(-1)[rng.integers(array.size)] += rng.choice([1, -1, 2, 256, -5])
+            witness.columns[column] = array
+
+    if ".selector" not in plan.columns[column].name.replace(" ", "."):  # of no meaning where a tap reads padding
+        assert not accepted(truth, alter)

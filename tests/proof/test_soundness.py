@@ -13,7 +13,7 @@ from prover.messages import Writer
 from prover.opening import Committed, commit, hashed, leaf_digests, open_at
 from tests.proof.models import CONTEXT, convolutional, mixed, sample
 from verifier.errors import RejectedError, UnsupportedError
-from verifier.proof import account, commitment, soundness, soundness_bits, verify_proof
+from verifier.proof import account, commitment, soundness, soundness_bits, statement, verify_proof
 from verifier.proof.commitment import choose_code
 from verifier.proof.field import ZERO, add, eq_bits, mul
 from verifier.proof.statement import prepare
@@ -36,12 +36,12 @@ def test_account(make, mode):
 
 def test_too_few_queries_are_refused(monkeypatch):
     monkeypatch.setattr(soundness, "QUERIES", 140)
-    prepare.cache_clear()
+    statement._prepare.cache_clear()
     circuit = convolutional()
     with pytest.raises(UnsupportedError) as caught:
         prove(circuit, sample(circuit), context=CONTEXT)
     assert caught.value.code == "proof.soundness.too-low"
-    prepare.cache_clear()
+    statement._prepare.cache_clear()
 
 
 def test_opening_is_the_extension():

@@ -44,12 +44,17 @@ class Prepared:
     weights: WeightLayout
 
 
-@lru_cache(maxsize=8)
 def prepare(circuit: Circuit, batch: int, mode: Mode = "held") -> Prepared:
-    """The plan with the fewest leaves and committed values, and what follows from it.
+    """The plan with the fewest leaves and committed values, and what follows from it; the last few are kept.
 
     Raises UnsupportedError (proof.gate.unsupported, proof.size.unsupported, proof.soundness.too-low).
     """
+    # A circuit without its weights has the header of the one with them: what is kept goes by the weights as well.
+    return _prepare(circuit, circuit.weights_digest, batch, mode)
+
+
+@lru_cache(maxsize=8)
+def _prepare(circuit: Circuit, weights: bytes, batch: int, mode: Mode) -> Prepared:
     sites = tuple(site_of(gate, circuit.tensors, circuit.constants) for gate in circuit.gates)
     best = min((make_plan(circuit, batch, width, sites, mode) for width in WIDTHS), key=cost)
     code = choose_code(best.committed)
