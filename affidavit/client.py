@@ -107,6 +107,7 @@ class Client:
         seal: bool = False,
         embed_circuit: bool = False,
         embed_input: bool = False,
+        prove: bool | None = None,
     ) -> Answer:
         """One inference, verified.
 
@@ -115,13 +116,16 @@ class Client:
             inputs: real arrays by input name, batch first, of the dtypes that the model says.
             seal: nobody but the node sees input and output; its keys are checked first.
             embed_circuit, embed_input: whether the affidavit carries them.
+            prove: whether a proof is asked for; by default where the policy demands one.
 
         Raises:
             NotAccepted: there is an affidavit, and its verdict is not ACCEPT.
             ClientError: no affidavit, or ``client.*``.
             circuits.CircuitError: ``input.*``, ``circuit.*``.
         """
-        question = self.prepare(model, inputs, seal=seal, embed_circuit=embed_circuit, embed_input=embed_input)
+        question = self.prepare(
+            model, inputs, seal=seal, embed_circuit=embed_circuit, embed_input=embed_input, prove=prove
+        )
         deadline = time.monotonic() + self._patience
         job = self.wait(self.submit(question, deadline=deadline), deadline=deadline)
         affidavit, sealed = self.fetch_unverified(job, sealed=seal)
@@ -135,6 +139,7 @@ class Client:
         seal: bool = False,
         embed_circuit: bool = False,
         embed_input: bool = False,
+        prove: bool | None = None,
     ) -> Question:
         """Draw the nonce, encode, seal. Keep the question: without it the answer cannot be judged."""
         circuit = as_circuit(model)
@@ -146,6 +151,7 @@ class Client:
             seal_to=keys,
             embed_circuit=embed_circuit,
             embed_input=embed_input,
+            prove=prove,
         )
 
     def submit(self, question: Question, *, deadline: float | None = None) -> Job:

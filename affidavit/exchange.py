@@ -75,18 +75,23 @@ def ask(
     seal_to: KeySet | None = None,
     embed_circuit: bool = False,
     embed_input: bool = False,
+    prove: bool | None = None,
 ) -> Question:
     """Draw a nonce, encode the input, seal it where a node's keys are given.
 
+    A proof is asked for with ``prove``; by default where the policy demands one.
+
     Raises:
         circuits.MalformedError: ``input.*`` when the input does not fit the circuit.
-        node.errors.NodeError: ``request.embed.sealed``, ``request.sealed.key-unusable``.
+        node.errors.NodeError: ``request.embed.sealed``, ``request.prove.sealed``,
+            ``request.sealed.key-unusable``.
     """
     nonce = secrets.token_bytes(NONCE_BYTES)
     encoded = encode_inputs(circuit, inputs)
     sealed = None if seal_to is None else seal_input(seal_to.sealing, nonce, encoded)
     payload: Payload = EncodedInput(Opening(encoded)) if sealed is None else SealedInputBox(sealed.box)
-    request = Request(circuit.digest, nonce, payload, policy.id, embed_circuit, embed_input)
+    wanted = "proved" in policy.assurance if prove is None else prove
+    request = Request(circuit.digest, nonce, payload, policy.id, embed_circuit, embed_input, wanted)
     return Question(circuit, inputs, request, sealed, seal_to)
 
 

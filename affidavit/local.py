@@ -39,6 +39,7 @@ class LocalClient:
         seal: bool = False,
         embed_circuit: bool = False,
         embed_input: bool = False,
+        prove: bool | None = None,
     ) -> Answer:
         """One inference, verified; the model comes to the node under ``name`` if it is not there.
 
@@ -56,6 +57,7 @@ class LocalClient:
             seal_to=self._node.keys if seal else None,
             embed_circuit=embed_circuit,
             embed_input=embed_input,
+            prove=prove,
         )
         answered = self._node.run(question.request)
         return believe(question, answered.affidavit, answered.sealed, policy=self.policy, at=self._clock())

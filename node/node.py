@@ -30,6 +30,7 @@ from node.stages.answer import Answered, AnswerStage
 from node.stages.attest import Attest
 from node.stages.commit import Commit
 from node.stages.load import Load
+from node.stages.prove import Prove
 from node.stages.run import Run
 from node.stages.sign import Sign
 from node.stages.unseal import Unseal
@@ -53,6 +54,7 @@ class Node(AbstractContextManager["Node"]):
         max_elements: bound on the elements of all tensors of one execution.
         clock: the time, with a time zone.
         observe: called with stage name and seconds after each stage.
+        progress: called with the name of each phase of a proof.
 
     Raises:
         NodeError: ``node.keys.*``, ``node.data-dir.unusable``.
@@ -68,6 +70,7 @@ class Node(AbstractContextManager["Node"]):
         max_elements: int = MAX_TRACE_ELEMENTS,
         clock: Callable[[], datetime] = utc_now,
         observe: Callable[[str, float], None] = lambda stage, seconds: None,
+        progress: Callable[[str], None] | None = None,
     ) -> None:
         try:
             data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,6 +96,7 @@ class Node(AbstractContextManager["Node"]):
                 Attest(self._keys.public, producer),
                 Run(),
                 Commit(),
+                Prove(progress),
                 Sign(self._keys, describe_execution(), clock),
                 AnswerStage(self.models),
             ],
@@ -162,6 +166,7 @@ def run_local(
     policy: bytes = NO_POLICY,
     embed_circuit: bool = False,
     embed_input: bool = False,
+    prove: bool = False,
 ) -> Answered:
     """One inference on this machine, without a server.
 
@@ -174,6 +179,7 @@ def run_local(
         name: the model's, for people.
         policy: SHA-256 of the policy file under which the answer will be judged; zeros for none.
         embed_circuit, embed_input: whether the affidavit carries them.
+        prove: whether it carries a succinct proof.
 
     Raises:
         NodeError: as :meth:`Node.run`.
@@ -181,4 +187,4 @@ def run_local(
     """
     node = Node(data_dir, producer)
     model = node.models.put(dump_circuit(circuit), name=name)
-    return node.run(Request(model.digest, nonce, RealInput(inputs), policy, embed_circuit, embed_input))
+    return node.run(Request(model.digest, nonce, RealInput(inputs), policy, embed_circuit, embed_input, prove))

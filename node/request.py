@@ -58,6 +58,8 @@ class Request:
         policy: SHA-256 of the client's policy file; zeros when it names none.
         embed_circuit: whether the affidavit carries the circuit file.
         embed_input: whether it carries the input; not possible for a sealed one.
+        prove: whether it carries a succinct proof; not possible for a sealed one, since proofs are not
+            zero-knowledge.
     """
 
     model: bytes
@@ -66,6 +68,7 @@ class Request:
     policy: bytes = NO_POLICY
     embed_circuit: bool = False
     embed_input: bool = False
+    prove: bool = False
 
     def __post_init__(self) -> None:
         for name in ("model", "nonce", "policy"):
@@ -80,6 +83,13 @@ class Request:
                 "request.embed.sealed",
                 "embed_input with a sealed input: an affidavit for a sealed request carries no input",
                 remedy="leave embed_input out; the client keeps its own opening",
+            )
+
+        if self.sealed and self.prove:
+            raise MalformedError(
+                "request.prove.sealed",
+                "prove with a sealed input: a proof is not zero-knowledge and would show what the seal hides",
+                remedy="leave prove out, or send the input in clear",
             )
 
     @property

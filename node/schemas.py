@@ -47,6 +47,7 @@ class Submission(BaseModel):
     sealed: Annotated[Base64, Field(description="a sealed-input@v1 box")] = ""
     embed_circuit: Annotated[bool, Field(description="the affidavit carries the circuit file")] = False
     embed_input: Annotated[bool, Field(description="the affidavit carries the input; not for sealed ones")] = False
+    prove: Annotated[bool, Field(description="the affidavit carries a succinct proof; not for sealed ones")] = False
 
 
 class JobBody(_Model):

@@ -3,7 +3,7 @@
 
 ::
 
-    {"model": hex32, "nonce": hex32, "policy": hex32?, "embed_circuit": bool?, "embed_input": bool?,
+    {"model": hex32, "nonce": hex32, "policy": hex32?, "embed_circuit": bool?, "embed_input": bool?, "prove": bool?,
      and exactly one of   "inputs": {name: nested lists of numbers}
                           "opening": base64 of an opening without salt
                           "sealed": base64 of a sealed-input@v1 box}
@@ -29,7 +29,8 @@ from verifier.tensors import decode_tensors
 
 _HEX32 = re.compile(r"[0-9a-f]{64}\Z")
 _PAYLOADS = ("inputs", "opening", "sealed")
-_OTHERS = ("model", "nonce", "policy", "embed_circuit", "embed_input")
+_FLAGS = ("embed_circuit", "embed_input", "prove")
+_OTHERS = ("model", "nonce", "policy", *_FLAGS)
 _SHOWN = 40
 
 
@@ -39,7 +40,8 @@ def parse_submission(body: bytes) -> Request:
     Raises:
         MalformedError: ``request.body.malformed``, ``request.{model,nonce,policy}.malformed``,
             ``request.payload.ambiguous``, ``request.inputs.malformed``, ``request.opening.malformed``,
-            ``request.sealed.malformed``, ``request.embed.malformed``, ``request.embed.sealed``.
+            ``request.sealed.malformed``, ``request.flag.malformed``, ``request.embed.sealed``,
+            ``request.prove.sealed``.
     """
     value = _load(body)
     unknown = sorted(value.keys() - {*_PAYLOADS, *_OTHERS})
@@ -52,6 +54,7 @@ def parse_submission(body: bytes) -> Request:
         policy=_digest(value, "policy") if "policy" in value else NO_POLICY,
         embed_circuit=_flag(value, "embed_circuit"),
         embed_input=_flag(value, "embed_input"),
+        prove=_flag(value, "prove"),
     )
 
 
@@ -69,7 +72,7 @@ def format_submission(request: Request) -> bytes:
             raise MalformedError("request.inputs.malformed", "arrays have to be encoded before they are sent")
     if request.policy != NO_POLICY:
         body["policy"] = request.policy.hex()
-    for name in ("embed_circuit", "embed_input"):
+    for name in _FLAGS:
         if getattr(request, name):
             body[name] = True
     return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
@@ -111,7 +114,7 @@ def _digest(value: Mapping[str, Any], key: str) -> bytes:
 def _flag(value: Mapping[str, Any], key: str) -> bool:
     found = value.get(key, False)
     if not isinstance(found, bool):
-        raise MalformedError("request.embed.malformed", f"{key}: true or false required")
+        raise MalformedError("request.flag.malformed", f"{key}: true or false required")
     return found
 
 

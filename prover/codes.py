@@ -6,4 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-CODES: Mapping[str, str] = MappingProxyType({"proof.unsupported": "this version cannot prove an inference"})
+CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "proof.mode.unsupported": "a mode that this prover does not know",
+        "proof.witness.range": "the tensors are no execution of the circuit",
+    }
+)

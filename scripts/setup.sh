@@ -21,7 +21,7 @@ mode=${1:-base}
 venv=.venv
 stamps=$venv/.stamps
 log=$venv/setup.log
-steps=4
+steps=5
 step=0
 trap 'echo; echo "setup: interrupted; run it again to go on" >&2; exit 130' INT
 
@@ -112,6 +112,14 @@ if ! done_before project "$(key_of pyproject.toml)"; then
   mark_done project "$(key_of pyproject.toml)"
 fi
 
-# 4. The software TPM.
+# 4. The prover's kernels: compiled once, kept beside the sources.
 step=4
+if ! done_before kernels "$(key_of prover/*.py verifier/proof/*.py)"; then
+  say "compiling the prover's kernels (about 30 s)"
+  "$venv/bin/python" -m prover.warm >"$log" 2>&1 || fail "could not compile the kernels (details: $log)"
+  mark_done kernels "$(key_of prover/*.py verifier/proof/*.py)"
+fi
+
+# 5. The software TPM.
+step=5
 set_up_tpm "${TPM:-auto}"

@@ -177,6 +177,7 @@ def read_affidavit(data: bytes) -> Affidavit:
 
 def _refuse_unreferenced(receipt: Receipt, roles: Mapping[str, bytes], blobs: Mapping[bytes, bytes]) -> None:
     referenced = set(roles.values()) | {digest for item in receipt.evidence for digest in item.members.values()}
+    referenced |= {receipt.proof.digest} if receipt.proof else set()
     stray = sorted(blobs.keys() - referenced)
     if stray:
         raise MalformedError("affidavit.blob.unreferenced", f"nothing names blob {stray[0].hex()}")

@@ -7,7 +7,7 @@ layer      reached when
 signed     signature and context pass, and the key is trusted by the policy or by evidence
 attested   at least one accepted piece of evidence passes every check it needs
 rechecked  the verifier, or a rechecker whom the policy lists, recomputed the same trace
-proved     never in this version: no proof system is built in
+proved     a succinct proof of the whole circuit passes, bound to this request and its evidence
 private    never in this version: no encrypted execution is built in
 =========  ==================================================================================
 """

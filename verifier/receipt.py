@@ -7,7 +7,9 @@ descriptive unless evidence covers it, and no decision reads it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +46,23 @@ class TraceClaim:
 
 
 @dataclass(frozen=True)
+class ProofClaim:
+    """A proof that the output is the circuit's on the input.
+
+    Attributes:
+        system: name and version of the protocol (``proof@v1``).
+        mode: ``held`` or ``committed``: how its verifier knows the weights.
+        digest: SHA-256 of the proof's bytes.
+        size: their number.
+    """
+
+    system: str
+    mode: str
+    digest: bytes
+    size: int
+
+
+@dataclass(frozen=True)
 class EvidenceClaim:
     """One piece of evidence: its format, and SHA-256 of each of its native parts."""
 
@@ -67,8 +86,9 @@ class Receipt:
         keys: the node's public keys.
         evidence: what the machine says of itself, bound to ``context``.
         execution: runtime, versions, device: descriptive.
-        extensions: sections of later versions (``proof``, ``fhe``, ``hops``, ``fallback``) that are present
-            here and that this verifier cannot check; it says so and never passes them.
+        proof: which proof goes with it, if any; its transcript absorbs :func:`proof_context` first.
+        extensions: sections of later versions (``fhe``, ``hops``, ``fallback``) that are present here and that
+            this verifier cannot check; it says so and never passes them.
         meta: durations and the like; read by nobody.
     """
 
@@ -86,6 +106,7 @@ class Receipt:
     trace: TraceClaim
     keys: KeySet
     evidence: tuple[EvidenceClaim, ...] = ()
+    proof: ProofClaim | None = None
     execution: Mapping[str, str] = field(default_factory=dict)
     extensions: tuple[str, ...] = ()
     meta: Mapping[str, int | str] = field(default_factory=dict)
@@ -133,7 +154,14 @@ class Receipt:
                 for item in self.evidence
             ],
             "execution": dict(self.execution),
-            "proof": None,
+            "proof": None
+            if self.proof is None
+            else {
+                "system": self.proof.system,
+                "mode": self.proof.mode,
+                "digest": self.proof.digest.hex(),
+                "size": self.proof.size,
+            },
             "fhe": None,
             "hops": None,
             "fallback": None,
@@ -142,7 +170,8 @@ class Receipt:
         return Statement("output", self.output, RECEIPT_TYPE, predicate)
 
 
-_EXTENSIONS = ("proof", "fhe", "hops", "fallback")
+_EXTENSIONS = ("fhe", "hops", "fallback")
+PROOF_CONTEXT_LABEL = b"affidavit/proof-context@v1\x00"
 _KEYS = {
     "version",
     "nonce",
@@ -159,6 +188,7 @@ _KEYS = {
     "trace",
     "keys",
     "evidence",
+    "proof",
     "execution",
     "meta",
     *_EXTENSIONS,
@@ -178,6 +208,33 @@ def _evidence(value: Any, path: str) -> EvidenceClaim:
     if not 0 < len(members.value) <= MAX_EVIDENCE_MEMBERS:
         raise fields.fail("members", f"1 to {MAX_EVIDENCE_MEMBERS} members")
     return EvidenceClaim(fields.identifier("type"), {name: members.digest(name) for name in members.value})
+
+
+def _proof(fields: Fields) -> ProofClaim:
+    fields.exactly({"system", "mode", "digest", "size"})
+    return ProofClaim(
+        fields.identifier("system"),
+        fields.identifier("mode"),
+        fields.digest("digest"),
+        fields.integer("size", 1, 1 << 28),
+    )
+
+
+def proof_context(context: bytes, evidence: Sequence[EvidenceClaim]) -> bytes:
+    """What a proof's transcript absorbs first: the request's context and every digest of the evidence.
+
+    ``SHA-256(label || context || piece*)`` with ``piece = u32 len || type || u32 n || (u32 len || name || digest)*``,
+    the label being ``"affidavit/proof-context@v1" || 0x00`` and members in the order of their names. So a
+    proof belongs to one request and to one machine's evidence for it.
+    """
+    hasher = hashlib.sha256(PROOF_CONTEXT_LABEL + context)
+    for item in evidence:
+        kind = item.type.encode()
+        hasher.update(struct.pack("<I", len(kind)) + kind + struct.pack("<I", len(item.members)))
+        for name in sorted(item.members):
+            raw = name.encode()
+            hasher.update(struct.pack("<I", len(raw)) + raw + item.members[name])
+    return hasher.digest()
 
 
 def _meta(fields: Fields) -> dict[str, int | str]:
@@ -215,6 +272,7 @@ def parse_receipt(statement: Statement) -> Receipt:
         trace=TraceClaim(trace.digest("root"), trace.digest("leaves"), trace.integer("count", 1, 1 << 16)),
         keys=KeySet(keys.digest("signing"), keys.digest("sealing")),
         evidence=fields.list("evidence", _evidence, limit=MAX_EVIDENCE),
+        proof=None if fields.value["proof"] is None else _proof(fields.object("proof")),
         execution=_descriptions(fields.object("execution")),
         extensions=tuple(name for name in _EXTENSIONS if fields.value[name] is not None),
         meta=_meta(fields.object("meta")),

@@ -20,7 +20,7 @@ model           15      model.circuit, model.weights, model.profile
 input           10      request.input
 answer          10      answer.output
 machine         15      evidence.*
-execution       15      trace.*, execution.*
+execution       15      trace.*, execution.*, proof
 ==============  ======  =================================================================
 """
 
@@ -41,7 +41,7 @@ _COMPONENTS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("input", 10, ("request.input",)),
     ("answer", 10, ("answer.",)),
     ("machine", 15, ("evidence",)),
-    ("execution", 15, ("trace.", "execution.")),
+    ("execution", 15, ("trace.", "execution.", "proof")),
 )
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 import circuits
 from circuits import Circuit
-from verifier import answer, evidence, execution, identity
+from verifier import answer, evidence, execution, identity, proving
 from verifier.affidavit import Affidavit, read_affidavit
 from verifier.errors import MalformedError, OperationalError, RejectedError, UnsupportedError
 from verifier.ledger import Ledger, build_ledger
@@ -128,6 +128,7 @@ def _decide(affidavit: Affidavit, at: datetime, policy: Policy, known: Known) ->
     model = identity.check_model(affidavit, policy, known.circuit)
     answered = answer.check_answer(affidavit, policy, model.circuit, known.inputs, known.openings)
     ran = execution.check_execution(affidavit, policy, model, answered)
+    proven = proving.check_proof(affidavit, model, answered)
     extensions = [
         skipped(
             f"receipt.{name}",
@@ -138,7 +139,9 @@ def _decide(affidavit: Affidavit, at: datetime, policy: Policy, known: Known) ->
         )
         for name in receipt.extensions
     ]
-    checks = [*basics, *model.checks, *answered.checks, *ran.checks, *findings.checks, *extensions]
+    checks = [
+        *basics, *model.checks, *answered.checks, *ran.checks, *proven.checks, *findings.checks, *extensions,
+    ]  # fmt: skip
     checks += [
         skipped(name, "affidavit.envelope.unknown", "an envelope of unknown type", "a known type")
         for name in affidavit.unknown
@@ -148,6 +151,7 @@ def _decide(affidavit: Affidavit, at: datetime, policy: Policy, known: Known) ->
             "signed": (signature.passed and signer.passed and context.passed, (signature, signer, context)),
             "attested": (findings.reached, findings.checks),
             "rechecked": (ran.rechecked, ran.checks),
+            "proved": (proven.proved, proven.checks),
         },
         [(gate.name, gate.kind) for gate in model.circuit.gates] if model.circuit else (),
     )
@@ -200,7 +204,12 @@ def _demands(policy: Policy, ledger: Ledger, score: Score, checks: list[Check], 
     return lines
 
 
-_REASONS = {"signed": ("receipt.",), "attested": ("evidence",), "rechecked": ("execution.", "trace.")}
+_REASONS = {
+    "signed": ("receipt.",),
+    "attested": ("evidence",),
+    "rechecked": ("execution.", "trace."),
+    "proved": ("proof",),
+}
 
 
 def _why_not(layer: str, checks: list[Check]) -> Check | None:

@@ -12,6 +12,7 @@ from affidavit.cli import policy as policy_commands
 from affidavit.cli import service as service_commands
 from affidavit.cli.compile import compile_command
 from affidavit.cli.demo import demo_command
+from affidavit.cli.prove import prove_command, verify_proof_command
 from affidavit.cli.recheck import recheck_command
 from affidavit.cli.run import run_command
 from affidavit.cli.verify import inspect_command, verify_command
@@ -48,6 +49,8 @@ app.command("run")(run_command)
 app.command("verify")(verify_command)
 app.command("inspect")(inspect_command)
 app.command("recheck")(recheck_command)
+app.command("prove")(prove_command)
+app.command("verify-proof")(verify_proof_command)
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(node_commands.app, name="node")
 app.add_typer(service_commands.app, name="verifier")

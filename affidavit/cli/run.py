@@ -45,7 +45,9 @@ def run_command(
     data: DataOption = None,
     embed_model: Annotated[bool, typer.Option("--embed-model", help="Carry the circuit in the affidavit.")] = False,
     embed_input: Annotated[bool, typer.Option("--embed-input", help="Carry the input in the affidavit.")] = False,
-    prove: Annotated[bool, typer.Option("--prove", help="Prove the inference (refused: not built in yet).")] = False,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Prove that the output is the circuit's on this input.")
+    ] = False,
     private: Annotated[bool, typer.Option("--private", help="Run encrypted (refused: not built in yet).")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,10 +56,7 @@ def run_command(
     from affidavit.cli.evidence import open_producer
     from node.node import Node
     from node.request import RealInput, Request
-    from prover import require_proof_system
 
-    if prove:
-        require_proof_system()
     if private:
         fhe.require_encrypted_execution()
     loaded = files.read_circuit(circuit)
@@ -67,9 +66,12 @@ def run_command(
     notes = Console(stderr=True)
     folder = data_folder(data)
     producer = open_producer(evidence.value, tcti, folder, notes)
-    with Node(folder, producer) as node:
+    with (
+        notes.status("running", spinner="line") as status,
+        Node(folder, producer, progress=lambda phase: status.update(f"proving: {phase}")) as node,
+    ):
         node.models.put(circuit.read_bytes(), name=circuit.stem)
-        request = Request(loaded.digest, drawn, RealInput(arrays), demanded, embed_model, embed_input)
+        request = Request(loaded.digest, drawn, RealInput(arrays), demanded, embed_model, embed_input, prove)
         answered = node.run(request)
     files.write_bytes(output, answered.affidavit)
     answer = decode_outputs(loaded, answered.output.tensors)
@@ -81,6 +83,7 @@ def run_command(
                 "nonce": drawn.hex(),
                 "circuit": loaded.digest.hex(),
                 "evidence": [item.type for item in answered.receipt.evidence],
+                "proof_bytes": None if answered.receipt.proof is None else answered.receipt.proof.size,
                 "answer": {name: array.tolist() for name, array in answer.items()},
             }
         )

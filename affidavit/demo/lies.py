@@ -32,6 +32,7 @@ def _blob(affidavit: Affidavit, role: str) -> bytes:
 def _write(affidavit: Affidavit, envelope: Envelope, changed: Mapping[str, bytes], *, evidence: bool = True) -> bytes:
     roles = {role: _blob(affidavit, role) for role in affidavit.roles}
     named = {digest for item in affidavit.receipt.evidence for digest in item.members.values()} if evidence else set()
+    named |= {affidavit.receipt.proof.digest} if affidavit.receipt.proof else set()
     parts = {digest.hex(): affidavit.blobs[digest] for digest in named}
     return write_affidavit({"receipt": envelope}, {**roles, **changed}, parts)
 

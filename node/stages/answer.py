@@ -11,6 +11,7 @@ from node.models import ModelStore
 from node.sealed import seal_answer
 from node.stages.attest import Attested
 from node.stages.commit import Committed
+from node.stages.prove import Proven
 from node.stages.sign import Signed
 from node.stages.unseal import Unsealed
 from verifier.affidavit import write_affidavit
@@ -61,6 +62,8 @@ class AnswerStage:
             for index, piece in enumerate(inference[Attested].evidence)
             for name, part in piece.members.items()
         }
+        if (proof := inference[Proven].proof) is not None:
+            parts["proof"] = proof
         try:
             affidavit = write_affidavit({"receipt": signed.envelope}, roles, parts)
         except AffidavitMalformedError as error:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from attestation.producers import Producer
@@ -12,6 +13,7 @@ from node.stages.admit import Admitted
 from node.stages.unseal import Unsealed
 from verifier.context import Context
 from verifier.keys import KeySet
+from verifier.receipt import EvidenceClaim
 from verifier.tensors import commit
 
 
@@ -21,6 +23,14 @@ class Attested:
 
     context: Context
     evidence: tuple[Evidence, ...]
+
+    @property
+    def claims(self) -> tuple[EvidenceClaim, ...]:
+        """How the receipt names the evidence: every part by SHA-256."""
+        return tuple(
+            EvidenceClaim(piece.type, {name: hashlib.sha256(part).digest() for name, part in piece.members.items()})
+            for piece in self.evidence
+        )
 
 
 class Attest:

@@ -13,9 +13,11 @@ from node.keys import NodeKeys
 from node.stages.admit import Admitted
 from node.stages.attest import Attested
 from node.stages.commit import Committed
+from node.stages.prove import Proven
 from node.stages.unseal import Unsealed
 from verifier.dsse import Envelope, sign_envelope
-from verifier.receipt import EvidenceClaim, ModelClaim, Receipt, TraceClaim
+from verifier.proving import SYSTEM
+from verifier.receipt import ModelClaim, ProofClaim, Receipt, TraceClaim
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Sign:
     def __call__(self, inference: Inference) -> Signed:
         """Never refuses."""
         request, model, attested = inference.request, inference[Admitted].model, inference[Attested]
-        trace = inference[Committed].trace
+        trace, proof = inference[Committed].trace, inference[Proven].proof
         receipt = Receipt(
             nonce=request.nonce,
             policy=request.policy,
@@ -59,13 +61,8 @@ class Sign:
             salted=request.sealed,
             trace=TraceClaim(trace.root, hashlib.sha256(trace.leaves).digest(), trace.count),
             keys=self._keys.public,
-            evidence=tuple(
-                EvidenceClaim(
-                    piece.type,
-                    {name: hashlib.sha256(part).digest() for name, part in piece.members.items()},
-                )
-                for piece in attested.evidence
-            ),
+            evidence=attested.claims,
+            proof=None if proof is None else ProofClaim(SYSTEM, "held", hashlib.sha256(proof).digest(), len(proof)),
             execution=self._execution,
             meta={f"us_{stage}": duration for stage, duration in inference.durations.items()},
         )

@@ -78,7 +78,7 @@ BAD: dict[str, tuple[bytes, int, str]] = {
     # which payload
     "no payload": (body(inputs=None), 400, "request.payload.ambiguous"),
     "two payloads": (body(sealed="AAAA"), 400, "request.payload.ambiguous"),
-    "embed is a number": (body(embed_input=1), 400, "request.embed.malformed"),
+    "embed is a number": (body(embed_input=1), 400, "request.flag.malformed"),
     "embed a sealed input": (body(inputs=None, sealed="AAAA", embed_input=True), 400, "request.embed.sealed"),
     # lists
     "inputs is a list": (body(inputs=[1]), 400, "request.inputs.malformed"),

@@ -241,3 +241,14 @@ def test_random_cheats(seed, mode):
 
     if ".selector" not in plan.columns[column].name.replace(" ", "."):  # of no meaning where a tap reads padding
         assert not accepted(truth, alter)
+
+
+def test_a_zero_denominator_is_a_pole() -> None:
+    """All-zero fractions add up to zero, which is why denominators may not vanish."""
+    from verifier.proof.lookup import check_fractions
+    from verifier.proof.transcript import Transcript
+    from verifier.proof.wire import MAGIC, Reader
+
+    with pytest.raises(RejectedError) as error:
+        check_fractions(Reader(MAGIC + bytes(64)), Transcript(), 1)
+    assert error.value.code == "proof.lookup.pole"

@@ -19,7 +19,7 @@ from verifier.context import Context
 from verifier.dsse import Envelope, sign_envelope
 from verifier.keys import KeySet
 from verifier.policy import Policy
-from verifier.receipt import EvidenceClaim, ModelClaim, Receipt, TraceClaim
+from verifier.receipt import EvidenceClaim, ModelClaim, ProofClaim, Receipt, TraceClaim, proof_context
 from verifier.tensors import commit, encode_tensors
 from verifier.trace import leaves, root
 
@@ -75,6 +75,9 @@ class Making:
     embed_input: bool = True
     embed_output: bool = True
     embed_trace: bool = True
+    embed_proof: bool = True
+    prove: bool = False
+    proof: bytes | None = None
     change: Mapping[str, Any] = field(default_factory=dict)
     roles: Mapping[str, bytes] = field(default_factory=dict)
     envelopes: Mapping[str, Envelope] = field(default_factory=dict)
@@ -125,7 +128,16 @@ class Making:
             meta={"us_run": 12},
         )
         receipt = replace(receipt, context=self.context(receipt).digest)
+        if self.prove or self.proof is not None:
+            made = self.proof if self.proof is not None else self.made_proof(receipt)
+            receipt = replace(receipt, proof=ProofClaim("proof@v1", "held", hashlib.sha256(made).digest(), len(made)))
         return replace(receipt, **self.change)
+
+    def made_proof(self, receipt: Receipt) -> bytes:
+        from prover import prove
+
+        bound = proof_context(receipt.context, receipt.evidence)
+        return prove(self.circuit, self.encoded(), context=bound).bytes
 
     def context(self, receipt: Receipt) -> Context:
         return receipt.rebuilt_context()
@@ -146,7 +158,11 @@ class Making:
         return {**roles, **self.roles}
 
     def attachments(self) -> dict[str, bytes]:
-        return {f"{i}/{name}": part for i, (_, parts) in enumerate(self.evidence) for name, part in parts.items()}
+        parts = {f"{i}/{name}": part for i, (_, parts) in enumerate(self.evidence) for name, part in parts.items()}
+        if self.embed_proof and (self.prove or self.proof is not None):
+            unproved = replace(self, prove=False, proof=None).receipt()
+            parts["proof"] = self.proof if self.proof is not None else self.made_proof(unproved)
+        return parts
 
     def build(self) -> bytes:
         return write_affidavit({"receipt": self.envelope(), **self.envelopes}, self.blobs(), self.attachments())

@@ -49,7 +49,7 @@ MANIFEST = {
     "predicate.evidence.0.type": "evidence.type.unsupported",
     "predicate.evidence.0.members.statement": "affidavit.blob.unreferenced",
     "predicate.execution.runtime": DESCRIPTIVE,
-    "predicate.proof": "receipt.proof.unsupported",
+    "predicate.proof": "receipt.malformed",
     "predicate.fhe": "receipt.fhe.unsupported",
     "predicate.hops": "receipt.hops.unsupported",
     "predicate.fallback": "receipt.fallback.unsupported",

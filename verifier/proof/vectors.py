@@ -7,8 +7,6 @@ coordinates are cut into limbs of 16 bits, so that every partial sum is an integ
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
@@ -21,9 +19,11 @@ from verifier.proof import modular, portable
 from verifier.proof.field import Element, P, root_of_unity
 from verifier.proof.modular import Words
 
-compiled: Any = portable  # both modules have the same functions
-with contextlib.suppress(ImportError):  # no numba here
-    compiled = importlib.import_module("verifier.proof.compiled")
+compiled: Any
+try:
+    from verifier.proof import compiled
+except ImportError:  # no numba here; both modules have the same functions
+    compiled = portable
 
 _LIMB = 16
 _EXACT = 1 << 53
