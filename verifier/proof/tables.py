@@ -7,7 +7,6 @@ table      rows (first, second)                                       says
 Range      (v, 0) for 0 <= v < 2^bits                                 first is a limb of so many bits
 Clamp      (y, 0) for lo <= y <= hi; (hi, +v), (lo, -v), 0 < v < 2^b  what was cut off, second, is 0 inside
 Select     (v, 0) for 0 <= v < 2^bits; (0, 1)                         if second is 1, first is 0
-Order      (v, 0), v >= 1; (0, 2 + 1); (v, 2), v >= 0; v < 2^bits     before, at and after the selected one
 Pairs      (lo + i, T[i])                                             second = T[first - lo]
 =========  =========================================================  ======================================
 
