@@ -58,8 +58,8 @@ def _prepare(circuit: Circuit, weights: bytes, batch: int, mode: Mode) -> Prepar
     sites = tuple(site_of(gate, circuit.tensors, circuit.constants) for gate in circuit.gates)
     best = min((make_plan(circuit, batch, width, sites, mode) for width in WIDTHS), key=cost)
     code = choose_code(best.committed)
-    weights = weight_layout(circuit) if mode == "committed" else WeightLayout((), None)
-    return Prepared(best, code, require(best, code, weights.code), Matrices(), weights)
+    layout = weight_layout(circuit) if mode == "committed" else WeightLayout((), None)
+    return Prepared(best, code, require(best, code, layout.code), Matrices(), layout)
 
 
 def cost(plan: Plan) -> int:
