@@ -9,6 +9,7 @@ module        measures
 ============  ==================================================================================
 inference     integer circuits against their float models, both in onnxruntime
 verification  an affidavit: making it, verifying it, with and without recomputation
+proofs        proving and verifying: time by phase, bytes, bits, memory
 timing        interleaved timing: rounds, medians, spread
 record        what a result file holds
 ============  ==================================================================================

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import inference, record, verification
+from benchmarks import inference, proofs, record, verification
 
-ALL = {"inference": inference.measure, "verification": verification.measure}
+ALL = {"inference": inference.measure, "proofs": proofs.measure, "verification": verification.measure}
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ verify          the one decision: bytes -> verdict, checks, ledger, score, answe
 identity        signature, signer, context, nonce, time, model
 answer          input and output against their commitments
 execution       trace commitment, recomputation, other parties' rechecks
+proving, proof/ succinct proofs: bound to the receipt; the protocol and its verifier
 evidence        what the machine says, by way of ``attestation``
 policy          what is demanded (TOML)
 ledger, score   which assurance was reached; the integrity score

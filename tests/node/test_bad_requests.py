@@ -79,6 +79,8 @@ BAD: dict[str, tuple[bytes, int, str]] = {
     "no payload": (body(inputs=None), 400, "request.payload.ambiguous"),
     "two payloads": (body(sealed="AAAA"), 400, "request.payload.ambiguous"),
     "embed is a number": (body(embed_input=1), 400, "request.flag.malformed"),
+    "prove is a number": (body(prove=1), 400, "request.flag.malformed"),
+    "prove a sealed input": (body(inputs=None, sealed="AAAA", prove=True), 400, "request.prove.sealed"),
     "embed a sealed input": (body(inputs=None, sealed="AAAA", embed_input=True), 400, "request.embed.sealed"),
     # lists
     "inputs is a list": (body(inputs=[1]), 400, "request.inputs.malformed"),

@@ -93,7 +93,20 @@ def test_the_receipt_says_what_happened(node: Node) -> None:
     assert receipt.model.name == "small" and receipt.batch == 2 and not receipt.salted
     assert receipt.rebuilt_context().digest == receipt.context
     assert receipt.execution["runtime"] == "onnxruntime" and receipt.execution["device"] == "cpu"
-    assert set(receipt.meta) == {f"us_{s}" for s in ("admit", "unseal", "load", "attest", "run", "commit")}
+    assert set(receipt.meta) == {f"us_{s}" for s in ("admit", "unseal", "load", "attest", "run", "commit", "prove")}
+    assert receipt.proof is None
+
+
+def test_a_proof_where_it_is_asked_for(node: Node) -> None:
+    asked = request(prove=True)
+    answered = node.run(asked)
+    policy = replace(trusting(node.keys.signing), assurance=("signed", "proved"), max_macs=0)
+    known = Known(CIRCUIT, inputs(), asked.nonce)
+    result = verify(answered.affidavit, at=AT, policy=policy, known=known)
+    assert (result.verdict, result.code) == (Verdict.ACCEPT, "")
+    assert result.ledger.reached("proved") and not result.ledger.reached("rechecked")
+    other = verify(node.run(request()).affidavit, at=AT, policy=policy, known=replace(known, nonce=asked.nonce))
+    assert other.code == "request.nonce.mismatch"
 
 
 def test_a_clock_set_back_never_contradicts_the_receipt(node: Node) -> None:
