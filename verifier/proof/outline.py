@@ -5,8 +5,8 @@
 
     "AFFOUTL1"  u32 LE header length  header of the circuit file  raw constants, in table order, but for hidden ones
 
-Hidden are constants that only conv and dense gates read.  Bounds cannot be derived again without them: those of conv and
-dense outputs are taken from the header, which the digest covers; everything else is checked as in a circuit file.
+Hidden are constants that only conv and dense gates read.  Without them the bounds of conv and dense outputs cannot be
+derived: they are taken from the header, which the digest covers.  Everything else is checked as in a circuit file.
 """
 
 from __future__ import annotations
