@@ -231,6 +231,33 @@ def inner_round(v, size, first, last):
 
 
 @nb.njit(cache=True, nogil=True)
+def inner_low(v, first, last):
+    """Sums over first <= j < last of z*w; v [4, n] = z, w."""
+    z0, z1, w0, w1 = v[0, first:last], v[1, first:last], v[2, first:last], v[3, first:last]
+    s0 = s1 = s2 = s3 = _ZERO
+    for j in range(z0.size):
+        r0 = mul0(z0[j], z1[j], w0[j], w1[j])
+        r1 = mul1(z0[j], z1[j], w0[j], w1[j])
+        s0 += r0 & _LOW
+        s1 += r0 >> _HALF
+        s2 += r1 & _LOW
+        s3 += r1 >> _HALF
+    return np.array([s0, s1, s2, s3], np.uint64)
+
+
+@nb.njit(cache=True, nogil=True)
+def scale_rows(v, factor, first, last):
+    """In place, pairs of rows of v [2k, n]: entries first .. last-1 times the factor."""
+    f0, f1 = factor[0], factor[1]
+    for k in range(0, v.shape[0], 2):
+        x0, x1 = v[k, first:last], v[k + 1, first:last]
+        for j in range(x0.size):
+            a0, a1 = x0[j], x1[j]
+            x0[j] = mul0(a0, a1, f0, f1)
+            x1[j] = mul1(a0, a1, f0, f1)
+
+
+@nb.njit(cache=True, nogil=True)
 def accumulate(out, values):
     """out += values, both [2, n]."""
     for k in range(2):

@@ -48,7 +48,7 @@ def commit_weights(circuit: Circuit) -> WeightsCommitment:
     layout = weight_layout(circuit)
     if layout.code is None:
         return WeightsCommitment(layout, np.zeros(1, np.uint64), None)
-    vector = np.zeros(1 << layout.code.log_length, np.int64)
+    vector = np.zeros(layout.code.length, np.int64)
     slot = 0
     for gate in circuit.gates:
         if gate.kind in ("conv", "dense"):
@@ -146,11 +146,12 @@ def prove_weights(
     """Discharge the claims on the committed weights."""
     if weights.committed is None:
         return
+    code = weights.committed.code
     scaled, value = combined(claims, transcript.challenge("weights mix"))
     out = np.zeros((2, len(weights.vector)), np.uint64)
     for claim in scaled:
         block = weights.layout.blocks[claim.slot]
         view = out[:, block.offset : block.offset + (1 << block.bits)].reshape(2, *block.padded)
         view[(slice(None), *(slice(d) for d in block.shape))] = claim.weight.explicit(len(block.shape))
-    point = prove_inner_product(writer, transcript, weights.vector, out, value, "weights")
+    point = prove_inner_product(writer, transcript, weights.vector, out, code.log_length, value, "weights")
     open_at(weights.committed, writer, transcript, point)

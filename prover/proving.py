@@ -21,7 +21,6 @@ from prover.witness import Witness
 from verifier.errors import UnsupportedError
 from verifier.proof import modular
 from verifier.proof.claims import Challenges, assemble, tau_length
-from verifier.proof.commitment import choose_code
 from verifier.proof.layers import WeightClaim
 from verifier.proof.modular import Words
 from verifier.proof.plan import Mode, Plan
@@ -118,9 +117,9 @@ def prove(
     tau = tuple(transcript.challenges("tau", tau_length(plan)))
     mix = transcript.challenge("claims mix")
     claims = assemble(plan, prepared.matrices, leaf, Challenges(alpha, gamma, tau, mix), evaluated, public)
-    weights = explicit_weights(plan, claims.terms, 1 << code.log_length)
+    weights = explicit_weights(plan, claims.terms)
     clock.phase("inner product")
-    point = prove_inner_product(writer, transcript, vector, weights, claims.value, "inner product")
+    point = prove_inner_product(writer, transcript, vector, weights, code.log_length, claims.value, "inner product")
     clock.phase("open")
     open_at(committed, writer, transcript, point)
     if weights_held is not None:
@@ -131,17 +130,17 @@ def prove(
 
 
 def committed_vector(plan: Plan, witness: Witness) -> Words:
-    """All columns in their blocks, as residues: [2^log of the code's length]."""
-    vector = np.zeros(1 << choose_code(plan.committed).log_length, np.int64)
+    """All columns in their blocks, as residues: [committed]."""
+    vector = np.zeros(plan.committed, np.int64)
     for index, block in enumerate(plan.column_blocks):
         flat = padded(witness.columns[index], block)
         vector[block.offset : block.offset + flat.size] = flat
     return modular.from_integers(vector)
 
 
-def explicit_weights(plan: Plan, terms: Sequence[tuple[int, Weight]], length: int) -> Words:
-    """The weights laid out like the committed vector: [2, length]."""
-    out = np.zeros((2, length), np.uint64)
+def explicit_weights(plan: Plan, terms: Sequence[tuple[int, Weight]]) -> Words:
+    """The weights laid out like the committed vector: [2, committed]."""
+    out = np.zeros((2, plan.committed), np.uint64)
     by_column: dict[int, Words] = {}
     for column, weight in terms:
         values = weight.explicit(len(plan.columns[column].shape))

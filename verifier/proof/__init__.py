@@ -19,6 +19,8 @@ module                              holds
 ==================================  ================================================================================
 verify                              ``verify_proof``: bytes in, ``ProofFinding`` or typed error out
 statement                           what is absorbed first; the plan of a circuit, kept
+outline                             circuits without their weights, for mode ``committed``
+layers, weights                     conv and dense gates in mode ``committed``
 plan, gates/, tables, expression    what is committed, looked up and constrained, gate by gate
 layout                              blocks of padded axes inside one vector
 claims, linear, weight              functionals, and how they go backwards through linear gates
@@ -34,7 +36,8 @@ It does not check who made the circuit, nor that it approximates any float model
 environment.  docs/spec/proof-v1.md is the page from which a second verifier could be written.
 """
 
+from verifier.proof.outline import dump_outline, load_outline
 from verifier.proof.soundness import account, soundness_bits
 from verifier.proof.verify import ProofFinding, verify_proof
 
-__all__ = ["ProofFinding", "account", "soundness_bits", "verify_proof"]
+__all__ = ["ProofFinding", "account", "dump_outline", "load_outline", "soundness_bits", "verify_proof"]

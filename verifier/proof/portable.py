@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from verifier.proof import modular
-from verifier.proof.field import NON_RESIDUE
+from verifier.proof import field, modular
 from verifier.proof.modular import Words
 
-_SEVEN = np.array([NON_RESIDUE], np.uint64)
+_FEW_BITS, _FEW = 6, 64
+_SEVEN = np.array([field.NON_RESIDUE], np.uint64)
 
 
 def multiply(a: Words, b: Words) -> Words:
     """Element by element, shapes [2, ...] that broadcast behind the first axis."""
-    first = modular.add(modular.mul(a[0], b[0]), modular.mul(_SEVEN, modular.mul(a[1], b[1])))
-    second = modular.add(modular.mul(a[0], b[1]), modular.mul(a[1], b[0]))
-    return np.stack([first, second])
+    products = modular.mul(np.stack([a[0], a[1], a[0], a[1]]), np.stack([b[0], b[1], b[1], b[0]]))
+    sevenfold = np.stack([modular.mul(_SEVEN, products[1]), products[3]])
+    return modular.add(np.stack([products[0], products[2]]), sevenfold)
 
 
 def outer(a: Words, b: Words) -> Words:
@@ -29,10 +29,15 @@ def outer(a: Words, b: Words) -> Words:
 
 def eq_vector(point: Words, length: int) -> Words:
     """eq(point, .) at 0 .. length-1, the first coordinate being the highest bit: point [2, k] -> [2, length]."""
-    out = np.zeros((2, 1), np.uint64)
-    out[0, 0] = 1
     k = point.shape[1]
-    for i in range(k):
+    few = min(k, _FEW_BITS)  # numpy's overhead is larger than a few dozen products of Python integers
+    entries = [field.ONE]
+    for i, r in enumerate(zip(point[0, :few].tolist(), point[1, :few].tolist(), strict=True)):
+        highs = [field.mul(e, r) for e in entries]
+        entries = [v for e, h in zip(entries, highs, strict=True) for v in (field.sub(e, h), h)]
+        entries = entries[: ((length - 1) >> (k - 1 - i)) + 1]
+    out = np.array(entries, np.uint64).T
+    for i in range(few, k):
         high = multiply(out, point[:, i : i + 1])
         low = np.stack([modular.sub(out[0], high[0]), modular.sub(out[1], high[1])])
         out = np.stack([low, high], axis=2).reshape(2, -1)
@@ -47,6 +52,11 @@ def dot(a: Words, b: Words) -> Words:
 
 def contract(a: Words, b: Words) -> Words:
     """a [2, x, n, y], b [2, n] -> sum over n: [2, x, y]."""
+    if a.shape[1] == a.shape[3] == 1 and a.shape[2] <= _FEW:
+        total = field.ZERO
+        for a0, a1, b0, b1 in zip(*a.reshape(2, -1).tolist(), *b.tolist(), strict=True):
+            total = field.add(total, field.mul((a0, a1), (b0, b1)))
+        return np.array(total, np.uint64).reshape(2, 1, 1)
     return modular.total(multiply(a, b[:, None, :, None]), axis=2)
 
 

@@ -54,7 +54,7 @@ def prepare(circuit: Circuit, batch: int, mode: Mode = "held") -> Prepared:
 
 
 @lru_cache(maxsize=8)
-def _prepare(circuit: Circuit, weights: bytes, batch: int, mode: Mode) -> Prepared:
+def _prepare(circuit: Circuit, weights_digest: bytes, batch: int, mode: Mode) -> Prepared:
     sites = tuple(site_of(gate, circuit.tensors, circuit.constants) for gate in circuit.gates)
     best = min((make_plan(circuit, batch, width, sites, mode) for width in WIDTHS), key=cost)
     code = choose_code(best.committed)
