@@ -48,3 +48,6 @@ MAX_NAME = 255
 
 MAX_SHIFT = 52
 """Largest shift of a `requant` gate."""
+
+MAX_UNITS = 60
+"""Emitted values are in units of at most 2^+-60: float32 stays far from its subnormals and its infinity."""

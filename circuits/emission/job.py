@@ -13,7 +13,7 @@ from circuits.circuit import Tensor
 from circuits.emission.value import Exponent, Value
 from circuits.emission.writer import Writer
 from circuits.gates import Site
-from circuits.limits import NARROW
+from circuits.limits import MAX_UNITS, NARROW
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,13 @@ class Job:
     def uniform(self, value: Value) -> Value:
         """In the same units for all channels."""
         return value if len(value.exponent) == 1 else self.in_units(value, (0,))
+
+    def factors(self, a: Value, b: Value) -> tuple[Value, Value]:
+        """Both in uniform units whose product is no extreme one: products of products would leave the floats."""
+        a, b = self.uniform(a), self.uniform(b)
+        if abs(a.exponent[0] + b.exponent[0]) > MAX_UNITS:
+            a, b = self.in_units(a, (0,)), self.in_units(b, (0,))
+        return a, b
 
     def barrier(self, value: Value, index: int) -> Value:
         """Keep the runtime from folding what follows into what came before.

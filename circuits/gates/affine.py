@@ -22,14 +22,11 @@ from circuits.circuit import IntArray, Shape
 from circuits.gates.broadcast import align, joint_shape
 from circuits.gates.rule import Bounds, Cost, GateRule, Site
 from circuits.gates.sums import too_wide
-from circuits.limits import MAGNITUDE, MAX_JOINT_ELEMENTS, MAX_OPERANDS, NARROW
+from circuits.limits import MAGNITUDE, MAX_JOINT_ELEMENTS, MAX_OPERANDS, MAX_UNITS, NARROW
 
 if TYPE_CHECKING:
     from circuits.emission.job import Job
     from circuits.emission.value import Exponent, Value
-
-_LARGEST_EXPONENT = 60
-"""Units beyond 2^+-60 are not asked for: float32 must stay far from its subnormals."""
 
 
 class Affine(GateRule):
@@ -85,7 +82,7 @@ class Affine(GateRule):
                 answer.append(None)  # a multiplication is needed anyway
                 continue
             asked = tuple(e - power for e in wanted)
-            answer.append(asked if max(map(abs, asked)) <= _LARGEST_EXPONENT else (0,))
+            answer.append(asked if max(map(abs, asked)) <= MAX_UNITS else (0,))
         return tuple(answer)
 
     def emit(self, job: Job) -> Value:

@@ -57,7 +57,7 @@ class Matmul(GateRule):
 
     def emit(self, job: Job) -> Value:
         reach = self.bounds(job.site, job.output.shape).reach
-        a, b = (job.uniform(job.operand(i)) for i in range(2))
+        a, b = job.factors(job.operand(0), job.operand(1))
         wide = reach >= NARROW
         a, b = (job.wide(v) if wide else job.narrow(v) for v in (a, b))
         name = job.writer.node("MatMul", [a.name, b.name])

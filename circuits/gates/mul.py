@@ -52,7 +52,7 @@ class Mul(GateRule):
 
     def emit(self, job: Job) -> Value:
         wide = job.output.magnitude >= NARROW
-        values = [job.barrier(job.uniform(job.operand(i)), i) for i in range(2)]
+        values = [job.barrier(v, i) for i, v in enumerate(job.factors(job.operand(0), job.operand(1)))]
         a, b = (job.wide(v) if wide else job.narrow(v) for v in values)
         names = [job.aligned(v, i) for i, v in enumerate((a, b))]
         exponent = (a.exponent[0] + b.exponent[0],)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from circuits import Circuit, evaluate
+from circuits import Circuit, CircuitBuilder, evaluate
 from circuits.circuit import IntArray
 from circuits.gates import RULES
 from node.runtime import Optimisation, Runtime
@@ -42,6 +42,21 @@ def assert_exact(circuit: Circuit, inputs: dict[str, IntArray], levels: tuple[Op
         for port in circuit.outputs:
             assert np.array_equal(got[port.name], want[port.tensor]), (level, port.name)
         assert_equal(circuit, runtime.trace(inputs), want)
+
+
+@pytest.mark.parametrize("kind", ["mul", "matmul"])
+def test_products_of_products_stay_clear_of_subnormals(kind: str) -> None:
+    """Readers that want units of 2^-52 must not let a chain of products underflow."""
+    b = CircuitBuilder()
+    x = b.input("x", (2, 2), 0, 1)
+    value = b.gate("affine", "a", [x], [b.constant("one", 1), b.constant("zero", 0)])
+    shift = b.constant("shift", [52])
+    for i in range(3):
+        b.output(f"r{i}", b.gate("requant", f"r{i}", [value], [shift], lo=-5 - i, hi=5 + i))
+    for i in range(4):
+        value = b.gate(kind, f"m{i}", [value, value])
+    b.output("y", value)
+    assert_exact(b.build(), {"x": np.array([[[1, 0], [1, 1]]])}, LEVELS, 1)
 
 
 def test_every_gate_has_a_sketch() -> None:
