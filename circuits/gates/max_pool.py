@@ -43,9 +43,7 @@ class MaxPool(GateRule):
         for axis, size in enumerate(out):
             if max(pads[axis], pads[len(out) + axis]) > (kernel[axis] - 1) * dilations[axis]:
                 raise site.refuse("pads", f"pads {pads[axis :: len(out)]} of axis {axis} reach beyond the kernel")
-            starts = np.arange(size, dtype=np.int64) * strides[axis] - pads[axis]
-            first = np.maximum(0, -(starts // dilations[axis]))  # first tap at or after position 0
-            if ((first >= kernel[axis]) | (starts + first * dilations[axis] >= x[1 + axis])).any():
+            if _holds_an_empty_window(x[1 + axis], size, strides[axis], pads[axis], dilations[axis]):
                 raise site.refuse("pads", f"a window on axis {axis} holds nothing but padding")
         return (x[0], *out)
 
@@ -85,3 +83,30 @@ class MaxPool(GateRule):
     def cost(self, site: Site, shape: Shape) -> Cost:
         taps = int(np.prod(site.integers("kernel"), dtype=object))
         return Cost(0, int(np.prod(shape, dtype=object)) * taps)
+
+
+def _holds_an_empty_window(length: int, size: int, stride: int, pad: int, dilation: int) -> bool:
+    """Whether one of `size` windows has no tap in [0, length); pads reach no further than the kernel.
+
+    In closed form, since a file may state many gates with many windows each. A window that starts at or
+    behind 0 is empty when it starts behind the end; one that starts before 0 has its first tap inside at
+    start mod dilation.
+    """
+    if (size - 1) * stride - pad >= length:
+        return True
+    before = min(size, -(-pad // stride))
+    offset = -pad % dilation
+    # floor((v + dilation - length) / dilation) - floor(v / dilation) is 1 exactly where v mod dilation >= length.
+    reaching = _floor_sum(before, dilation, stride, offset + dilation - length)
+    return length < dilation and reaching > _floor_sum(before, dilation, stride, offset)
+
+
+def _floor_sum(count: int, modulus: int, factor: int, offset: int) -> int:
+    """Sum of floor((factor * i + offset) / modulus) over 0 <= i < count, by Euclid's algorithm; all >= 0."""
+    total = 0
+    while count > 0:
+        total += (count - 1) * count // 2 * (factor // modulus) + count * (offset // modulus)
+        factor, offset = factor % modulus, offset % modulus
+        top = factor * count + offset
+        count, offset, modulus, factor = top // modulus, top % modulus, factor, modulus
+    return total

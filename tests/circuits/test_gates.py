@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from circuits import CircuitBuilder, MalformedError, UnsupportedError, evaluate
 from circuits.circuit import IntArray
@@ -255,3 +256,34 @@ def test_registry_names() -> None:
         module = __import__(type(rule).__module__, fromlist=["_"])
         for word in ("Shape", "Bounds", "Proof", "Encrypted"):
             assert f"\n{word} " in str(module.__doc__), (kind, word)
+
+
+@settings(max_examples=300)
+@given(data=st.data())
+def test_empty_pool_windows_by_hand(data: st.DataObject) -> None:
+    length, kernel, dilation, stride = (data.draw(st.integers(1, most)) for most in (8, 5, 7, 5))
+    reach = (kernel - 1) * dilation
+    begin, end = data.draw(st.integers(0, reach)), data.draw(st.integers(0, reach))
+    size = (length + begin + end - reach - 1) // stride + 1
+    assume(size > 0)
+    taps = [[i * stride - begin + k * dilation for k in range(kernel)] for i in range(size)]
+    empty = any(not any(0 <= tap < length for tap in window) for window in taps)
+    attributes: dict[str, Any] = {
+        "kernel": [kernel],
+        "strides": [stride],
+        "pads": [begin, end],
+        "dilations": [dilation],
+    }
+    if empty:
+        assert refused("max_pool", [[1, length]], [], **attributes) == "circuit.gate.pads"
+    else:
+        assert run("max_pool", [np.zeros((1, length), int)], [], **attributes).shape == (1, size)
+
+
+def test_a_gate_costs_no_time_by_its_size() -> None:
+    b = CircuitBuilder()
+    tensor = b.input("x", [1, 1 << 26], 0, 1)
+    for i in range(300):  # minutes, if the windows of each were looked at one by one
+        tensor = b.gate("max_pool", f"g{i}", [tensor], kernel=[1])
+    b.output("y", tensor)
+    assert len(b.build().gates) == 300
