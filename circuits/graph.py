@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from circuits.circuit import PROFILE, Constant, Gate, Port, Tensor
 from circuits.derivation import check_bounds, check_shape, derive, site_of
 from circuits.errors import MalformedError, RejectedError, UnsupportedError
+from circuits.gates import rule_of
 from circuits.limits import MAX_CONSTANT_READS, MAX_PORTS
 
 REAL_DTYPES = (
@@ -54,9 +55,11 @@ def check_graph(
     reads = 0
     for gate in gates:
         reads += sum(constants[i].data.size for i in gate.constants)
-        if reads > MAX_CONSTANT_READS:
-            raise _graph("too-large", f"gates read over {MAX_CONSTANT_READS} elements of constants")
-        shape, lo, hi = derive(site_of(gate, tensors, constants))
+        _check_reads(reads)
+        site = site_of(gate, tensors, constants)
+        shape, lo, hi = derive(site)
+        reads += rule_of(gate.kind).reads(site) - sum(c.size for c in site.constants)  # known once shapes fit
+        _check_reads(reads)
         check_derived(tensors[gate.output], shape, lo, hi)
     for port in outputs:
         check_port(port)
@@ -66,6 +69,11 @@ def check_graph(
                 "circuit.port.range-mismatch",
                 f"output {port.name!r} states [{port.real_lo}, {port.real_hi}]; required bounds times scale",
             )
+
+
+def _check_reads(reads: int) -> None:
+    if reads > MAX_CONSTANT_READS:
+        raise _graph("too-large", f"gates read over {MAX_CONSTANT_READS} elements of constants")
 
 
 def check_wiring(

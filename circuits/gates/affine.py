@@ -64,6 +64,11 @@ class Affine(GateRule):
             raise too_wide(site.name, int(np.max(reach)))
         return Bounds(int(np.min(lo)), int(np.max(hi)), int(np.max(reach)))
 
+    def reads(self, site: Site) -> int:
+        """Every constant at the joint size: small ones broadcast to large arrays."""
+        joint = np.broadcast_shapes(*(c.shape for c in site.constants))
+        return len(site.constants) * int(np.prod(joint, dtype=object))
+
     def evaluate(self, site: Site, arrays: Sequence[IntArray]) -> IntArray:
         *multipliers, offset = site.constants
         shape = joint_shape(site)

@@ -85,6 +85,10 @@ class GateRule(ABC):
     def bounds(self, site: Site, shape: Shape) -> Bounds:
         """Exact bounds of the output of that shape."""
 
+    def reads(self, site: Site) -> int:
+        """Elements that `bounds` works on: what loading the gate costs."""
+        return sum(constant.size for constant in site.constants)
+
     @abstractmethod
     def evaluate(self, site: Site, arrays: Sequence[IntArray]) -> IntArray:
         """The meaning: int64 arrays with a leading batch axis in, one out. Inputs are within their bounds."""

@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circuits import CircuitError, MalformedError, RejectedError, container, dump_circuit, graph, load_circuit
+from circuits import (
+    CircuitBuilder,
+    CircuitError,
+    MalformedError,
+    RejectedError,
+    container,
+    dump_circuit,
+    graph,
+    load_circuit,
+)
 from circuits.header import encode_header
 from tests.circuits.samples import every_gate, small_net, tiny
 from tests.circuits.strategies import SEEDS, random_circuit
@@ -114,6 +123,19 @@ def test_constant_reads_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph, "MAX_CONSTANT_READS", 8)  # tiny's dense gate reads 6 + 2, its requant 1 more
     with pytest.raises(MalformedError) as caught:
         load_circuit(GOOD)
+    assert caught.value.code == "circuit.graph.too-large"
+
+
+def test_constants_count_as_large_as_they_are_broadcast(monkeypatch: pytest.MonkeyPatch) -> None:
+    b = CircuitBuilder()
+    x = b.input("x", [8, 8], 0, 1)
+    row, column = b.constant("row", np.zeros((8, 1), int)), b.constant("column", np.zeros((1, 8), int))
+    b.output("y", b.gate("affine", "y", [x], [row, column]))
+    good = dump_circuit(b.build())
+    load_circuit(good)
+    monkeypatch.setattr(graph, "MAX_CONSTANT_READS", 127)  # two constants, 64 elements each when broadcast
+    with pytest.raises(MalformedError) as caught:
+        load_circuit(good)
     assert caught.value.code == "circuit.graph.too-large"
 
 
