@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 MAX_TEXT = 512
 _HEX32 = re.compile(r"[0-9a-f]{64}\Z")
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z\Z")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@/+:-]{0,127}\Z")
 
 
@@ -39,7 +39,7 @@ class Fields:
         return cls(value, path, code)
 
     def fail(self, key: str, required: str) -> MalformedError:
-        found = repr(self.value.get(key))[:60] if key in self.value else "nothing"
+        found = _shown(self.value[key]) if key in self.value else "nothing"
         return MalformedError(self.code, f"{self.path}.{key}: expected {required}, found {found}")
 
     def exactly(self, keys: Iterable[str], optional: Iterable[str] = ()) -> None:
@@ -108,3 +108,10 @@ class Fields:
             return bytes.fromhex(value)
 
         return self.list(key, read, limit=limit)
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:60]
+    except ValueError:  # TOML's hexadecimal integers may have more digits than Python writes in decimal
+        return "an integer of thousands of digits"

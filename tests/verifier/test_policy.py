@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verifier import DEFAULT_POLICY, MalformedError, parse_policy
+from verifier.fields import Fields
 
 MINIMAL = 'format = "policy@v1"\nprofile = "production"\n[require]\nassurance = ["signed"]\n'
 
@@ -86,7 +87,21 @@ def test_refused(text, code):
     assert error.value.code == code
 
 
+@pytest.mark.parametrize(
+    "place", ["max_age_seconds", "nonce", "[limits]\nmax_macs", "[request]\nnonce", "[keys]\nnodes"]
+)
+def test_integers_of_thousands_of_digits(place):
+    with pytest.raises(MalformedError) as error:
+        parse_policy(f"{MINIMAL}\n{place} = 0x{'f' * 6000}\n".encode())
+    assert error.value.code == "policy.malformed"
+
+
 @given(st.binary(max_size=200), st.booleans())
 def test_hostile_bytes_give_typed_errors_only(data, behind):
     with contextlib.suppress(MalformedError):
         parse_policy(MINIMAL.encode() + data if behind else data)
+
+
+def test_times_have_ascii_digits():
+    with pytest.raises(MalformedError):
+        Fields({"at": "\u0662\u0660\u0662\u0666-11-21T10:00:00Z"}, "receipt", "receipt.malformed").time("at")
