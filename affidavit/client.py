@@ -29,7 +29,7 @@ from affidavit.exchange import Answer, Question, ask, believe
 from affidavit.identity import check_identity
 from affidavit.transport import MAX_JSON_BYTES, RefusedError, Transport
 from affidavit.wire import Job, read_identity, read_job
-from circuits import Circuit, load_circuit
+from circuits import Circuit, load_circuit, stated_digest
 from circuits.limits import MAX_FILE as MAX_CIRCUIT_BYTES
 from node.evidence import CHALLENGE_BYTES
 from node.submission import format_submission
@@ -223,10 +223,10 @@ class Client:
         Raises:
             RejectedError: ``client.model.mismatch``.
         """
-        circuit = load_circuit(self._get(f"/v1/models/{digest.hex()}", limit=MAX_CIRCUIT_BYTES))
-        if circuit.digest != digest:
+        data = self._get(f"/v1/models/{digest.hex()}", limit=MAX_CIRCUIT_BYTES)
+        if stated_digest(data) != digest:  # before loading, which costs time and memory
             raise RejectedError("client.model.mismatch", "the node sent another circuit than was asked for")
-        return circuit
+        return load_circuit(data)
 
     def close(self) -> None:
         """End the connection."""

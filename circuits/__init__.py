@@ -33,7 +33,7 @@ room imports no other.
 
 from circuits.builder import CircuitBuilder
 from circuits.circuit import Circuit, Constant, Gate, Port, Tensor
-from circuits.container import dump_circuit, load_circuit
+from circuits.container import dump_circuit, load_circuit, stated_digest
 from circuits.errors import CircuitError, MalformedError, OperationalError, RejectedError, UnsupportedError
 from circuits.reference import evaluate
 from circuits.signature import decode_outputs, encode_inputs
@@ -55,4 +55,5 @@ __all__ = [
     "encode_inputs",
     "evaluate",
     "load_circuit",
+    "stated_digest",
 ]

@@ -27,6 +27,11 @@ CIRCUIT_LABEL = b"affidavit/circuit@v1\0"
 WEIGHTS_LABEL = b"affidavit/weights@v1\0"
 
 
+def circuit_digest(header: bytes) -> bytes:
+    """SHA-256 of the label and the header: 32 bytes."""
+    return hashlib.sha256(CIRCUIT_LABEL + header).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class Tensor:
     """A value of the circuit: per-sample `shape`, and bounds `lo <= x <= hi` that hold for every element."""
@@ -114,7 +119,7 @@ class Circuit:
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 of the label and the header (which names every constant by SHA-256): 32 bytes."""
-        return hashlib.sha256(CIRCUIT_LABEL + self.header).digest()
+        return circuit_digest(self.header)
 
     @cached_property
     def weights_digest(self) -> bytes:

@@ -7,7 +7,7 @@ import hashlib
 
 import numpy as np
 
-from circuits.circuit import Circuit, Constant
+from circuits.circuit import Circuit, Constant, circuit_digest
 from circuits.constants import check_constant
 from circuits.errors import MalformedError, RejectedError, UnsupportedError
 from circuits.graph import check_graph, check_profile
@@ -33,20 +33,10 @@ def load_circuit(data: bytes) -> Circuit:
     .tensor.shape-mismatch, .tensor.bounds-mismatch, .port.range-mismatch) and UnsupportedError
     (circuit.container.unknown-version, .header.unknown-format, .profile.unknown, .gate.unknown).
     """
-    if len(data) > MAX_FILE:
-        raise MalformedError("circuit.container.too-large", f"{len(data)} bytes; required at most {MAX_FILE}")
-    if len(data) < _PREFIX:
-        raise MalformedError("circuit.container.truncated", f"{len(data)} bytes; required at least {_PREFIX}")
-    _check_magic(data[: len(MAGIC)])
-    size = int.from_bytes(data[len(MAGIC) : _PREFIX], "little")
-    if size > MAX_HEADER:
-        raise MalformedError("circuit.header.too-large", f"header of {size} bytes; required at most {MAX_HEADER}")
-    raw = bytes(data[_PREFIX : _PREFIX + size])
-    if len(raw) < size:
-        raise MalformedError("circuit.container.truncated", f"{len(raw)} bytes of header; required {size}")
+    raw = _read_header(data)
     header = decode_header(raw)
     check_profile(header.profile)
-    constants = _read_constants(memoryview(data)[_PREFIX + size :], header.constants)
+    constants = _read_constants(memoryview(data)[_PREFIX + len(raw) :], header.constants)
     check_graph(header.tensors, constants, header.gates, header.inputs, header.outputs)
     return Circuit(
         header.profile,
@@ -59,6 +49,29 @@ def load_circuit(data: bytes) -> Circuit:
         header.quality,
         raw,
     )
+
+
+def stated_digest(data: bytes) -> bytes:
+    """What `digest` of this file's circuit will be if it loads; nothing but the header's place is checked.
+
+    Raises as `load_circuit` does for circuit.container.* and circuit.header.too-large.
+    """
+    return circuit_digest(_read_header(data))
+
+
+def _read_header(data: bytes) -> bytes:
+    if len(data) > MAX_FILE:
+        raise MalformedError("circuit.container.too-large", f"{len(data)} bytes; required at most {MAX_FILE}")
+    if len(data) < _PREFIX:
+        raise MalformedError("circuit.container.truncated", f"{len(data)} bytes; required at least {_PREFIX}")
+    _check_magic(data[: len(MAGIC)])
+    size = int.from_bytes(data[len(MAGIC) : _PREFIX], "little")
+    if size > MAX_HEADER:
+        raise MalformedError("circuit.header.too-large", f"header of {size} bytes; required at most {MAX_HEADER}")
+    raw = bytes(data[_PREFIX : _PREFIX + size])
+    if len(raw) < size:
+        raise MalformedError("circuit.container.truncated", f"{len(raw)} bytes of header; required {size}")
+    return raw
 
 
 def _check_magic(magic: bytes) -> None:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
+import circuits
 from circuits import dump_circuit
 from tests.conftest import ROOT
 from verifier import Known, Outcome, Verdict, parse_policy, verify
@@ -328,3 +329,12 @@ def test_policy_file_of_the_spec_page_parses():
     policy = parse_policy(concrete.encode())
     assert policy.assurance == ("signed", "attested", "rechecked")
     assert policy.minimum_score == 900
+
+
+def test_a_carried_circuit_is_loaded_only_if_the_policy_names_it(monkeypatch):
+    """Loading hostile circuits costs; a file that the policy does not name is not worth it."""
+    monkeypatch.setattr(circuits, "load_circuit", lambda _: pytest.fail("loaded"))
+    making = Making(roles={"circuit": dump_circuit(small_circuit(weight=5))})
+    policy = trusting(models=frozenset({making.circuit.digest}), request=RequestPins(NONCE, making.receipt().input))
+    result = decide(making, policy=policy, known=Known())
+    assert (result.verdict, result.code) == (Verdict.REJECT, "model.carried.mismatch")
