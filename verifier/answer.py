@@ -59,7 +59,11 @@ def check_answer(
     checks = []
     salt = b"" if not receipt.salted else (found.salt if found else None)
     short = receipt.input.hex()[:16]
-    if inputs is not None and circuit is not None and salt is not None:
+    pinned = policy.request.input
+    if pinned is not None and pinned != receipt.input:  # also where the caller's own input matches
+        required = f"{pinned.hex()[:16]} (pinned in the policy)"
+        checks.append(failed("request.input", "request.input.mismatch", short, required))
+    elif inputs is not None and circuit is not None and salt is not None:
         own = circuits.encode_inputs(circuit, inputs)
         digest = commit(own, salt)
         if digest == receipt.input:
@@ -72,26 +76,9 @@ def check_answer(
                 failed("request.input", "request.input.mismatch", short, f"{digest.hex()[:16]} (the given input)")
             )
             found = None
-    elif policy.request.input is not None:
-        if policy.request.input == receipt.input:
-            checks.append(
-                passed(
-                    "request.input",
-                    short,
-                    f"{short} (pinned in the policy)",
-                    method="sha-256",
-                    bits=HASH_BITS,
-                )
-            )
-        else:
-            checks.append(
-                failed(
-                    "request.input",
-                    "request.input.mismatch",
-                    short,
-                    f"{policy.request.input.hex()[:16]} (pinned in the policy)",
-                )
-            )
+    elif pinned is not None:
+        required = f"{short} (pinned in the policy)"
+        checks.append(passed("request.input", short, required, method="sha-256", bits=HASH_BITS))
     elif _matching(openings, receipt.input) is not None:
         checks.append(passed("request.input", short, f"{short} (the given opening)", method="sha-256", bits=HASH_BITS))
     else:

@@ -66,9 +66,10 @@ def check_context(receipt: Receipt) -> Check:
     return failed("receipt.context", "receipt.context.mismatch", receipt.context.hex()[:16], rebuilt.hex()[:16])
 
 
-def check_nonce(receipt: Receipt, nonce: bytes | None) -> Check:
-    """The answer belongs to the request for which this verifier drew the nonce."""
-    if nonce is None:
+def check_nonce(receipt: Receipt, own: bytes | None, pinned: bytes | None) -> Check:
+    """The answer belongs to the request for which this verifier drew the nonce; whoever states one is heard."""
+    stated = [nonce for nonce in (own, pinned) if nonce is not None]
+    if not stated:
         return skipped(
             "request.nonce",
             "request.nonce.unknown",
@@ -76,13 +77,14 @@ def check_nonce(receipt: Receipt, nonce: bytes | None) -> Check:
             "the nonce of the request",
             remedy="give --nonce, or pin it in the policy's [request] section",
         )
-    if nonce == receipt.nonce:
-        return passed("request.nonce", nonce.hex()[:16], nonce.hex()[:16])
+    other = next((nonce for nonce in stated if nonce != receipt.nonce), None)
+    if other is None:
+        return passed("request.nonce", receipt.nonce.hex()[:16], receipt.nonce.hex()[:16])
     return failed(
         "request.nonce",
         "request.nonce.mismatch",
         receipt.nonce.hex()[:16],
-        nonce.hex()[:16],
+        other.hex()[:16],
         remedy="this is an answer to another request",
     )
 

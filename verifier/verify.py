@@ -113,7 +113,6 @@ def verify(data: bytes, *, at: datetime, policy: Policy = DEFAULT_POLICY, known:
 
 def _decide(affidavit: Affidavit, at: datetime, policy: Policy, known: Known) -> Result:
     receipt = affidavit.receipt
-    nonce = known.nonce if known.nonce is not None else policy.request.nonce
     findings = evidence.appraise_all(affidavit, policy, at)
     signature = identity.check_signature(affidavit)
     signer = identity.check_signer(receipt, policy, attested=findings.reached)
@@ -122,7 +121,7 @@ def _decide(affidavit: Affidavit, at: datetime, policy: Policy, known: Known) ->
         signature,
         signer,
         context,
-        identity.check_nonce(receipt, nonce),
+        identity.check_nonce(receipt, known.nonce, policy.request.nonce),
         *identity.check_times(receipt, policy, at),
     ]
     model = identity.check_model(affidavit, policy, known.circuit)

@@ -338,3 +338,13 @@ def test_a_carried_circuit_is_loaded_only_if_the_policy_names_it(monkeypatch):
     policy = trusting(models=frozenset({making.circuit.digest}), request=RequestPins(NONCE, making.receipt().input))
     result = decide(making, policy=policy, known=Known())
     assert (result.verdict, result.code) == (Verdict.REJECT, "model.carried.mismatch")
+
+
+def test_what_the_policy_pins_holds_beside_what_the_caller_knows():
+    making = Making()
+    honest = RequestPins(NONCE, making.receipt().input)
+    assert decide(making, policy=trusting(request=honest)).verdict is Verdict.ACCEPT
+    other = trusting(request=replace(honest, nonce=bytes(32)))
+    assert decide(making, policy=other).code == "request.nonce.mismatch"
+    other = trusting(request=replace(honest, input=bytes(32)))
+    assert decide(making, policy=other).code == "request.input.mismatch"

@@ -21,7 +21,7 @@ from verifier.recheck import receipt_digest
 from verifier.report import result_json
 from verifier.service.catalogue import Catalogue
 from verifier.service.entries import verification_entry
-from verifier.service.errors import unknown
+from verifier.service.errors import malformed, unknown
 from verifier.service.nonces import Nonces
 from verifier.service.records import Records, Seen
 from verifier.verdict import Verdict
@@ -77,6 +77,8 @@ class Verification:
         if question.nonce is not None:
             self.nonces.check(question.nonce, question.arrived_at)
         if question.input is not None:
+            if policy.request.input not in (None, question.input):
+                raise malformed("input: the policy pins another one")
             policy = replace(policy, request=replace(policy.request, input=question.input))
         receipt, named = _peek(affidavit)
         circuit = None
