@@ -101,12 +101,17 @@ def read_arrays(path: Path) -> Arrays:
             if len(entries) > MAX_ARRAYS or sum(entry.file_size for entry in entries) > MAX_FILE_BYTES:
                 raise MalformedError("input.npz.too-large", f"{path}: too many or too large arrays")
         with np.load(path, allow_pickle=False) as loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, KeyError, NotImplementedError) as error:
-        message = f"{path}: not an .npz file of plain arrays ({str(error)[:80]})"
-        raise MalformedError("input.npz.malformed", message, remedy=remedy) from None
+            arrays = {name: loaded[name] for name in loaded.files}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("a member that is no array")
+        return arrays
+    except MalformedError:
+        raise
     except OSError as error:
         raise OperationalError("file.unreadable", f"{path}: {error}") from None
+    except Exception as error:  # noqa: BLE001 - zip, zlib, tokenizer and allocator each have errors of their own
+        message = f"{path}: not an .npz file of plain arrays ({str(error)[:80]})"
+        raise MalformedError("input.npz.malformed", message, remedy=remedy) from None
 
 
 _HEX32 = re.compile(r"[0-9a-fA-F]{64}\Z")
@@ -125,8 +130,9 @@ def parse_time(text: str | None) -> datetime:
         return datetime.now(UTC)
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        found = (found.replace(tzinfo=UTC) if found.tzinfo is None else found).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise MalformedError(
             "option.malformed", f"--at: expected a time like 2026-11-21T10:00:00Z, found {text[:60]!r}"
         ) from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+    return found
