@@ -13,7 +13,7 @@ import pytest
 import circuits
 from circuits import dump_circuit
 from tests.conftest import ROOT
-from verifier import Known, Outcome, Verdict, parse_policy, verify
+from verifier import Known, Outcome, Verdict, answer, parse_policy, verify
 from verifier.dsse import sign_envelope
 from verifier.policy import Policy, RequestPins
 from verifier.recheck import RecheckStatement, receipt_digest
@@ -348,3 +348,10 @@ def test_what_the_policy_pins_holds_beside_what_the_caller_knows():
     assert decide(making, policy=other).code == "request.nonce.mismatch"
     other = trusting(request=replace(honest, input=bytes(32)))
     assert decide(making, policy=other).code == "request.input.mismatch"
+
+
+def test_only_the_committed_openings_are_decoded(monkeypatch):
+    """Decoding takes many times the room of the file; a blob with another digest can never be the answer."""
+    making = Making(roles={"input": encode_tensors({"x": np.zeros((2, 4), np.int64)}), "output": _other_output()})
+    monkeypatch.setattr(answer, "decode_tensors", lambda _: pytest.fail("decoded"))
+    assert decide(making).code == "answer.output.mismatch"
