@@ -29,6 +29,8 @@ def to_arrays(circuit: Circuit, values: Mapping[str, object]) -> dict[str, npt.N
 
 
 def _to_array(name: str, value: object, dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
+    if not _holds_numbers_alone(value):
+        raise _refuse(name, "numbers required")
     try:
         array = np.asarray(value)
     except (ValueError, OverflowError):
@@ -51,6 +53,19 @@ def _to_array(name: str, value: object, dtype: np.dtype[np.generic]) -> npt.NDAr
     if int(array.min()) < limits.min or int(array.max()) > limits.max:
         raise _refuse(name, f"integers in [{limits.min}, {limits.max}] required")
     return array.astype(dtype)
+
+
+def _holds_numbers_alone(value: object) -> bool:
+    """Nested lists of numbers, true and false. numpy gives every element the room of the longest text among them:
+    one long text and many numbers, a small body, would take all memory that there is."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting += item
+        elif not isinstance(item, (bool, int, float)):
+            return False
+    return True
 
 
 def _refuse(name: str, what: str) -> MalformedError:

@@ -14,6 +14,8 @@ import pytest
 
 from circuits import dump_circuit, encode_inputs
 from node import Node, NodeError
+from node.errors import MalformedError
+from node.listed import to_arrays
 from node.refusals import status_of
 from node.sealed import seal_input
 from node.service import Service
@@ -176,3 +178,10 @@ def test_a_box_for_another_nonce(service: Service) -> None:
     with pytest.raises(NodeError) as caught:
         service.submit(body(inputs=None, sealed=b64(sealed.box)))
     assert caught.value.code == "request.sealed.nonce-mismatch"
+
+
+def test_text_among_numbers_takes_no_room() -> None:
+    """numpy would give each number the room of the text: 4 TiB."""
+    with pytest.raises(MalformedError) as caught:
+        to_arrays(CIRCUIT, {"x": ["a" * 1_000_000, *range(1_000_000)]})
+    assert caught.value.code == "request.inputs.malformed"
