@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
+import re
 from typing import Any
 
 import httpx
@@ -48,8 +50,15 @@ def enrol(
             encrypted_secret=_decode(challenge, "encrypted_secret"),
         )
         secret = producer.activate(credential)
-        answer = _post(http, f"/v1/enrolments/{challenge.get('id')}", {"secret": _encode(secret)})
+        answer = _post(http, f"/v1/enrolments/{_identifier(challenge)}", {"secret": _encode(secret)})
     return _decode(answer, "der")
+
+
+def _identifier(challenge: dict[str, Any]) -> str:
+    found = challenge.get("id")
+    if not isinstance(found, str) or not re.fullmatch(r"[0-9a-f]{1,64}", found):
+        raise MalformedError("enrolment.answer.malformed", "the service's answer has no enrolment id")
+    return found
 
 
 def _encode(content: bytes) -> str:
@@ -64,15 +73,20 @@ def _decode(answer: dict[str, Any], key: str) -> bytes:
 
 
 def _post(http: httpx.Client, path: str, body: dict[str, str]) -> dict[str, Any]:
+    content = b""
     try:
-        response = http.post(path, json=body)
-    except httpx.HTTPError as error:
+        with http.stream("POST", path, json=body) as response:
+            for part in response.iter_bytes():
+                content += part
+                if len(content) > MAX_ANSWER_BYTES:
+                    raise MalformedError("enrolment.answer.malformed", f"more than {MAX_ANSWER_BYTES} bytes")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise OperationalError(
             "enrolment.unreachable", f"{http.base_url}: {error}", remedy="check the verifier's URL"
         ) from None
     try:
-        answer = response.json() if len(response.content) <= MAX_ANSWER_BYTES else None
-    except ValueError:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         raise MalformedError("enrolment.answer.malformed", f"status {response.status_code} without a JSON object")

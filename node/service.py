@@ -42,6 +42,7 @@ class Service:
         self.jobs = JobStore(settings.database, key_id(node.keys.signing))
         self.arrived = threading.Condition()
         self._submitting = threading.Lock()
+        self._admissions = threading.BoundedSemaphore(settings.uploads)
 
     def recover(self) -> None:
         """Once, before any worker starts: pick up what a crash left, and drop bytes that no job needs."""
@@ -69,6 +70,10 @@ class Service:
             UnsupportedError: ``request.model.unknown``.
             OperationalError: ``node.queue.full``, ``node.store.failed``, ``node.blobs.*``, ``node.model.*``.
         """
+        with self._admissions:  # decoding takes many times the body's own memory
+            return self._submit(body)
+
+    def _submit(self, body: bytes) -> Job:
         request = parse_submission(body)
         nonce, digest = request.nonce.hex(), hashlib.sha256(body).hexdigest()
         known = self._known(nonce, digest)

@@ -228,6 +228,9 @@ def _conclude(checks: tuple[Check, ...], required: frozenset[str], ledger: Ledge
                 check.remedy,
                 checks,
             )
+    unasked = sorted(required - {check.id for check in checks})
+    if unasked:  # a check that was not made is not a check that passed
+        return Result(Verdict.UNVERIFIABLE, "policy.check.not-made", f"{unasked[0]} was not checked", "", checks)
     for check in checks:
         if check.outcome is Outcome.SKIP and (check.id in required or check.id.startswith("policy.")):
             return Result(

@@ -14,8 +14,8 @@ from rich.markup import escape
 from affidavit.cli import files
 from affidavit.cli.verify import AffidavitFile, InputOption, JsonOption, ModelOption
 from affidavit.cli.where import data_folder
-from circuits import Circuit, encode_inputs, load_circuit
-from verifier import Affidavit, UnsupportedError, Verdict, read_affidavit
+from circuits import Circuit, encode_inputs, load_circuit, stated_digest
+from verifier import Affidavit, RejectedError, UnsupportedError, Verdict, read_affidavit
 from verifier.affidavit import add_envelope
 from verifier.container import MAX_FILE_BYTES
 from verifier.dsse import sign_envelope
@@ -89,6 +89,8 @@ def _carried_circuit(affidavit: Affidavit) -> Circuit:
     content = affidavit.blob("circuit")
     if content is None:
         raise UnsupportedError("recheck.circuit.missing", "the affidavit carries no circuit", remedy="give --model")
+    if stated_digest(content) != affidavit.receipt.model.circuit:  # before loading, which costs time and memory
+        raise RejectedError("model.carried.mismatch", "the circuit in the file is not the one that the receipt names")
     return load_circuit(content)
 
 

@@ -270,7 +270,7 @@ def test_a_listed_rechecker_counts():
         (_recheck(NO_INPUT, key=STRANGER), Verdict.UNVERIFIABLE, "recheck.circuit.missing"),
         (_recheck(NO_INPUT, agrees=False), Verdict.REJECT, "recheck.disagrees"),
         (_recheck(NO_INPUT, trace=bytes(32)), Verdict.REJECT, "recheck.disagrees"),
-        (_recheck(NO_INPUT, receipt=bytes(32)), Verdict.REJECT, "recheck.receipt.mismatch"),
+        (_recheck(NO_INPUT, receipt=bytes(32)), Verdict.UNVERIFIABLE, "recheck.circuit.missing"),
     ],
 )
 def test_rechecks_that_do_not_count(making, verdict, code):
@@ -355,3 +355,21 @@ def test_only_the_committed_openings_are_decoded(monkeypatch):
     making = Making(roles={"input": encode_tensors({"x": np.zeros((2, 4), np.int64)}), "output": _other_output()})
     monkeypatch.setattr(answer, "decode_tensors", lambda _: pytest.fail("decoded"))
     assert decide(making).code == "answer.output.mismatch"
+
+
+def test_a_check_that_was_not_made_is_not_one_that_passed(monkeypatch):
+    import sys
+
+    core = sys.modules["verifier.verify"]
+
+    original = core._required_ids
+    monkeypatch.setattr(core, "_required_ids", lambda policy: original(policy) | {"receipt.renamed"})
+    result = decide(Making())
+    assert (result.verdict, result.code) == (Verdict.UNVERIFIABLE, "policy.check.not-made")
+
+
+def test_recomputing_takes_bounded_memory(monkeypatch):
+    from verifier import execution
+
+    monkeypatch.setattr(execution, "MAX_ELEMENTS", 3)
+    assert decide(Making()).code == "recheck.too-expensive"
