@@ -8,7 +8,6 @@ coordinates are cut into limbs of 16 bits, so that every partial sum is an integ
 from __future__ import annotations
 
 import contextlib
-import importlib
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
@@ -22,8 +21,10 @@ from verifier.proof.field import Element, P, root_of_unity
 from verifier.proof.modular import Words
 
 compiled: Any = portable  # both modules have the same functions
-with contextlib.suppress(ImportError):  # no numba here
-    compiled = importlib.import_module("verifier.proof.compiled")
+with contextlib.suppress(ImportError):  # without numba the verifier is slower, not different
+    from verifier.proof import compiled as _compiled
+
+    compiled = _compiled
 
 _LIMB = 16
 _EXACT = 1 << 53
