@@ -88,7 +88,7 @@ def ask(
     """
     nonce = secrets.token_bytes(NONCE_BYTES)
     encoded = encode_inputs(circuit, inputs)
-    sealed = None if seal_to is None else seal_input(seal_to.sealing, nonce, encoded)
+    sealed = None if seal_to is None else seal_input(seal_to.sealing, nonce, circuit.digest, encoded)
     payload: Payload = EncodedInput(Opening(encoded)) if sealed is None else SealedInputBox(sealed.box)
     wanted = "proved" in policy.assurance if prove is None else prove
     request = Request(circuit.digest, nonce, payload, policy.id, embed_circuit, embed_input, wanted)

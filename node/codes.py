@@ -72,6 +72,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "request.prove.sealed": "a sealed input cannot be proved: proofs are not zero-knowledge",
         "request.sealed.key-unusable": "a key to which nothing can be sealed",
         "request.sealed.malformed": "a sealed input, or its base64, breaks the grammar",
+        "request.sealed.model-mismatch": "the sealed input was made for another model",
         "request.sealed.nonce-mismatch": "the sealed input was made for another nonce",
         "request.sealed.not-for-us": "a sealed input that this node's key does not open",
         "request.sealed.unsalted": "a sealed input whose opening has no salt of 32 bytes",

@@ -3,14 +3,15 @@
 
 ::
 
-    input  = SealedBox(node's sealing key, "AFFSEAL1" || nonce (32) || reply key (32) || opening of the input)
+    input  = SealedBox(node's sealing key, "AFFSEAL1" || nonce (32) || circuit digest (32) || reply key (32)
+                                           || opening of the input)
     answer = SealedBox(reply key,          "AFFSEAL2" || nonce (32) || opening of the output)
 
 ``SealedBox`` is libsodium's ``crypto_box_seal`` (X25519, XSalsa20-Poly1305, ephemeral sender key); ``opening`` is
 that of :mod:`verifier.tensors`, with the same 32-byte random salt both times. The salt makes the commitments in
-the affidavit hiding; nonce and reply key travel inside the box, so a box that somebody copies fits no other
-request, and the answer goes to nobody but its author. A sealed box does not say who sent it. Specification:
-docs/spec/sealed-v1.md.
+the affidavit hiding; nonce, model and reply key travel inside the box, so a box that somebody copies fits no
+other request, whoever carries it cannot have it run by another model, and the answer goes to nobody but its
+author. A sealed box does not say who sent it. Specification: docs/spec/sealed-v1.md.
 
 Both directions are here, for node and client alike; nothing here imports a runtime or a network.
 """
@@ -31,6 +32,7 @@ from verifier.tensors import SALT_BYTES, IntArray, Opening, decode_tensors
 INPUT_MAGIC = b"AFFSEAL1"
 ANSWER_MAGIC = b"AFFSEAL2"
 NONCE_BYTES = 32
+CIRCUIT_BYTES = 32
 KEY_BYTES = 32
 _INPUT, _ANSWER = "request.sealed", "node.answer"
 
@@ -90,12 +92,13 @@ class UnsealedInput:
     reply_key: bytes
 
 
-def seal_input(sealing_key: bytes, nonce: bytes, tensors: Mapping[str, IntArray]) -> SealedInput:
+def seal_input(sealing_key: bytes, nonce: bytes, circuit: bytes, tensors: Mapping[str, IntArray]) -> SealedInput:
     """Seal encoded inputs to a node, under a fresh salt and a fresh reply key.
 
     Args:
         sealing_key: the node's X25519 public key, 32 bytes; check what vouches for it first.
         nonce: of the request, 32 bytes.
+        circuit: digest of the model that alone may see the input, 32 bytes.
         tensors: int64 by input name, batch first, as :func:`circuits.encode_inputs` gives them.
 
     Raises:
@@ -103,22 +106,25 @@ def seal_input(sealing_key: bytes, nonce: bytes, tensors: Mapping[str, IntArray]
     """
     if len(nonce) != NONCE_BYTES:
         raise MalformedError("request.nonce.malformed", f"a nonce of {len(nonce)} bytes, required {NONCE_BYTES}")
+    if len(circuit) != CIRCUIT_BYTES:
+        raise MalformedError("request.model.malformed", f"a digest of {len(circuit)} bytes, required {CIRCUIT_BYTES}")
     opening, reply = Opening(tensors, secrets.token_bytes(SALT_BYTES)), ReplyKey()
-    box = _seal(sealing_key, INPUT_MAGIC + nonce + reply.public + opening.encode())
+    box = _seal(sealing_key, INPUT_MAGIC + nonce + circuit + reply.public + opening.encode())
     return SealedInput(box, reply, opening)
 
 
-def unseal_input(unseal: Callable[[bytes], bytes | None], box: bytes, nonce: bytes) -> UnsealedInput:
+def unseal_input(unseal: Callable[[bytes], bytes | None], box: bytes, nonce: bytes, circuit: bytes) -> UnsealedInput:
     """Open a box as its node.
 
     Args:
         unseal: :meth:`node.keys.NodeKeys.unseal`.
         box: what the client sent.
         nonce: of the request that carries the box.
+        circuit: digest of the model that this request names.
 
     Raises:
         RejectedError: ``request.sealed.not-for-us``, ``request.sealed.nonce-mismatch``,
-            ``request.sealed.key-unusable``.
+            ``request.sealed.model-mismatch``, ``request.sealed.key-unusable``.
         MalformedError: ``request.sealed.malformed``, ``request.sealed.unsalted``.
     """
     content = unseal(box)
@@ -129,7 +135,7 @@ def unseal_input(unseal: Callable[[bytes], bytes | None], box: bytes, nonce: byt
             remedy="fetch the node's current keys and seal again",
         )
     head = len(INPUT_MAGIC)
-    if content[:head] != INPUT_MAGIC or len(content) < head + NONCE_BYTES + KEY_BYTES:
+    if content[:head] != INPUT_MAGIC or len(content) < head + NONCE_BYTES + CIRCUIT_BYTES + KEY_BYTES:
         raise MalformedError(
             "request.sealed.malformed", "a sealed input with another magic than AFFSEAL1, or too short"
         )
@@ -140,6 +146,13 @@ def unseal_input(unseal: Callable[[bytes], bytes | None], box: bytes, nonce: byt
             remedy="seal the input anew for each request",
         )
     head += NONCE_BYTES
+    if content[head : head + CIRCUIT_BYTES] != circuit:
+        raise RejectedError(
+            "request.sealed.model-mismatch",
+            "the sealed input was made for another model than the request names",
+            remedy="seal the input anew, to the digest of the model that is to see it",
+        )
+    head += CIRCUIT_BYTES
     reply_key = content[head : head + KEY_BYTES]
     opening = _opening(content[head + KEY_BYTES :], _INPUT)
     _seal(reply_key, b"")  # a key to which nothing can be sealed is found now, not after the work is done

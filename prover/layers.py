@@ -22,6 +22,7 @@ from verifier.proof.claims import Evaluated
 from verifier.proof.expression import Tap
 from verifier.proof.layers import Layer, Point, WeightClaim, at_point, layer_claims, layers_of, weight_view
 from verifier.proof.layout import Block, bits_of
+from verifier.proof.linear import Matrices
 from verifier.proof.modular import Words
 from verifier.proof.transcript import Transcript
 from verifier.proof.weight import Integers
@@ -62,24 +63,26 @@ def commit_weights(circuit: Circuit) -> WeightsCommitment:
     return WeightsCommitment(layout, words, commit(words, layout.code))
 
 
-def prove_layers(writer: Writer, transcript: Transcript, witness: Witness) -> tuple[list[Evaluated], list[WeightClaim]]:
+def prove_layers(
+    writer: Writer, transcript: Transcript, witness: Witness, matrices: Matrices
+) -> tuple[list[Evaluated], list[WeightClaim]]:
     """Send every layer's sumcheck; returns the claims."""
     evaluated: list[Evaluated] = []
     weights: list[WeightClaim] = []
     for layer in layers_of(witness.plan):
-        more, claims = _prove(writer, transcript, witness, layer)
+        more, claims = _prove(writer, transcript, witness, matrices, layer)
         evaluated += more
         weights += claims
     return evaluated, weights
 
 
 def _prove(
-    writer: Writer, transcript: Transcript, witness: Witness, layer: Layer
+    writer: Writer, transcript: Transcript, witness: Witness, matrices: Matrices, layer: Layer
 ) -> tuple[list[Evaluated], list[WeightClaim]]:
     at = at_point(layer, transcript.challenges("layer point", sum(bits_of(d) for d in layer.split_rows)))
-    matrix, bias_constant = layer.site.constants
+    bias_constant = layer.site.constants[1]
     folded_x = _folded_input(layer, at, witness.tensors[layer.gate.inputs[0]])
-    folded_w = _folded_weights(layer, at, matrix)
+    folded_w = _folded_weights(layer, at, matrices)
     y = _against(witness.tensors[layer.gate.output], at.vectors)
     bias = _against(bias_constant, (at.vectors[layer.channel],))
     writer.elements("layer output", [y, bias], transcript)
@@ -130,13 +133,17 @@ def _folded_input(layer: Layer, at: Point, x: Integers) -> Words:
     return current.reshape(2, *layer.summed)
 
 
-def _folded_weights(layer: Layer, at: Point, matrix: Integers) -> Words:
+def _folded_weights(layer: Layer, at: Point, matrices: Matrices) -> Words:
     """W of `verifier.proof.layers`: [2, g, c', *taps]."""
-    member = vectors.eq_vector(at.member, layer.view[1])[:, None]
-    if layer.site.kind == "dense":
-        return vectors.fold_exact(member, np.ascontiguousarray(matrix.T)).reshape(2, *layer.summed)
-    grouped = matrix.reshape(layer.view[0], layer.view[1], -1)
-    folded = [vectors.fold_exact(member, part)[:, 0] for part in grouped]
+    weights, groups, members = layer.site.constants[0], *layer.view[:2]
+
+    def grouped() -> Integers:
+        turned = weights.T if layer.site.kind == "dense" else weights
+        return np.ascontiguousarray(turned).reshape(groups, members, -1)
+
+    matrix, largest = matrices.get(("layer", layer.gate.name), grouped)
+    member = vectors.eq_vector(at.member, members)[:, None]
+    folded = [vectors.fold(member, part, largest)[:, 0] for part in matrix]
     return np.stack(folded, axis=1).reshape(2, *layer.summed)
 
 

@@ -111,7 +111,7 @@ def prove(
     weight_claims: list[WeightClaim] = []
     if weights_held is not None:
         clock.phase("layers")
-        more, weight_claims = prove_layers(writer, transcript, witness)
+        more, weight_claims = prove_layers(writer, transcript, witness, prepared.matrices)
         evaluated += more
     clock.phase("claims")
     tau = tuple(transcript.challenges("tau", tau_length(plan)))

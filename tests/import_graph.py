@@ -30,6 +30,9 @@ ARROWS: Mapping[str, frozenset[str]] = {
 CORE_LIBRARIES = frozenset({"cbor2", "cryptography", "numpy"})
 """The third-party packages in the verifying core's closure."""
 
+CORE_OPTIONAL = {"verifier.proof.compiled": "numba"}
+"""Module -> what it alone may import, and without which the core does the same more slowly."""
+
 # fmt: off
 CORE_FORBIDDEN = frozenset({
     "asyncio", "ctypes", "dbm", "fcntl", "ftplib", "glob", "http", "imaplib", "importlib",
@@ -182,7 +185,7 @@ def core_violations(sources: Mapping[str, str]) -> list[str]:
         found.extend(
             str(entry)
             for entry in entries
-            if entry.runs and not allowed_in_core(entry.target) and (module, entry.target) not in CORE_SPEEDUPS
+            if entry.runs and not allowed_in_core(entry.target) and CORE_OPTIONAL.get(module) != room_of(entry.target)
         )
         for node in ast.walk(ast.parse(sources[module], module)):
             if isinstance(node, ast.Call):
@@ -190,10 +193,6 @@ def core_violations(sources: Mapping[str, str]) -> list[str]:
                 if name in CORE_FORBIDDEN_CALLS:
                     found.append(f"{module}:{node.lineno} calls {name}")
     return found
-
-
-CORE_SPEEDUPS = frozenset({("verifier.proof.compiled", "numba")})
-"""Compiled twins of pure modules, used only where their library is installed; results are the same bits."""
 
 
 def allowed_in_core(target: str) -> bool:

@@ -58,7 +58,7 @@ class Unseal:
     def _open(self, circuit: Circuit, request: Request) -> tuple[Opening, bytes | None]:
         match request.payload:
             case SealedInputBox(box):
-                unsealed = unseal_input(self._keys.unseal, box, request.nonce)
+                unsealed = unseal_input(self._keys.unseal, box, request.nonce, circuit.digest)
                 return unsealed.opening, unsealed.reply_key
             case EncodedInput(opening):
                 if opening.salt:

@@ -18,7 +18,7 @@ from node.submission import format_submission, parse_submission
 from verifier.tensors import Opening
 
 _KEYS = NodeKeys(b"\x01" * 32, b"\x02" * 32)
-_NONCE = bytes(range(32))
+_NONCE, _MODEL = bytes(range(32)), b"\x07" * 32
 
 
 def fuzz_submission(data: bytes) -> None:
@@ -36,11 +36,11 @@ def fuzz_submission(data: bytes) -> None:
 def fuzz_sealed_content(data: bytes) -> None:
     """Read the hostile content of a box that opens: the sealed box itself is libsodium's."""
     try:
-        unsealed = unseal_input(lambda _: data, b"", _NONCE)
+        unsealed = unseal_input(lambda _: data, b"", _NONCE, _MODEL)
     except NodeError:
         return
     reply = unsealed.reply_key
-    if data != b"AFFSEAL1" + _NONCE + reply + unsealed.opening.encode():
+    if data != b"AFFSEAL1" + _NONCE + _MODEL + reply + unsealed.opening.encode():
         raise RuntimeError("a sealed input has two encodings")
     seal_answer(reply, _NONCE, Opening({}, unsealed.opening.salt))
 
@@ -48,7 +48,7 @@ def fuzz_sealed_content(data: bytes) -> None:
 def fuzz_box(data: bytes) -> None:
     """Open hostile ciphertexts, as the node and as the client."""
     for call in (
-        lambda: unseal_input(_KEYS.unseal, data, _NONCE),
+        lambda: unseal_input(_KEYS.unseal, data, _NONCE, _MODEL),
         lambda: ReplyKey().open_answer(data, _NONCE),
     ):
         try:

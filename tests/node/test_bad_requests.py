@@ -165,7 +165,7 @@ def test_the_request_that_the_table_spoils_is_good() -> None:
 def test_a_sealed_input_that_does_not_fit_is_refused_without_repeating_it(service: Service) -> None:
     keys = service.node.keys
     secret = {"x": np.array([[127, 120, 99999, 3]])}
-    sealed = seal_input(keys.sealing, bytes.fromhex(NONCE), secret)
+    sealed = seal_input(keys.sealing, bytes.fromhex(NONCE), CIRCUIT.digest, secret)
     with pytest.raises(NodeError) as caught:
         service.submit(body(inputs=None, sealed=b64(sealed.box)))
     assert caught.value.code == "input.out-of-range"
@@ -173,11 +173,18 @@ def test_a_sealed_input_that_does_not_fit_is_refused_without_repeating_it(servic
     assert b"99999" not in everything_below(service.settings.data_dir)
 
 
-def test_a_box_for_another_nonce(service: Service) -> None:
-    sealed = seal_input(service.node.keys.sealing, b"\x01" * 32, ENCODED)
-    with pytest.raises(NodeError) as caught:
+@pytest.mark.parametrize(
+    ("nonce", "model", "code"),
+    [
+        (b"\x01" * 32, CIRCUIT.digest, "request.sealed.nonce-mismatch"),
+        (bytes.fromhex(NONCE), INTEGERS.digest, "request.sealed.model-mismatch"),
+    ],
+)
+def test_a_box_for_another_request(service: Service, nonce: bytes, model: bytes, code: str) -> None:
+    sealed = seal_input(service.node.keys.sealing, nonce, model, ENCODED)
+    with pytest.raises(RejectedError) as caught:
         service.submit(body(inputs=None, sealed=b64(sealed.box)))
-    assert caught.value.code == "request.sealed.nonce-mismatch"
+    assert caught.value.code == code
 
 
 def test_text_among_numbers_takes_no_room() -> None:

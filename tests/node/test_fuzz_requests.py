@@ -15,6 +15,7 @@ from verifier.tensors import encode_tensors
 
 HEX32 = "ab" * 32
 SALTED = encode_tensors({}, b"\x01" * 32)
+MODEL = b"\x07" * 32
 KEY = bytes.fromhex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a")
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just(HEX32)
@@ -42,10 +43,10 @@ def test_hostile_submissions(data: bytes) -> None:
 @pytest.mark.fuzz
 @given(
     st.binary(max_size=200)
-    | st.binary(max_size=120).map(lambda tail: b"AFFSEAL1" + bytes(range(32)) + tail)
-    | st.binary(max_size=40).map(lambda tail: b"AFFSEAL1" + bytes(range(32)) + KEY + SALTED + tail)
+    | st.binary(max_size=120).map(lambda tail: b"AFFSEAL1" + bytes(range(32)) + MODEL + tail)
+    | st.binary(max_size=40).map(lambda tail: b"AFFSEAL1" + bytes(range(32)) + MODEL + KEY + SALTED + tail)
 )
-@example(b"AFFSEAL1" + bytes(range(32)) + KEY + SALTED)
+@example(b"AFFSEAL1" + bytes(range(32)) + MODEL + KEY + SALTED)
 def test_hostile_content_of_a_box(data: bytes) -> None:
     fuzz_sealed_content(data)
 

@@ -116,7 +116,7 @@ def test_a_clock_set_back_never_contradicts_the_receipt(node: Node) -> None:
 
 def test_sealed_end_to_end(node: Node) -> None:
     nonce = secrets.token_bytes(32)
-    sealed = seal_input(node.keys.sealing, nonce, encode_inputs(CIRCUIT, inputs()))
+    sealed = seal_input(node.keys.sealing, nonce, CIRCUIT.digest, encode_inputs(CIRCUIT, inputs()))
     answered = node.run(request(nonce=nonce, payload=SealedInputBox(sealed.box)))
     assert answered.sealed is not None
     output = sealed.reply.open_answer(answered.sealed, nonce)

@@ -21,6 +21,7 @@ from verifier.tensors import Opening, encode_tensors
 
 KEYS = NodeKeys.generate()
 NONCE = bytes(range(32))
+MODEL = b"\x07" * 32
 TENSORS = {"x": np.array([[1, -2, 300]])}
 SALT = b"\x05" * 32
 
@@ -34,20 +35,21 @@ def content(
     nonce: bytes = NONCE,
     reply: bytes | None = None,
     opening: bytes | None = None,
+    model: bytes = MODEL,
 ) -> bytes:
     reply = ReplyKey().public if reply is None else reply
-    return magic + nonce + reply + (encode_tensors(TENSORS, SALT) if opening is None else opening)
+    return magic + nonce + model + reply + (encode_tensors(TENSORS, SALT) if opening is None else opening)
 
 
 def refusal(data: bytes) -> NodeError:
     with pytest.raises(NodeError) as caught:
-        unseal_input(KEYS.unseal, data, NONCE)
+        unseal_input(KEYS.unseal, data, NONCE, MODEL)
     return caught.value
 
 
 def test_there_and_back() -> None:
-    sealed = seal_input(KEYS.public.sealing, NONCE, TENSORS)
-    unsealed = unseal_input(KEYS.unseal, sealed.box, NONCE)
+    sealed = seal_input(KEYS.public.sealing, NONCE, MODEL, TENSORS)
+    unsealed = unseal_input(KEYS.unseal, sealed.box, NONCE, MODEL)
     assert unsealed.opening.encode() == sealed.opening.encode()
     assert len(unsealed.opening.salt) == 32
     output = Opening({"y": np.array([[7]])}, unsealed.opening.salt)
@@ -57,7 +59,7 @@ def test_there_and_back() -> None:
 
 
 def test_every_box_has_its_own_salt_and_reply_key() -> None:
-    first, second = (seal_input(KEYS.public.sealing, NONCE, TENSORS) for _ in range(2))
+    first, second = (seal_input(KEYS.public.sealing, NONCE, MODEL, TENSORS) for _ in range(2))
     assert first.opening.salt != second.opening.salt
     assert first.reply.public != second.reply.public
 
@@ -69,9 +71,10 @@ def test_every_box_has_its_own_salt_and_reply_key() -> None:
         (b"x" * 200, RejectedError, "request.sealed.not-for-us"),
         (box(content(), NodeKeys.generate().public.sealing), RejectedError, "request.sealed.not-for-us"),
         (box(content(nonce=bytes(32))), RejectedError, "request.sealed.nonce-mismatch"),
+        (box(content(model=bytes(32))), RejectedError, "request.sealed.model-mismatch"),
         (box(content(reply=bytes(32))), RejectedError, "request.sealed.key-unusable"),
         (box(content(magic=b"AFFSEAL2")), MalformedError, "request.sealed.malformed"),
-        (box(b"AFFSEAL1" + NONCE), MalformedError, "request.sealed.malformed"),
+        (box(b"AFFSEAL1" + NONCE + MODEL + bytes(31)), MalformedError, "request.sealed.malformed"),
         (box(content(opening=b"")), MalformedError, "request.sealed.malformed"),
         (box(content() + b"\0"), MalformedError, "request.sealed.malformed"),
         (box(content(opening=encode_tensors(TENSORS))), MalformedError, "request.sealed.unsalted"),
@@ -107,10 +110,13 @@ def test_the_answer_is_for_its_request_alone() -> None:
 
 def test_nothing_is_sealed_to_a_key_of_small_order() -> None:
     with pytest.raises(RejectedError) as caught:
-        seal_input(bytes(32), NONCE, TENSORS)
+        seal_input(bytes(32), NONCE, MODEL, TENSORS)
     assert caught.value.code == "request.sealed.key-unusable"
     with pytest.raises(MalformedError):
-        seal_input(KEYS.public.sealing, b"short", TENSORS)
+        seal_input(KEYS.public.sealing, b"short", MODEL, TENSORS)
+    with pytest.raises(MalformedError) as short:
+        seal_input(KEYS.public.sealing, NONCE, b"short", TENSORS)
+    assert short.value.code == "request.model.malformed"
 
 
 def test_errors_repeat_nothing_private() -> None:

@@ -21,13 +21,13 @@ from verifier.keys import signature_valid
 FOLDER = Path(__file__).resolve().parents[1] / "vectors" / "sealed"
 MANIFEST: dict[str, Any] = json.loads((FOLDER / "manifest.json").read_text())
 NODE = NodeKeys(bytes.fromhex(MANIFEST["node"]["signing_seed"]), bytes.fromhex(MANIFEST["node"]["sealing_private"]))
-NONCE = bytes.fromhex(MANIFEST["nonce"])
+NONCE, CIRCUIT = bytes.fromhex(MANIFEST["nonce"]), bytes.fromhex(MANIFEST["circuit"])
 
 
 def opened(name: str) -> bytes:
     box = (FOLDER / name).read_bytes()
     if name.startswith("input"):
-        unsealed = unseal_input(NODE.unseal, box, NONCE)
+        unsealed = unseal_input(NODE.unseal, box, NONCE, CIRCUIT)
         assert unsealed.reply_key.hex() == MANIFEST["reply"]
         return unsealed.opening.encode()
     reply = ReplyKey()

@@ -157,7 +157,7 @@ def test_a_sealed_request_is_nowhere_in_clear(make: Callable[..., Service], tmp_
     service = make()
     nonce = secrets.token_bytes(32)
     encoded = encode_inputs(CIRCUIT, inputs(64))
-    sealed = seal_input(service.node.keys.sealing, nonce, encoded)
+    sealed = seal_input(service.node.keys.sealing, nonce, CIRCUIT.digest, encoded)
     box = base64.b64encode(sealed.box).decode()
     job = service.submit(json.dumps({"model": CIRCUIT.digest.hex(), "nonce": nonce.hex(), "sealed": box}).encode())
     before = everything_below(tmp_path)

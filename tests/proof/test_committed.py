@@ -116,7 +116,7 @@ def test_layers_with_other_weights(monkeypatch):
     honest, liar = prepare(circuit, 1, "committed"), prepare(other, 1, "committed")
     plan = copy.copy(honest.plan)
     plan.sites = liar.plan.sites
-    monkeypatch.setattr(proving, "prepare", lambda *_: dataclasses.replace(honest, plan=plan))
+    monkeypatch.setattr(proving, "prepare", lambda *_: dataclasses.replace(honest, plan=plan, matrices=liar.matrices))
     proof = prove(circuit, inputs, context=CONTEXT, mode="committed", tensors=evaluate(other, inputs))
     assert rejected(proof, circuit, inputs, commit_weights(circuit).root) == "proof.weights.mismatch"
 

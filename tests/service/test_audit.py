@@ -88,9 +88,9 @@ def test_tampering_shows(service: Service, affidavit: bytes, statement: str, cod
 
 def test_blobs_are_checked_too(service: Service, affidavit: bytes) -> None:
     database = filled(service, affidavit)
-    name = hashlib.sha256(b"broken").hexdigest()
+    name = hashlib.sha256(affidavit).hexdigest()
     path = service.settings.blobs / name[:2] / name
-    path.write_bytes(b"Broken")
+    path.write_bytes(b"broken")
     with pytest.raises(OperationalError) as corrupt:
         verify_chain(database, service.parts.blobs)
     assert corrupt.value.code == "service.blob.corrupt"
@@ -101,7 +101,7 @@ def test_blobs_are_checked_too(service: Service, affidavit: bytes) -> None:
         verify_chain(database, service.parts.blobs)
     assert missing.value.code == "service.audit.blob-missing"
     verify_chain(database)
-    service.verify(b"broken")  # what is seen again is stored again
+    service.verify(affidavit)  # what is seen again is stored again
     verify_chain(database, service.parts.blobs)
 
 

@@ -14,6 +14,7 @@ from tests.verifier.making import AT, NODE, NONCE, STRANGER, Making, public, sma
 from verifier import Known, parse_policy, verify
 from verifier.keys import key_id
 from verifier.report import result_json
+from verifier.service import verify_chain
 from verifier.tensors import commit
 
 
@@ -104,7 +105,19 @@ def test_bytes_that_are_no_affidavit_are_malformed(service: Service, content: by
     assert document["code"].startswith("affidavit.container.")
     record = document["record"]
     assert record["node"] is record["receipt"] is None and record["signed"] is False
-    assert service.client.get(f"/v1/affidavits/{record['affidavit']}").content == content
+    assert record["affidavit"] == hashlib.sha256(content).hexdigest()
+    answer = service.client.get(f"/v1/affidavits/{record['affidavit']}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "service.affidavit.unknown")
+
+
+def test_noise_does_not_fill_the_disk(service: Service) -> None:
+    noise = [number.to_bytes(2) * 50_000 for number in range(5)]
+    for content in noise:
+        assert service.verify(content).json()["verdict"] == "MALFORMED"
+    stored = [path for path in service.settings.blobs.rglob("*") if path.is_file()]
+    assert not {hashlib.sha256(content).hexdigest() for content in noise} & {path.name for path in stored}
+    assert sum(path.stat().st_size for path in stored) < len(noise[0])
+    verify_chain(service.parts.database, service.parts.blobs)
 
 
 def test_truncated_and_flipped_files_are_never_accepted(service: Service, honest: Making, affidavit: bytes) -> None:

@@ -7,6 +7,7 @@ coordinates are cut into limbs of 16 bits, so that every partial sum is an integ
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
@@ -19,11 +20,11 @@ from verifier.proof import modular, portable
 from verifier.proof.field import Element, P, root_of_unity
 from verifier.proof.modular import Words
 
-compiled: Any
-try:
-    from verifier.proof import compiled
-except ImportError:  # no numba here; both modules have the same functions
-    compiled = portable
+compiled: Any = portable  # both modules have the same functions
+with contextlib.suppress(ImportError):  # without numba the verifier is slower, not different
+    from verifier.proof import compiled as _compiled
+
+    compiled = _compiled
 
 _LIMB = 16
 _EXACT = 1 << 53

@@ -176,8 +176,9 @@ class Weight:
 
     def explicit(self, rank: int) -> Words:
         """All entries: [2, batch, *shape] for labels 0 .. rank - 1."""
-        joined = _ordered(_contract_all(list(self.factors), tuple(range(rank))), list(range(rank)))
-        return vectors.scaled(joined.values, self.coefficient)
+        factors = sorted(self.factors, key=lambda f: f.values.size)  # the smallest takes the coefficient
+        factors[0] = Factor(factors[0].labels, vectors.scaled(factors[0].values, self.coefficient))
+        return _ordered(_contract_all(factors, tuple(range(rank))), list(range(rank))).values
 
 
 def _take(values: Words, axis: int, index: Integers) -> Words:

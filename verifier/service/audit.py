@@ -15,7 +15,7 @@ from verifier.service import schema
 from verifier.service.blobs import BlobStore
 from verifier.service.chain import Link, check_links, link_digest
 from verifier.service.database import Database
-from verifier.service.entries import certificate_entry, model_entry, verification_entry
+from verifier.service.entries import blobs_of, certificate_entry, model_entry, verification_entry
 
 _BATCH = 500
 
@@ -128,9 +128,8 @@ def _check_row(connection: Connection, kind: str, link: Link, blobs: BlobStore |
         raise RejectedError("service.audit.row-mismatch", f"entry {link.seq}: the row of {kind} {key} {what}")
     if blobs is None:
         return
-    for name in ("affidavit", "report", "file"):
-        if name in entry and blobs.get(entry[name]) is None:
+    for name, digest in blobs_of(entry).items():
+        if blobs.get(digest) is None:
             raise RejectedError(
-                "service.audit.blob-missing",
-                f"entry {link.seq}: {name} {entry[name][:16]} is not in the store",
+                "service.audit.blob-missing", f"entry {link.seq}: {name} {digest[:16]} is not in the store"
             )

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row
 
 from verifier.service.times import to_text
+from verifier.verdict import Verdict
 
 
 def verification_entry(row: Row[Any]) -> dict[str, Any]:
@@ -31,6 +33,23 @@ def verification_entry(row: Row[Any]) -> dict[str, Any]:
         "version": row.version,
         "reuse_of": row.reuse_of,
     }
+
+
+def keeps_affidavit(verdict: str) -> bool:
+    """Whether the file is kept after this verdict.
+
+    Bytes in which nobody could read an affidavit prove nothing about anyone: keeping them would only let whoever
+    may ask fill the disk. Row and digest stay.
+    """
+    return verdict != Verdict.MALFORMED.value
+
+
+def blobs_of(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Digests of the content that the store must hold for an entry of any kind, by name."""
+    names = ["report", "file"]
+    if "affidavit" in entry and keeps_affidavit(entry["verdict"]):
+        names.append("affidavit")
+    return {name: entry[name] for name in names if name in entry}
 
 
 def model_entry(row: Row[Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,8 +15,9 @@ from verifier.receipt import Receipt
 from verifier.service import audit, nonces, schema
 from verifier.service.blobs import BlobStore
 from verifier.service.database import Database
-from verifier.service.entries import verification_entry
+from verifier.service.entries import keeps_affidavit, verification_entry
 from verifier.service.times import to_ticks
+from verifier.verdict import Verdict
 from verifier.verify import Result
 
 _ROWS = schema.verifications.c
@@ -63,10 +65,14 @@ class Records:
     def add(self, seen: Seen, at: datetime) -> tuple[Row[Any], audit.Head]:
         """Record; blobs first, then everything else in one transaction.
 
+        Of a file that is MALFORMED only the digest is kept, see :func:`verifier.service.entries.keeps_affidavit`.
+
         Raises:
             Refusal: the stated nonce was minted here and is used or expired; nothing is recorded then.
         """
-        affidavit, report = self.blobs.put(seen.affidavit), self.blobs.put(seen.report)
+        affidavit, report = hashlib.sha256(seen.affidavit).hexdigest(), self.blobs.put(seen.report)
+        if keeps_affidavit(seen.result.verdict.value):
+            self.blobs.put(seen.affidavit)
         receipt = seen.result.receipt
         node = None if receipt is None else key_id(receipt.keys.signing)
         with self.database.write() as connection:
@@ -118,8 +124,9 @@ class Records:
             return list(connection.execute(question))
 
     def holds_affidavit(self, digest: str) -> bool:
-        """Whether a file with this SHA-256 was ever verified here."""
-        question = select(_ROWS.id).where(_ROWS.affidavit == digest).limit(1)
+        """Whether a file with this SHA-256 was ever verified here with a verdict for which it is kept."""
+        kept = _ROWS.verdict != Verdict.MALFORMED.value
+        question = select(_ROWS.id).where(_ROWS.affidavit == digest, kept).limit(1)
         with self.database.read() as connection:
             return connection.execute(question).first() is not None
 

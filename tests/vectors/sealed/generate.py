@@ -19,12 +19,12 @@ from node.keys import NodeKeys
 from verifier.tensors import encode_tensors
 
 SEED, SEALING, REPLY, EPHEMERAL = (bytes([number]) * 32 for number in (1, 2, 3, 4))
-NONCE, SALT, CHALLENGE = bytes(range(32)), b"\x05" * 32, b"\x06" * 32
+NONCE, SALT, CHALLENGE, CIRCUIT = bytes(range(32)), b"\x05" * 32, b"\x06" * 32, b"\x07" * 32
 NODE = NodeKeys(SEED, SEALING)
 REPLY_PUBLIC = bytes(PrivateKey(REPLY).public_key)
 INPUT = encode_tensors({"x": np.array([[1, -2, 300]])}, SALT)
 OUTPUT = encode_tensors({"y": np.array([[70000]])}, SALT)
-CONTENT = b"AFFSEAL1" + NONCE + REPLY_PUBLIC + INPUT
+CONTENT = b"AFFSEAL1" + NONCE + CIRCUIT + REPLY_PUBLIC + INPUT
 
 
 def seal(recipient: bytes, content: bytes) -> bytes:
@@ -44,18 +44,22 @@ def generate(folder: Path) -> None:
         "input.box": (good, ""),
         "input-flipped.box": (good[:-1] + bytes([good[-1] ^ 1]), "request.sealed.not-for-us"),
         "input-other-node.box": (seal(REPLY_PUBLIC, CONTENT), "request.sealed.not-for-us"),
-        "input-short.box": (seal(to_node, CONTENT[:71]), "request.sealed.malformed"),
+        "input-short.box": (seal(to_node, CONTENT[:103]), "request.sealed.malformed"),
         "input-magic.box": (seal(to_node, b"AFFSEAL2" + CONTENT[8:]), "request.sealed.malformed"),
         "input-trailing.box": (seal(to_node, CONTENT + b"\x00"), "request.sealed.malformed"),
         "input-other-nonce.box": (
             seal(to_node, CONTENT[:8] + bytes(32) + CONTENT[40:]),
             "request.sealed.nonce-mismatch",
         ),
-        "input-small-order.box": (
+        "input-other-model.box": (
             seal(to_node, CONTENT[:40] + bytes(32) + CONTENT[72:]),
+            "request.sealed.model-mismatch",
+        ),
+        "input-small-order.box": (
+            seal(to_node, CONTENT[:72] + bytes(32) + CONTENT[104:]),
             "request.sealed.key-unusable",
         ),
-        "input-unsalted.box": (seal(to_node, CONTENT[:72] + unsalted), "request.sealed.unsalted"),
+        "input-unsalted.box": (seal(to_node, CONTENT[:104] + unsalted), "request.sealed.unsalted"),
         "answer.box": (seal(REPLY_PUBLIC, b"AFFSEAL2" + NONCE + OUTPUT), ""),
         "answer-other-nonce.box": (seal(REPLY_PUBLIC, b"AFFSEAL2" + bytes(32) + OUTPUT), "node.answer.nonce-mismatch"),
         "answer-other-key.box": (seal(to_node, b"AFFSEAL2" + NONCE + OUTPUT), "node.answer.not-for-us"),
@@ -74,6 +78,7 @@ def generate(folder: Path) -> None:
         "reply_private": REPLY.hex(),
         "reply": REPLY_PUBLIC.hex(),
         "nonce": NONCE.hex(),
+        "circuit": CIRCUIT.hex(),
         "input": INPUT.hex(),
         "output": OUTPUT.hex(),
         "keys": {
