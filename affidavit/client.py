@@ -78,7 +78,7 @@ class Client:
         url: of the node.
         policy: what an answer must satisfy; ``None`` accepts nothing.
         token: bearer token, where the node wants one.
-        timeout: seconds for each single HTTP exchange.
+        timeout: seconds for each single HTTP exchange, and one more for every 16 KiB that come or go.
         patience: seconds to wait for one answer altogether.
         ca: PEM file with the CA of the node's TLS certificate; by default the well-known ones.
         clock: the time at which affidavits are judged.

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from affidavit.bounded import BoundedTransport
 from affidavit.errors import ClientError, MalformedError, OperationalError, RejectedError, UnsupportedError
 from affidavit.wire import is_code
 from verifier.container import MAX_FILE_BYTES
@@ -35,7 +36,8 @@ class Transport:
     Args:
         url: of the node, ``http://`` or ``https://``.
         token: bearer token, where the node wants one.
-        timeout: seconds for each single exchange.
+        timeout: seconds for each whole exchange, and one more for every 16 KiB that come or go, see
+            :mod:`affidavit.bounded`.
         ca: PEM file with the CA of the node's TLS certificate; by default the well-known ones.
 
     Raises:
@@ -55,7 +57,7 @@ class Transport:
             timeout=timeout,
             follow_redirects=False,
             trust_env=False,
-            verify=True if ca is None else _trusting(ca),
+            transport=BoundedTransport(verify=_trusting(ca), seconds=timeout),
         )
 
     def request(
@@ -65,7 +67,7 @@ class Transport:
 
         Raises:
             RefusedError: any status but 2xx.
-            OperationalError: ``client.network.failed``.
+            OperationalError: ``client.network.failed``, also when the node draws the exchange out.
             MalformedError: ``client.response.too-large``.
         """
         headers = {} if content is None else {"content-type": "application/json"}
@@ -116,7 +118,9 @@ def _checked(url: str) -> httpx.URL:
     return parsed
 
 
-def _trusting(ca: Path | str) -> ssl.SSLContext:
+def _trusting(ca: Path | str | None) -> ssl.SSLContext:
+    if ca is None:
+        return httpx.create_ssl_context(trust_env=False)
     try:
         return ssl.create_default_context(cafile=str(ca))
     except OSError as error:

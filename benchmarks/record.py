@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("affidavit", "numpy", "onnx", "onnxruntime", "cryptography")
+PACKAGES = ("affidavit", "numpy", "numba", "onnx", "onnxruntime", "cryptography")
 
 
 def _processor() -> str:

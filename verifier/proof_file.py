@@ -3,10 +3,11 @@
 
 ::
 
-    file = "AFFPRFL1" || u32 length || header || input opening || output opening || proof
-    header (canonical JSON) = {"circuit", "context", "mode", "weights", "sizes": [input, output, proof]}
+    file = "AFFPRFL1" || u32 length || header || input opening || output opening || outline || proof
+    header (canonical JSON) = {"circuit", "context", "mode", "weights", "sizes": [input, output, outline, proof]}
 
-``weights`` is the commitment that a proof in mode ``committed`` speaks of, ``null`` in mode ``held``. Nothing in the
+``weights`` is the commitment that a proof in mode ``committed`` speaks of, and the outline the circuit without its
+weights; ``null`` and empty in mode ``held``. Nothing in the
 file is believed: the verifier compares the circuit's digest with its own, and the commitment with one that it has
 from somebody it trusts.
 """
@@ -38,6 +39,7 @@ class ProofFile:
         mode: ``held`` or ``committed``.
         weights: the commitment of mode ``committed``; ``None`` otherwise.
         inputs, outputs: integers by port name, batch first.
+        outline: the circuit without its weights (:mod:`verifier.proof.outline`) in mode ``committed``; else empty.
         proof: the proof's bytes.
     """
 
@@ -47,11 +49,12 @@ class ProofFile:
     weights: bytes | None
     inputs: Opening
     outputs: Opening
+    outline: bytes
     proof: bytes
 
     def encode(self) -> bytes:
         """The file's bytes."""
-        parts = [self.inputs.encode(), self.outputs.encode(), self.proof]
+        parts = [self.inputs.encode(), self.outputs.encode(), self.outline, self.proof]
         header: dict[str, Any] = {
             "circuit": self.circuit.hex(),
             "context": self.context.hex(),
@@ -88,10 +91,13 @@ def parse_proof_file(data: bytes) -> ProofFile:
             raise MalformedError(CODE, f"{path}: a size in bytes expected")
         return value
 
-    sizes = fields.list("sizes", size, limit=3)
-    if len(sizes) != 3 or end + sum(sizes) != len(data):
+    sizes = fields.list("sizes", size, limit=4)
+    if len(sizes) != 4 or end + sum(sizes) != len(data):
         raise MalformedError(CODE, f"{len(data)} bytes, the header promises another number")
     first, second = end + sizes[0], end + sizes[0] + sizes[1]
+    third = second + sizes[2]
+    if (mode == "committed") != (sizes[2] > 0):
+        raise fields.fail("sizes", "an outline in mode committed, none in mode held")
     found = ProofFile(
         fields.digest("circuit"),
         fields.digest("context"),
@@ -99,7 +105,8 @@ def parse_proof_file(data: bytes) -> ProofFile:
         weights,
         decode_tensors(data[end:first]),
         decode_tensors(data[first:second]),
-        data[second:],
+        data[second:third],
+        data[third:],
     )
     if found.encode() != data:
         raise MalformedError(CODE, "the header is not in the canonical form")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import sys
 import time
@@ -16,7 +17,7 @@ from rich.markup import escape
 
 from affidavit.cli import files
 from affidavit.cli.verify import JsonOption
-from circuits import encode_inputs
+from circuits import Circuit, encode_inputs
 from verifier import RejectedError, UnsupportedError
 from verifier.proof_file import ProofFile, parse_proof_file
 from verifier.tensors import Opening
@@ -65,6 +66,7 @@ def prove_command(
     started = time.perf_counter()
     from prover import commit_weights, prove
     from prover.warm import warm
+    from verifier.proof.outline import dump_outline
 
     notes = Console(stderr=True)
     with notes.status("loading kernels (compiling them on first use)", spinner="line") as status:
@@ -87,7 +89,8 @@ def prove_command(
             )
         )
     mode = "committed" if committed else "held"
-    file = ProofFile(loaded.digest, bound, mode, root, Opening(encoded), Opening(made.outputs), made.bytes)
+    outline = dump_outline(loaded) if committed else b""
+    file = ProofFile(loaded.digest, bound, mode, root, Opening(encoded), Opening(made.outputs), outline, made.bytes)
     files.write_bytes(output, file.encode())
     report: dict[str, Any] = {
         "circuit": loaded.digest.hex(),
@@ -116,9 +119,36 @@ def prove_command(
         console.print(f"weights commitment {root.hex()}", highlight=False, soft_wrap=True)
 
 
+def _circuit(given: str, claimed: ProofFile) -> Circuit:
+    """The circuit that the caller trusts: a file, or for committed weights the outline under a digest."""
+    from verifier.proof.outline import load_outline
+
+    if re.fullmatch(r"[0-9a-f]{64}", given) and not Path(given).exists():
+        digest = bytes.fromhex(given)
+        if claimed.circuit == digest and not claimed.outline:
+            raise UnsupportedError(
+                "proof.circuit.missing",
+                "the proof is for verifiers that hold the model",
+                remedy="give --circuit FILE, or ask for a proof made with --committed",
+            )
+        loaded = load_outline(claimed.outline, digest) if claimed.circuit == digest else None
+    else:
+        loaded = files.read_circuit(Path(given))
+    if loaded is None or claimed.circuit != loaded.digest:
+        raise RejectedError("model.circuit.mismatch", "the proof speaks of another circuit than yours")
+    return loaded
+
+
 def verify_proof_command(
     file: Annotated[Path, typer.Argument(metavar="PROOF", help="A proof file.")],
-    circuit: Annotated[Path, typer.Option("--circuit", help="Your own copy of the circuit.")],
+    circuit: Annotated[
+        str,
+        typer.Option(
+            "--circuit",
+            metavar="FILE|DIGEST",
+            help="Your own copy of the circuit; its digest alone is enough with --weights-commitment.",
+        ),
+    ],
     context: Annotated[
         str | None, typer.Option("--context", metavar="HEX", help="32 bytes that the proof must be bound to.")
     ] = None,
@@ -134,17 +164,15 @@ def verify_proof_command(
     from verifier.proof import verify_proof
 
     claimed = parse_proof_file(files.read_bytes(file))
-    loaded = files.read_circuit(circuit)
     bound = files.parse_hex32(context, "--context") if context else bytes(32)
     trusted = files.parse_hex32(weights_commitment, "--weights-commitment") if weights_commitment else None
-    if claimed.circuit != loaded.digest:
-        raise RejectedError("model.circuit.mismatch", "the proof speaks of another circuit than yours")
     if claimed.mode == "committed" and trusted is None:
         raise UnsupportedError(
             "proof.weights.unknown",
             "the proof speaks of committed weights",
             remedy="give --weights-commitment, from somebody who made it from the circuit's weights",
         )
+    loaded = _circuit(circuit, claimed)
     warm()
     start_s = time.perf_counter() - started
     first_s, verify_s, found = warm_time(

@@ -36,10 +36,19 @@ def test_committed_weights(affidavit, place):
     without = affidavit(*check)
     assert without.code == 20 and "proof.weights.unknown" in without.err
     assert affidavit(*check, "--weights-commitment", "ab" * 32).code == 10
+    # The digest alone is enough: the circuit's outline travels with the proof.
+    digest = small_circuit().digest.hex()
+    by_digest = ["verify-proof", place / "p.proof", "--circuit", digest]
+    assert affidavit(*by_digest, "--weights-commitment", root).code == 0
+    assert affidavit(*by_digest).code == 20
+    other = affidavit("verify-proof", place / "p.proof", "--circuit", "ab" * 32, "--weights-commitment", root)
+    assert other.code == 10 and "model.circuit.mismatch" in other.err
 
 
 def test_what_is_refused(affidavit, proved):
     place, _ = proved
+    ran = affidavit("verify-proof", place / "p.proof", "--circuit", small_circuit().digest.hex())
+    assert ran.code == 20 and "proof.circuit.missing" in ran.err
     (place / "other.circuit").write_bytes(dump_circuit(small_circuit(weight=4)))
     ran = affidavit("verify-proof", place / "p.proof", "--circuit", place / "other.circuit")
     assert ran.code == 10 and "model.circuit.mismatch" in ran.err

@@ -14,7 +14,7 @@ import pytest
 
 from circuits import dump_circuit, encode_inputs
 from node import Node, NodeError
-from node.errors import MalformedError
+from node.errors import MalformedError, RejectedError
 from node.listed import to_arrays
 from node.refusals import status_of
 from node.sealed import seal_input
@@ -179,6 +179,7 @@ def test_a_sealed_input_that_does_not_fit_is_refused_without_repeating_it(servic
         (b"\x01" * 32, CIRCUIT.digest, "request.sealed.nonce-mismatch"),
         (bytes.fromhex(NONCE), INTEGERS.digest, "request.sealed.model-mismatch"),
     ],
+    ids=["another nonce", "another model"],
 )
 def test_a_box_for_another_request(service: Service, nonce: bytes, model: bytes, code: str) -> None:
     sealed = seal_input(service.node.keys.sealing, nonce, model, ENCODED)

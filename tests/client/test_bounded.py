@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A node that drips does not hold its client; one behind a slow line is waited for."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from affidavit import bounded
+from affidavit.errors import OperationalError
+from affidavit.transport import Transport
+
+TIMEOUT = 0.4
+STEP = 0.1
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 60\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n"
+
+
+@contextmanager
+def server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Answers one connection after another in its own way, until the client hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                with connection:
+                    try:
+                        answer(connection)
+                    except OSError:
+                        continue
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def dripping(head: bytes, tail: bytes) -> Callable[[socket.socket], None]:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(head)
+        for value in tail:
+            time.sleep(STEP)
+            connection.sendall(bytes([value]))
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("head", "tail"),
+    [
+        (HEAD + b"\r\n", b"x" * 60),
+        (HEAD, b"x-more: " + b"x" * 60),
+        (CHUNKED + b"\r\n", b"1;" + b"x" * 60),
+        (HEAD + b"content-encoding: gzip\r\n\r\n", b"\x1f\x8b\x08" + bytes(7) + b"\x00\x00\x00\xff\xff" * 10),
+    ],
+    ids=["body", "head", "chunk", "nothing inside gzip"],
+)
+def test_a_dripping_node_does_not_hold_its_client(head: bytes, tail: bytes) -> None:
+    with server(dripping(head, tail)) as url, Transport(url, timeout=TIMEOUT) as transport:
+        began = time.monotonic()
+        with pytest.raises(OperationalError) as caught:
+            transport.request("GET", "/")
+        assert caught.value.code == "client.network.failed"
+        assert TIMEOUT / 2 < time.monotonic() - began < 3  # the tail alone takes six seconds
+
+
+def test_a_node_that_reads_slowly_does_not_hold_its_client() -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for _ in range(60):
+            time.sleep(STEP)
+            if not connection.recv(1):
+                return
+
+    with server(answer) as url, Transport(url, timeout=TIMEOUT) as transport:
+        with pytest.raises(OperationalError) as caught:
+            transport.request("POST", "/", content=bytes(64 << 20))
+        assert caught.value.code == "client.network.failed"
+
+
+def test_bytes_buy_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow line that keeps its pace brings more than fits into the bare timeout."""
+    monkeypatch.setattr(bounded, "SLOWEST", 4096)
+    size, steps = 4096, 10
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(f"HTTP/1.1 200 OK\r\ncontent-length: {size * steps}\r\n\r\n".encode())
+        for _ in range(steps):
+            time.sleep(STEP)
+            connection.sendall(bytes(size))
+
+    with server(answer) as url, Transport(url, timeout=TIMEOUT) as transport:
+        began = time.monotonic()
+        assert transport.request("GET", "/") == bytes(size * steps)
+        assert time.monotonic() - began > 2 * TIMEOUT
+
+
+def test_each_exchange_has_its_own_time() -> None:
+    def answer(connection: socket.socket) -> None:
+        for _ in range(4):
+            connection.recv(65536)
+            time.sleep(STEP)
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+
+    with server(answer) as url, Transport(url, timeout=TIMEOUT) as transport:
+        for _ in range(4):  # over one connection, longer than one timeout
+            assert transport.request("GET", "/") == b"ok"
+            time.sleep(STEP)
