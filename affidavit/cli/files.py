@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import io
+import lzma
 import os
 import re
 import tempfile
+import tokenize
 import zipfile
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,13 @@ MAX_FILE_BYTES = 1 << 31
 MAX_ARRAYS = 256
 
 Arrays = dict[str, npt.NDArray[Any]]
+
+# What zipfile, the decompressors and numpy's header parser raise on hostile bytes. MemoryError and OverflowError: a
+# header that declares an array which no memory holds.
+_NOT_NPZ = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, SyntaxError, TypeError, ValueError, KeyError,
+    EOFError, OSError, RuntimeError, OverflowError, MemoryError,
+)  # fmt: skip
 
 
 def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
@@ -66,7 +77,9 @@ def write_bytes(path: Path, data: bytes, *, mode: int | None = None) -> None:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
         raise OperationalError(
-            "file.unwritable", f"{path}: {error.strerror or error}", remedy="check that the folder exists"
+            "file.unwritable",
+            f"{path}: {error.strerror or error}",
+            remedy="name a file in a folder that exists and that you may write",
         ) from None
 
 
@@ -87,29 +100,33 @@ def read_policy(path: Path | None) -> Policy:
 
 
 def read_arrays(path: Path) -> Arrays:
-    """Named arrays from an ``.npz`` file, never unpickling anything.
+    """Named arrays from an ``.npz`` file; see ``parse_arrays``.
 
     Raises:
         MalformedError: ``input.npz.malformed``, ``input.npz.too-large``.
         OperationalError: ``file.unreadable``.
     """
+    return parse_arrays(read_bytes(path), str(path))
+
+
+def parse_arrays(content: bytes, path: str) -> Arrays:
+    """Named arrays from the bytes of an ``.npz`` file, never unpickling anything. ``path``: for the message.
+
+    Raises:
+        MalformedError: ``input.npz.malformed``, ``input.npz.too-large``.
+    """
     remedy = "make it with numpy: np.savez('x.npz', input=array)"
-    read_bytes(path)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
+            names = {entry.filename for entry in entries}
+            if len(names) < len(entries) or not all(name.endswith(".npy") for name in names):
+                raise ValueError("a member twice, or one that is no array")
             if len(entries) > MAX_ARRAYS or sum(entry.file_size for entry in entries) > MAX_FILE_BYTES:
                 raise MalformedError("input.npz.too-large", f"{path}: too many or too large arrays")
-        with np.load(path, allow_pickle=False) as loaded:
-            arrays = {name: loaded[name] for name in loaded.files}
-        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-            raise ValueError("a member that is no array")
-        return arrays
-    except MalformedError:
-        raise
-    except OSError as error:
-        raise OperationalError("file.unreadable", f"{path}: {error}") from None
-    except Exception as error:  # noqa: BLE001 - zip, zlib, tokenizer and allocator each have errors of their own
+        with np.load(io.BytesIO(content), allow_pickle=False) as loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except _NOT_NPZ as error:
         message = f"{path}: not an .npz file of plain arrays ({str(error)[:80]})"
         raise MalformedError("input.npz.malformed", message, remedy=remedy) from None
 
