@@ -28,6 +28,8 @@ def quality_lines(quality: Mapping[str, Any]) -> list[str]:
     """What the compiler measured, one line per output, from a circuit's ``quality``."""
     if not quality:
         return ["quality: not measured"]
+    if "outputs" not in quality:
+        return [f"quality: not measured, all {quality['refused']} samples were outside the accepted range"]
     lines = []
     for name, found in quality["outputs"].items():
         parts = []
