@@ -10,6 +10,7 @@ CODES: Mapping[str, str] = MappingProxyType(
     {
         "request.nonce.expired": "the minted nonce came too late",
         "request.nonce.used": "the minted nonce was already spent",
+        "service.address.unusable": "cannot listen on that address and port",
         "service.affidavit.unknown": "no such affidavit is held here",
         "service.audit.blob-missing": "content that the audit log names is gone",
         "service.audit.digest-mismatch": "an entry of the audit log was changed",

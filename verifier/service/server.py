@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections.abc import Mapping
 from typing import Any
 
 import uvicorn
 
+from verifier.errors import OperationalError
 from verifier.service.app import create_app
 from verifier.service.settings import Settings
 
+BACKLOG = 2048
+MAX_PORT = 65535
 GRACE_SECONDS = 10
 
 OPTIONS: Mapping[str, Any] = {
@@ -32,4 +37,20 @@ def serve(settings: Settings) -> None:
     Raises:
         OperationalError: the service cannot start.
     """
-    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, **OPTIONS)
+    application = create_app(settings)
+    with contextlib.closing(_listen(settings)) as listener:
+        uvicorn.Server(uvicorn.Config(application, **OPTIONS)).run(sockets=[listener])
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        if settings.port > MAX_PORT:  # create_server would leave its socket open
+            raise OSError(f"ports end at {MAX_PORT}")
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise OperationalError(
+            "service.address.unusable",
+            f"cannot listen on {settings.host} port {settings.port} ({error.strerror or error})",
+            remedy="choose another address or port",
+        ) from None
