@@ -120,6 +120,7 @@ def _lines(appraisal: Appraisal, here: str) -> list[Check]:
             code=check.code,
             method=appraisal.type,
             bits=0 if appraisal.simulated else check.bits,
+            demanded=check.demanded,
         )
         for check in appraisal.checks
     ]

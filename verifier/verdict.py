@@ -63,6 +63,7 @@ class Check:
         method: the mechanism a ``PASS`` rests on (``ed25519``, ``sha-256``, ...); empty if none.
         bits: security of that mechanism in bits; ``None`` where it is not a cryptographic one.
         remedy: what would turn a ``SKIP`` into a decision, or what to do about a ``FAIL``.
+        demanded: whether a ``SKIP`` keeps its layer from being reached; a verdict names such a one.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Check:
     method: str = ""
     bits: int | None = None
     remedy: str = ""
+    demanded: bool = True
 
     @property
     def passed(self) -> bool:

@@ -212,10 +212,8 @@ _REASONS = {
 
 
 def _why_not(layer: str, checks: list[Check]) -> Check | None:
-    return next(
-        (c for c in checks if c.id.startswith(_REASONS.get(layer, ("\x00",))) and c.outcome is Outcome.SKIP),
-        None,
-    )
+    about = _REASONS.get(layer, ("\x00",))
+    return next((c for c in checks if c.id.startswith(about) and c.outcome is Outcome.SKIP and c.demanded), None)
 
 
 def _conclude(checks: tuple[Check, ...], required: frozenset[str], ledger: Ledger) -> Result:
