@@ -25,7 +25,11 @@ def encode_inputs(circuit: Circuit, arrays: Mapping[str, npt.NDArray[np.generic]
     for port in circuit.inputs:
         tensor, array = circuit.tensors[port.tensor], np.asarray(arrays[port.name])
         if array.dtype.name != port.dtype:
-            raise MalformedError("input.dtype", f"input {port.name!r} is {array.dtype}; required {port.dtype}")
+            raise MalformedError(
+                "input.dtype",
+                f"input {port.name!r} is {array.dtype}; required {port.dtype}",
+                f"Convert it: array.astype({port.dtype!r}), scaled to [{port.real_lo:g}, {port.real_hi:g}].",
+            )
         _check_shape(port, array.shape, tensor.shape)
         real = array.astype(np.float64)
         if not np.isfinite(real).all():
@@ -35,6 +39,7 @@ def encode_inputs(circuit: Circuit, arrays: Mapping[str, npt.NDArray[np.generic]
             raise MalformedError(
                 "input.out-of-range",
                 f"input {port.name!r} is in [{least:g}, {most:g}]; required [{port.real_lo:g}, {port.real_hi:g}]",
+                "Scale it as the model expects; compiling with --input-range accepts another range.",
             )
         rounded = np.floor(real / port.scale + 0.5)
         encoded[port.name] = np.clip(rounded, tensor.lo, tensor.hi).astype(np.int64)
@@ -81,7 +86,9 @@ def decode_outputs(circuit: Circuit, integers: Mapping[str, IntArray]) -> dict[s
 def _check_names(circuit: Circuit, given: Iterable[str]) -> None:
     names, required = set(given), {port.name for port in circuit.inputs}
     if required - names:
-        raise MalformedError("input.missing", f"inputs {sorted(required - names)} are missing")
+        raise MalformedError(
+            "input.missing", f"inputs {sorted(required - names)} are missing; given {str(sorted(names))[:200]}"
+        )
     if names - required:
         raise MalformedError(
             "input.unknown",

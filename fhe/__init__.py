@@ -25,7 +25,9 @@ class UnsupportedError(Exception):
     def __init__(self) -> None:
         self.code = "fhe.unsupported"
         self.message = "this version has no encrypted execution"
-        self.remedy = "send a sealed request (--seal): only the node sees the input, but the node does see it"
+        self.remedy = (
+            "send a sealed request (in the SDK: seal=True): only the node sees the input, but the node does see it"
+        )
         super().__init__(self.message)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import secrets
 import shlex
+import shutil
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -143,9 +145,14 @@ def tell(console: Console, out: Path, digit: int | None = None) -> Ending:
         _say(console, f"  {found.message}")
 
     _step(console, 7, "Repeat it yourself")
-    command = ["affidavit", "verify", "--policy", str(out / "policy.toml"), str(out / "answer.affidavit")]
+    command = [_invoked_as(), "verify", "--policy", str(out / "policy.toml"), str(out / "answer.affidavit")]
     _say(console, shlex.join(command))
     return Ending(result.verdict, refused)
+
+
+def _invoked_as() -> str:
+    """What to type for this command: its name where PATH leads to it, else its path as it was started."""
+    return "affidavit" if shutil.which("affidavit") or not Path(sys.argv[0]).is_file() else sys.argv[0]
 
 
 def _compile(console: Console) -> Circuit:

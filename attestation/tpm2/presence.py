@@ -11,7 +11,7 @@ from pathlib import Path
 DEVICE = Path("/dev/tpmrm0")
 BOOT_LOG = Path("/sys/kernel/security/tpm0/binary_bios_measurements")
 
-INSTALL_REMEDY = "as root: apt-get install libtss2-dev gcc; then: make setup"
+INSTALL_REMEDY = "as root: apt-get install libtss2-dev gcc pkg-config python3-dev; then: make setup"
 
 
 def library_problem() -> str:

@@ -53,7 +53,7 @@ def software_problem() -> str:
     return library_problem()
 
 
-SOFTWARE_REMEDY = "as root: apt-get install swtpm libtss2-dev gcc; then: make setup"
+SOFTWARE_REMEDY = "as root: apt-get install swtpm libtss2-dev gcc pkg-config python3-dev; then: make setup"
 
 
 class SoftwareTpm:

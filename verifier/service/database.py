@@ -70,7 +70,7 @@ class Database:
             raise OperationalError(
                 "service.database.unsupported",
                 f"the driver for {self.dialect} is not installed ({error.name})",
-                remedy="pip install 'affidavit[postgres]'",
+                remedy="pip install 'psycopg[binary]'",
             ) from None
         if self.dialect == "sqlite":
             event.listen(self._engine, "connect", _configure_sqlite)
