@@ -26,5 +26,5 @@ def main() -> None:
         verdict = verdict_of(error)
         if verdict is None:
             raise
-        print_error(Console(stderr=not as_json), error, as_json=as_json)
+        print_error(Console(stderr=not as_json, soft_wrap=True), error, as_json=as_json)
         sys.exit(verdict.exit_code)

@@ -55,7 +55,7 @@ def compile_command(
     """
     from circuits.compiler import compile_model
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)
     with console.status("compiling", spinner="line") as status:
         circuit = compile_model(
             files.read_bytes(model),
@@ -67,7 +67,7 @@ def compile_command(
             weight_bits=weight_bits,
         )
     files.write_bytes(output, dump_circuit(circuit))
-    out = Console()
+    out = Console(soft_wrap=True)
     if as_json:
         out.print_json(
             data={

@@ -23,5 +23,5 @@ def demo_command(
     """See the whole of it on this machine: question, answer, affidavit, verdict, and four lies refused."""
     from affidavit.demo.story import tell
 
-    ending = tell(Console(), output, digit)
+    ending = tell(Console(soft_wrap=True), output, digit)
     raise typer.Exit(0 if ending.as_it_should_be else Verdict.ERROR.exit_code)

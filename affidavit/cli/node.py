@@ -47,7 +47,7 @@ def serve_command(
     from node.settings import Settings
 
     folder = data_folder(data)
-    notes = Console(stderr=True)
+    notes = Console(stderr=True, soft_wrap=True)
     settings = Settings(
         data_dir=folder, database_url=database, host=host, port=port, workers=workers, threads=threads,
         queue=queue, token_file=token_file, tls_certificate=tls_certificate, tls_key=tls_key,
@@ -59,21 +59,21 @@ def serve_command(
         store.put(content, name=path.stem)
         notes.print(f"offering {escape(path.stem)}: {load_circuit(content).digest.hex()}", highlight=False)
     producer = open_producer(evidence.value, tcti, folder, notes)
-    serve(settings, producer)
+    serve(settings, producer, ready=lambda url: notes.print(f"node on {url}", highlight=False))
 
 
 @app.command("keys")
 def keys_command(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Print the node's public keys (made on first use), for policies to list under [keys] nodes."""
+    """Print the node's public keys (made on first use), for a policy's list of nodes."""
     from node.keys import NodeKeys
 
     folder = data_folder(data)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = NodeKeys.open(folder).public
     if as_json:
-        Console().print_json(data={"signing": keys.signing.hex(), "sealing": keys.sealing.hex()})
+        Console(soft_wrap=True).print_json(data={"signing": keys.signing.hex(), "sealing": keys.sealing.hex()})
         return
-    Console().print(f"signing {keys.signing.hex()}\nsealing {keys.sealing.hex()}", highlight=False)
+    Console(soft_wrap=True).print(f"signing {keys.signing.hex()}\nsealing {keys.sealing.hex()}", highlight=False)
 
 
 @app.command("enrol")
@@ -99,4 +99,4 @@ def enrol_command(
     with TpmDevice(tcti or DEVICE_TCTI) as device:
         certificate = enrol(Tpm2Producer(device), verifier, token=token)
     files.write_bytes(folder / AK_CERTIFICATE, certificate)
-    Console().print(f"enrolled; certificate in {escape(str(folder / AK_CERTIFICATE))}", highlight=False)
+    Console(soft_wrap=True).print(f"enrolled; certificate in {escape(str(folder / AK_CERTIFICATE))}", highlight=False)

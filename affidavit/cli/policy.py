@@ -72,7 +72,7 @@ def new_command(
     )
     policy = parse_policy(text)
     files.write_bytes(output, text)
-    console = Console()
+    console = Console(soft_wrap=True)
     console.print(f"policy {policy.id.hex()}: demands {', '.join(assurance)}", highlight=False)
     if not (policy.nodes or attested):
         console.print(
@@ -85,7 +85,7 @@ def new_command(
 def check_command(file: Annotated[Path, typer.Argument(metavar="FILE", help="A policy file.")]) -> None:
     """Read a policy and say what it demands and whom it trusts."""
     policy = files.read_policy(file)
-    console = Console()
+    console = Console(soft_wrap=True)
     console.print(f"policy {escape(policy.name)} ({policy.profile}), id {policy.id.hex()}", highlight=False)
     console.print(f"  demands: {', '.join(policy.assurance)}", highlight=False)
     console.print(

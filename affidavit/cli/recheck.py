@@ -60,7 +60,7 @@ def recheck_command(
     signer = _sign(affidavit, finding, output, data) if output else None
     verdict = Verdict.ACCEPT if finding.agrees else Verdict.REJECT
     code = "" if finding.agrees else "recheck.trace.mismatch"
-    console = Console()
+    console = Console(soft_wrap=True)
     if as_json:
         console.print_json(
             data={

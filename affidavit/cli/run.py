@@ -63,7 +63,7 @@ def run_command(
     arrays = files.read_arrays(inputs)
     drawn = files.parse_hex32(nonce, "--nonce") if nonce else secrets.token_bytes(32)
     demanded = files.read_policy(policy).id
-    notes = Console(stderr=True)
+    notes = Console(stderr=True, soft_wrap=True)
     folder = data_folder(data)
     producer = open_producer(evidence.value, tcti, folder, notes)
     with (
@@ -75,7 +75,7 @@ def run_command(
         answered = node.run(request)
     files.write_bytes(output, answered.affidavit)
     answer = decode_outputs(loaded, answered.output.tensors)
-    console = Console()
+    console = Console(soft_wrap=True)
     if as_json:
         console.print_json(
             data={

@@ -57,7 +57,7 @@ def serve_command(
         Settings.from_environment(os.environ),
         **{name: value for name, value in given.items() if value is not None},
     )
-    Console(stderr=True).print(f"verifier on http://{settings.host}:{settings.port}", highlight=False)
+    Console(stderr=True, soft_wrap=True).print(f"verifier on http://{settings.host}:{settings.port}", highlight=False)
     serve(settings)
 
 
@@ -82,4 +82,6 @@ def registrar_command(
     write_bytes(key, authority.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
     pem = x509.load_der_x509_certificate(authority.der).public_bytes(Encoding.PEM)
     write_bytes(certificate, pem)
-    Console().print(f"attestation CA {escape(name)}: {escape(str(key))}, {escape(str(certificate))}", highlight=False)
+    Console(soft_wrap=True).print(
+        f"attestation CA {escape(name)}: {escape(str(key))}, {escape(str(certificate))}", highlight=False
+    )

@@ -57,7 +57,7 @@ def verify_command(
     )
     data = files.read_bytes(file, limit=MAX_FILE_BYTES)
     result = verify(data, at=time, policy=files.read_policy(policy), known=known)
-    console = Console()
+    console = Console(soft_wrap=True)
     if as_json:
         console.print_json(data=result_json(result, time))
     else:
@@ -68,4 +68,4 @@ def verify_command(
 def inspect_command(file: AffidavitFile) -> None:
     """Print what a file claims, as JSON, believing none of it."""
     claims = inspect_affidavit(read_affidavit(files.read_bytes(file, limit=MAX_FILE_BYTES)))
-    Console().print_json(data=claims)
+    Console(soft_wrap=True).print_json(data=claims)
