@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import io
+import socket
+import struct
 import zipfile
 
 import numpy as np
@@ -53,12 +55,29 @@ def npz(**arrays) -> bytes:
     return out.getvalue()
 
 
-def bomb() -> bytes:
+def zipped(members: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for i in range(300):
-            archive.writestr(f"{i}.npy", b"")
+        for name, content in members.items():
+            archive.writestr(name, content)
     return out.getvalue()
+
+
+def bomb() -> bytes:
+    return zipped({f"{i}.npy": b"" for i in range(300)})
+
+
+def deflated(first: bytes) -> bytes:
+    """An archive whose compressed data begins with ``first``, which no deflate stream does."""
+    good = zipped({"x.npy": npz(x=X)})
+    start = 30 + len("x.npy")
+    return good[:start] + first + good[start + 1 :]
+
+
+def declaring(shape: str) -> bytes:
+    """An archive with an array of that shape in its header, and no data."""
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}\n".encode()
+    return zipped({"x.npy": b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header})
 
 
 X = inputs()["x"]
@@ -85,6 +104,12 @@ WIDE[0, 0] = 1.5
         (b"", "input.npz.malformed"),
         (b"text", "input.npz.malformed"),
         (npz(x=X)[:-30], "input.npz.malformed"),
+        (deflated(b"\xff"), "input.npz.malformed"),
+        (declaring("(1 << 40,)"), "input.npz.malformed"),
+        (declaring(f"({1 << 40},)"), "input.npz.malformed"),
+        (declaring(f"({1 << 70},)"), "input.npz.malformed"),
+        (declaring("((("), "input.npz.malformed"),
+        (zipped({"x.txt": b"no array"}), "input.npz.malformed"),
         (bomb(), "input.npz.too-large"),
     ],
 )
@@ -136,3 +161,24 @@ def test_errors_as_json(affidavit, place):
     ran = affidavit("verify", place / "nowhere.affidavit", "--json")
     assert ran.code == 1
     assert ran.json["verdict"] == "ERROR" and ran.json["code"] == "file.unreadable" and ran.json["remedy"]
+
+
+def test_a_range_that_holds_no_sample_is_said(affidavit, place):
+    (place / "m.onnx").write_bytes(onnx_with("Relu"))
+    np.savez(place / "c.npz", x=np.ones((2, 4), np.float32))
+    ran = affidavit(
+        "compile", place / "m.onnx", "--calibrate", place / "c.npz", "-o", place / "m.circuit",
+        "--input-range", "x=0:0.5",
+    )  # fmt: skip
+    assert ran.code == 0 and "all 2 samples were outside" in ran.out, ran.err
+
+
+@pytest.mark.parametrize("port", ["99999", "TAKEN"])
+def test_an_address_that_cannot_be_used(affidavit, tmp_path, port):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        chosen = str(taken.getsockname()[1]) if port == "TAKEN" else port
+        ran = affidavit(
+            "verifier", "serve", "--port", chosen, "--blobs", tmp_path / "blobs",
+            "--database", f"sqlite:///{tmp_path}/v.db",
+        )  # fmt: skip
+    assert ran.code == 1 and "service.address.unusable" in ran.err
