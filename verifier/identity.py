@@ -103,10 +103,19 @@ def check_times(receipt: Receipt, policy: Policy, at: datetime) -> list[Check]:
     if received is None or completed is None or completed < received:
         return [failed("receipt.time", "receipt.time.invalid", observed, "two times in order")]
     if completed - at > CLOCK_SKEW:
-        return [failed("receipt.time", "receipt.time.future", observed, f"not after {at.isoformat()}")]
+        return [
+            failed(
+                "receipt.time",
+                "receipt.time.future",
+                observed,
+                f"not after {at.isoformat()}, give or take {CLOCK_SKEW}",
+            )
+        ]
     if policy.max_age_seconds is not None and (at - completed).total_seconds() > policy.max_age_seconds:
         return [failed("receipt.time", "receipt.time.too-old", observed, f"at most {policy.max_age_seconds} s old")]
-    return [passed("receipt.time", observed, f"not after {at.isoformat(timespec='seconds')}")]
+    return [
+        passed("receipt.time", observed, f"not after {at.isoformat(timespec='seconds')}, give or take {CLOCK_SKEW}")
+    ]
 
 
 @dataclass(frozen=True)
@@ -115,9 +124,8 @@ class ModelFinding:
 
     Attributes:
         checks: ``model.*``.
-        circuit: the circuit that the receipt names, from the caller or from the file; ``None`` when in
-        neither. vouched: whether caller or policy named that circuit, so that running it is what they
-        asked for.
+        circuit: the circuit that the receipt names, from the caller or from the file; ``None`` when in neither.
+        vouched: whether caller or policy named that circuit, so that running it is what they asked for.
     """
 
     checks: Sequence[Check]

@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
+from attestation import EvidenceError
 from attestation.producers import Producer, detect
 from attestation.simulated import SimulatedEvidence
+
+if TYPE_CHECKING:
+    from attestation.tpm2.producer import Tpm2Producer
 
 AK_CERTIFICATE = "ak-certificate.der"
 
@@ -48,12 +53,25 @@ def open_tpm(tcti: str, folder: Path, notes: Console) -> Producer:
         device.close()
         raise
     certificate = folder / AK_CERTIFICATE
-    if certificate.exists():
+    if certificate.exists() and _certifies(certificate.read_bytes(), producer):
         producer.certify(certificate.read_bytes())
     else:
+        which = "enrolled under another key" if certificate.exists() else "not enrolled"
         notes.print(
-            "[yellow]note[/] this TPM is not enrolled, so verifiers cannot tie its key to it: "
+            f"[yellow]note[/] this TPM is {which}, so verifiers cannot tie its key to it: "
             "affidavit node enrol --verifier URL",
             highlight=False,
         )
     return producer
+
+
+def _certifies(certificate: bytes, producer: Tpm2Producer) -> bool:
+    """Whether an earlier enrolment is of this TPM's key: another machine's certificate would only be refused."""
+    from attestation.tpm2.certificates import load_certificate
+    from attestation.tpm2.public import parse_public
+
+    try:
+        key = load_certificate(certificate).public_key()
+    except (EvidenceError, ValueError):
+        return False
+    return key == parse_public(producer.enrolment().ak_public).key()

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from circuits import Circuit, load_circuit
+from circuits import Circuit, CircuitError, load_circuit
 from verifier.errors import MalformedError, OperationalError
 from verifier.policy import DEFAULT_POLICY, Policy, parse_policy
 
@@ -91,12 +91,20 @@ def _umask() -> int:
 
 def read_circuit(path: Path) -> Circuit:
     """A circuit file; see ``circuits.load_circuit`` for its errors."""
-    return load_circuit(read_bytes(path))
+    try:
+        return load_circuit(read_bytes(path))
+    except CircuitError as error:
+        raise type(error)(error.code, f"{path}: {error.message}", error.remedy) from None
 
 
 def read_policy(path: Path | None) -> Policy:
     """A policy file, or the built-in policy that trusts nobody."""
-    return DEFAULT_POLICY if path is None else parse_policy(read_bytes(path))
+    if path is None:
+        return DEFAULT_POLICY
+    try:
+        return parse_policy(read_bytes(path))
+    except MalformedError as error:
+        raise MalformedError(error.code, f"{path}: {error.message}", remedy=error.remedy) from None
 
 
 def read_arrays(path: Path) -> Arrays:

@@ -62,6 +62,7 @@ def _parse(data: bytes) -> onnx.ModelProto:
                 raise UnsupportedError(
                     "compile.onnx.external-data", f"tensor {tensor.name!r} lies in another file", _EXTERNAL
                 )
+        _known_operators(proto)  # first: the checker's word for an unknown one names neither node nor way out
         onnx.checker.check_model(proto)
     except UnsupportedError:
         raise
@@ -73,6 +74,17 @@ def _parse(data: bytes) -> onnx.ModelProto:
             "Check the file with onnx.checker, or export the model again.",
         ) from exc
     return proto
+
+
+def _known_operators(proto: onnx.ModelProto) -> None:
+    for number, node in enumerate(proto.graph.node):
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        if domain == "" and not onnx.defs.has(node.op_type):
+            raise UnsupportedError(
+                "compile.operator.unsupported",
+                f"{node.op_type} (node {node.name or number!r}): not an operator of ONNX",
+                "Rewrite this part of the model with supported operators (docs/compiling.md lists them).",
+            )
 
 
 def _tensors(proto: onnx.ModelProto) -> list[onnx.TensorProto]:

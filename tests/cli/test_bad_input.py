@@ -30,6 +30,7 @@ def onnx_with(operator: str) -> bytes:
         (b"not an ONNX file", 30, "compile.onnx."),
         (onnx_with("Relu")[:-7], 30, "compile.onnx."),
         (onnx_with("Erf"), 20, "compile.operator.unsupported"),
+        (onnx_with("Frobnicate"), 20, "Frobnicate (node 'the_odd_one')"),
     ],
 )
 def test_compile(affidavit, place, model, exit_code, said):

@@ -48,6 +48,15 @@ def test_enrolled_run_and_verified(affidavit, place):
         with running(create_app(settings)) as url:
             ran = affidavit("node", "enrol", "--verifier", url, "--tcti", tpm.tcti)
             assert ran.code == 0, ran.err
+        issued = place / "node" / "ak-certificate.der"
+        good = issued.read_bytes()
+        issued.write_bytes(tpm.maker.der)
+        odd = affidavit(
+            "run", place / "small.circuit", "--input", place / "x.npz", "-o", place / "c.affidavit",
+            "--evidence", "tpm", "--tcti", tpm.tcti,
+        )  # fmt: skip
+        assert odd.code == 0 and "another key" in odd.err
+        issued.write_bytes(good)
         ran = affidavit(
             "run", place / "small.circuit", "--input", place / "x.npz", "-o", place / "b.affidavit",
             "--evidence", "tpm", "--tcti", tpm.tcti, "--nonce", NONCE.hex(), "--prove",
