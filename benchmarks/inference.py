@@ -15,12 +15,13 @@ from benchmarks.timing import interleaved
 from circuits import encode_inputs
 from circuits.compiler import compile_model
 from circuits.cost import cost
+from circuits.emission import to_onnx
 from node.runtime import Runtime
 
 GOAL = 1.5
 
 
-def _float_session(model: bytes, threads: int) -> Any:
+def _session(model: bytes, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
@@ -28,7 +29,11 @@ def _float_session(model: bytes, threads: int) -> Any:
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """For each model, batch and thread count: both medians and their ratio; compile time and quality once."""
+    """For each model, batch and thread count: both medians and their ratio; compile time and quality once.
+
+    ``integer`` is the circuit's graph in a bare session like the float model's; ``checked`` is the node's runtime,
+    which checks the bounds of what goes in and comes out as well.
+    """
     results: dict[str, Any] = {"goal_ratio": GOAL, "models": {}}
     for subject in SUBJECTS:
         model, inputs = subject.model(), subject.inputs()
@@ -42,18 +47,26 @@ def measure(rounds: int) -> dict[str, Any]:
             "runs": [],
         }
         for threads in (1, 2):
-            session, runtime = _float_session(model, threads), Runtime(circuit, threads=threads)
+            session, runtime = _session(model, threads), Runtime(circuit, threads=threads)
+            emission = to_onnx(circuit)
+            bare = _session(emission.model, threads)
             for batch in subject.batches:
                 arrays: Arrays = {name: np.resize(array, (batch, *array.shape[1:])) for name, array in inputs.items()}
                 encoded = encode_inputs(circuit, arrays)
+                feed = {
+                    name: encoded[port.name].astype(np.float64 if wide else np.float32)
+                    for port, (name, wide) in zip(circuit.inputs, emission.inputs, strict=True)
+                }
                 timed = interleaved(
                     {
                         "float": partial(session.run, None, arrays),
-                        "integer": partial(runtime.run, encoded),
-                        "trace": partial(runtime.trace, encoded),
+                        "integer": partial(bare.run, None, feed),
+                        "checked": partial(runtime.run, encoded),
                     },
                     rounds=rounds,
+                    pause=0.02,
                 )
+                timed |= interleaved({"trace": partial(runtime.trace, encoded)}, rounds=max(3, rounds // 5), warm=1)
                 ratio = timed["integer"]["median_s"] / timed["float"]["median_s"]
                 entry["runs"].append({"threads": threads, "batch": batch, "ratio": ratio, **timed})
         results["models"][subject.name] = entry

@@ -43,7 +43,7 @@ def write(name: str, measured: dict[str, Any]) -> Path:
             "processor": _processor(),
             "flags": _flags(),
             "cores": os.cpu_count(),
-            "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+            "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
             "system": f"{platform.system()} {platform.machine()}",
             "python": platform.python_version(),
         },

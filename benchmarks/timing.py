@@ -10,8 +10,16 @@ from typing import Any
 import numpy as np
 
 
-def interleaved(work: Mapping[str, Callable[[], object]], *, rounds: int, warm: int = 3) -> dict[str, dict[str, Any]]:
+def interleaved(
+    work: Mapping[str, Callable[[], object]], *, rounds: int, warm: int = 3, pause: float = 0.0
+) -> dict[str, dict[str, Any]]:
     """Call each of ``work`` once per round; seconds of wall-clock time.
+
+    Args:
+        work: what to call, by name.
+        rounds, warm: measured rounds, and rounds before them.
+        pause: seconds of rest before each call, so that one runtime's waiting threads, which spin for a while, do not
+            take the cores from the next one's.
 
     Returns:
         For each name ``median_s``, ``best_s``, and the quartiles as ``spread_s``.
@@ -19,6 +27,7 @@ def interleaved(work: Mapping[str, Callable[[], object]], *, rounds: int, warm: 
     times: dict[str, list[float]] = {name: [] for name in work}
     for number in range(warm + rounds):
         for name, function in work.items():
+            time.sleep(pause)
             started = time.perf_counter()
             function()
             if number >= warm:

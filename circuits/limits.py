@@ -37,8 +37,8 @@ MAX_ELEMENTS = 1 << 26
 MAX_CONSTANT_ELEMENTS = 1 << 26
 """Elements of one constant."""
 
-MAX_CONSTANT_READS = 1 << 30
-"""Sum over gates of the elements of their constants: bounds the time to load when constants are shared."""
+MAX_CONSTANT_READS = 1 << 28
+"""Sum over gates of the elements of their constants: bounds time and memory of loading when constants are shared."""
 
 MAX_JOINT_ELEMENTS = 1 << 24
 """Elements of the constants of one `affine` gate broadcast together."""
