@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+REST = (
+    "Both in onnxruntime, interleaved, each call after a rest of 20 ms (one runtime's waiting threads spin for a "
+    "while); medians."
+)
 RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
 
 
@@ -34,8 +38,7 @@ def _inference(result: dict[str, Any]) -> str:
     lines = [
         "## Integer circuits against their float models\n",
         _where(result),
-        f"Both in onnxruntime, interleaved, each call after a rest of 20 ms (one runtime's waiting threads spin for a while); "
-        f"medians. Goal: a ratio of at most {result['results']['goal_ratio']}.\n",
+        f"{REST} Goal: a ratio of at most {result['results']['goal_ratio']}.\n",
         "| model | threads | batch | float | integer | ratio | with checks | with the whole trace |",
         "|---|---|---|---|---|---|---|---|",
     ]
