@@ -91,8 +91,8 @@ def test_no_trace_of_a_machine(pattern: re.Pattern[str]) -> None:
         (MACHINE_PATHS, "open('/home/someone/x')"),
         (MACHINE_PATHS, "see /" + "work/shared"),
         (MACHINE_PATHS, "file:///root/x"),
-        (REGISTRY_HOSTS, "--index-url https://pypi.org/simple"),
-        (REGISTRY_HOSTS, "https://files.pythonhosted.org/packages/x"),
+        (REGISTRY_HOSTS, "--index-url https://" + "pypi" + ".org/simple"),
+        (REGISTRY_HOSTS, "https://files." + "pythonhosted" + ".org/packages/x"),
         (REGISTRY_HOSTS, "registry." + "npmjs.org"),
     ],
 )
