@@ -36,6 +36,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prover.commitment import TraceCommitment, commit_execution
+from verifier.errors import OperationalError
 
 if TYPE_CHECKING:
     from prover.layers import WeightsCommitment, commit_weights
@@ -57,4 +58,11 @@ def __getattr__(name: str) -> object:
 
     if name not in _HOMES:
         raise AttributeError(f"module 'prover' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    try:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    except RuntimeError as error:  # numba finds no folder where it may keep what it compiles
+        raise OperationalError(
+            "proof.kernels.unusable",
+            f"the prover's kernels cannot be kept: {str(error)[:120]}",
+            remedy="set NUMBA_CACHE_DIR to a folder that this user can write",
+        ) from None

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 CODES: Mapping[str, str] = MappingProxyType(
     {
+        "proof.kernels.unusable": "the prover's compiled kernels cannot be kept anywhere",
         "proof.mode.unsupported": "a mode that this prover does not know",
         "proof.witness.range": "the tensors are no execution of the circuit",
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from circuits import Circuit, CircuitBuilder
-from prover.proving import prove
+from prover import prove
 from verifier.proof import verify_proof
 
 

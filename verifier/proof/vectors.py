@@ -21,7 +21,8 @@ from verifier.proof.field import Element, P, root_of_unity
 from verifier.proof.modular import Words
 
 compiled: Any = portable  # both modules have the same functions
-with contextlib.suppress(ImportError):  # without numba the verifier is slower, not different
+# Without numba, or without a folder for its cache, the verifier is slower, not different.
+with contextlib.suppress(ImportError, RuntimeError):
     from verifier.proof import compiled as _compiled
 
     compiled = _compiled
