@@ -70,6 +70,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "request.payload.ambiguous": "not exactly one of inputs, opening and sealed",
         "request.policy.malformed": "the policy digest is not 32 bytes in lower-case hex",
         "request.prove.sealed": "a sealed input cannot be proved: proofs are not zero-knowledge",
+        "request.prove.too-large": "a proof of this circuit and batch would take more than the node gives",
         "request.sealed.key-unusable": "a key to which nothing can be sealed",
         "request.sealed.malformed": "a sealed input, or its base64, breaks the grammar",
         "request.sealed.model-mismatch": "the sealed input was made for another model",

@@ -6,6 +6,9 @@ from __future__ import annotations
 MAX_REQUEST_BYTES = 32 << 20
 """Default: bytes of one HTTP request body."""
 
+MAX_PROOF_SIZE = 1 << 26
+"""Committed values and lookups of one proof, together: proving holds nearly a hundred bytes for each."""
+
 MAX_TRACE_ELEMENTS = 1 << 27
 """Default: elements of all tensors of one execution together, batch included (8 bytes each: 1 GiB)."""
 

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from node import limits
+from node.errors import MalformedError
 from node.inference import Inference
 from node.stages.admit import Admitted
 from node.stages.attest import Attested
@@ -35,15 +37,25 @@ class Prove:
         self._progress, self._lock = progress, threading.Lock()
 
     def __call__(self, inference: Inference) -> Proven:
-        """Raises ``proof.gate.unsupported``, ``proof.size.unsupported``, ``proof.soundness.too-low``."""
+        """Raises ``request.prove.too-large``, ``proof.{gate,size}.unsupported``, ``proof.soundness.too-low``."""
         if not inference.request.prove:
             return Proven(None)
+        circuit = inference[Admitted].circuit
+        from verifier.proof.statement import prepare
+
+        plan = prepare(circuit, inference[Unsealed].batch).plan
+        if plan.committed + plan.leaves > limits.MAX_PROOF_SIZE:  # before memory is taken: others wait behind this job
+            raise MalformedError(
+                "request.prove.too-large",
+                f"{plan.committed + plan.leaves} values to commit and look up, at most {limits.MAX_PROOF_SIZE}",
+                remedy="ask for a smaller batch, or leave prove out",
+            )
         from prover import prove  # compiled kernels take a while to load, and most requests need none
 
         attested = inference[Attested]
         with self._lock:
             proof = prove(
-                inference[Admitted].circuit,
+                circuit,
                 inference[Unsealed].opening.tensors,
                 context=proof_context(attested.context.digest, attested.claims),
                 tensors=inference[Executed].tensors,

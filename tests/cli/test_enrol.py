@@ -39,7 +39,7 @@ def test_enrolled_run_and_verified(affidavit, place):
         assert before.code == 0 and "not enrolled" in before.err
         known = ["--model", place / "small.circuit", "--input", place / "x.npz", "--nonce", NONCE.hex()]
         ran = affidavit("verify", place / "a.affidavit", *known, "--policy", policy)
-        assert ran.code == 20 and "evidence.tpm2.ak-certificate-missing" in ran.out
+        assert ran.code == 20 and "UNVERIFIABLE(evidence.tpm2.ak-certificate-missing)" in ran.out
 
         settings = Settings(
             database=f"sqlite:///{place / 'v.db'}", blobs=place / "blobs", policies=(policy,),

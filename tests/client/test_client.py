@@ -248,6 +248,20 @@ def test_a_node_with_a_token(tmp_path: Path) -> None:
             assert refusal(lambda: client.infer(CIRCUIT, inputs())).code == "request.token.missing"
 
 
+def test_a_policy_that_demands_a_proof_gets_one_over_http(served: Running, policy: Policy) -> None:
+    demanding = replace(policy, assurance=("signed", "proved"), max_macs=0)
+    with Client(served.url, policy=demanding, patience=60) as client:
+        answer = client.infer(CIRCUIT, inputs())
+        np.testing.assert_array_equal(answer.outputs["y"], EXPECTED)
+        assert answer.result.ledger.reached("proved") and not answer.result.ledger.reached("rechecked")
+        with pytest.raises(NotAccepted) as refused:
+            client.infer(CIRCUIT, inputs(), prove=False)
+        assert refused.value.result.code == "policy.proved.not-reached"
+        with pytest.raises(NodeError) as sealed:  # a proof would show what the seal hides
+            client.infer(CIRCUIT, inputs(), seal=True)
+        assert sealed.value.code == "request.prove.sealed"
+
+
 def test_a_node_in_this_process(tmp_path: Path) -> None:
     with Node(tmp_path, SimulatedEvidence(), threads=1) as node:
         local = LocalClient(node, policy=trusting(node.keys.signing))

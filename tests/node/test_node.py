@@ -109,6 +109,14 @@ def test_a_proof_where_it_is_asked_for(node: Node) -> None:
     assert other.code == "request.nonce.mismatch"
 
 
+def test_a_proof_larger_than_the_node_gives_is_refused(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.limits.MAX_PROOF_SIZE", 10)
+    with pytest.raises(NodeError) as refused:
+        node.run(request(prove=True))
+    assert refused.value.code == "request.prove.too-large"
+    assert node.run(request()).receipt.proof is None
+
+
 def test_a_clock_set_back_never_contradicts_the_receipt(node: Node) -> None:
     receipt = node.run(request(), received_at=AT + timedelta(hours=1)).receipt
     assert receipt.completed_at == receipt.received_at
