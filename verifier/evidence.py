@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import attestation.errors
-from attestation import tpm2
-from attestation.contract import Appraisal, Format
+from attestation.collateral import Collateral, sort_collateral
+from attestation.contract import Appraisal
 from attestation.formats import FORMATS
 from verifier.affidavit import Affidavit
 from verifier.errors import MalformedError, OperationalError
@@ -31,17 +30,6 @@ class EvidenceFinding:
     checks: Sequence[Check]
     reached: bool
     claims: tuple[Mapping[str, object], ...]
-
-
-def _trust(scheme: Format, policy: Policy) -> Any:
-    if scheme is tpm2.FORMAT:
-        return tpm2.Tpm2Trust(
-            ek_roots=policy.tpm2.ek_roots,
-            ak_issuers=policy.tpm2.ak_issuers,
-            platform_ak_issuers=policy.tpm2.platform_ak_issuers,
-            reference_pcrs={("sha256", index): values for index, values in policy.tpm2.pcrs.items()},
-        )
-    return scheme.trust_class()
 
 
 @dataclass(frozen=True)
@@ -97,7 +85,9 @@ def appraise_piece(
         )
         return Piece([refused], False)
     try:
-        appraisal = scheme.appraise(members, challenge=challenge, at=at, trust=_trust(scheme, policy))
+        native, collateral = _split(members)
+        trust = policy.trust.get(scheme.name) or scheme.trust_class()
+        appraisal = scheme.appraise(native, challenge=challenge, at=at, trust=trust, collateral=collateral)
     except attestation.errors.MalformedError as error:
         raise MalformedError(error.code, f"{here}: {error.message}", remedy=error.remedy) from None
     except attestation.errors.UnsupportedError as error:
@@ -108,6 +98,16 @@ def appraise_piece(
         raise OperationalError(error.code, f"{here}: {error.message}", remedy=error.remedy) from None
     claims = {"type": appraisal.type, "simulated": appraisal.simulated, **appraisal.claims}
     return Piece(_lines(appraisal, here), _counts(appraisal, policy), claims)
+
+
+COLLATERAL_MEMBER = "collateral."
+"""Members of this name hold what others say about the evidence (CRLs, TCB information), so that an audit needs no
+network."""
+
+
+def _split(members: Mapping[str, bytes]) -> tuple[dict[str, bytes], Collateral]:
+    native = {name: data for name, data in members.items() if not name.startswith(COLLATERAL_MEMBER)}
+    return native, sort_collateral(data for name, data in members.items() if name not in native)
 
 
 def _lines(appraisal: Appraisal, here: str) -> list[Check]:

@@ -13,11 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from verifier.errors import MalformedError
 from verifier.fields import Fields
+from verifier.trust import READERS
 
 FORMAT = "policy@v1"
 CODE = "policy.malformed"
@@ -26,23 +24,6 @@ MAX_LIST = 256
 PROFILES = ("development", "production")
 ASSURANCES = ("signed", "attested", "rechecked", "proved", "private")
 DEFAULT_MAX_MACS = 5_000_000_000
-
-
-@dataclass(frozen=True)
-class Tpm2Roots:
-    """Trust for ``tpm2-quote@v1``; certificates as DER.
-
-    Attributes:
-        ek_roots: CAs of TPM vendors, for endorsement-key certificates.
-        ak_issuers: attestation CAs that certify an AK after credential activation against such an EK.
-        platform_ak_issuers: CAs of platforms that certify AKs by themselves (cloud vTPMs).
-        pcrs: allowed SHA-256 PCR values by index; an index that is listed is required.
-    """
-
-    ek_roots: tuple[bytes, ...] = ()
-    ak_issuers: tuple[bytes, ...] = ()
-    platform_ak_issuers: tuple[bytes, ...] = ()
-    pcrs: Mapping[int, frozenset[bytes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,7 +49,7 @@ class Policy:
         nodes: Ed25519 keys trusted by themselves, without evidence.
         recheckers: Ed25519 keys whose recheck statements count.
         evidence: accepted evidence types.
-        tpm2: roots for TPM evidence.
+        trust: by format name, what the policy says of that format (:mod:`verifier.trust`).
         request: pinned nonce and input.
         max_macs: largest circuit (multiply-accumulates times batch) that verification recomputes by itself.
         unsafe_accept_simulated: whether ``simulated@v1`` evidence counts as attested (development only).
@@ -87,7 +68,7 @@ class Policy:
     nodes: frozenset[bytes] = frozenset()
     recheckers: frozenset[bytes] = frozenset()
     evidence: tuple[str, ...] = ()
-    tpm2: Tpm2Roots = Tpm2Roots()
+    trust: Mapping[str, Any] = field(default_factory=dict)
     request: RequestPins = RequestPins()
     max_macs: int = DEFAULT_MAX_MACS
     unsafe_accept_simulated: bool = False
@@ -95,41 +76,6 @@ class Policy:
 
 DEFAULT_POLICY = Policy()
 """Trusts nobody: with it no affidavit is accepted, since no key and no root is listed."""
-
-
-def _certificates(fields: Fields, key: str) -> tuple[bytes, ...]:
-    if key not in fields.value:
-        return ()
-
-    def read(value: Any, path: str) -> bytes:
-        try:
-            return x509.load_pem_x509_certificate(str(value).encode()).public_bytes(Encoding.DER)
-        except ValueError as error:
-            raise MalformedError(CODE, f"{path}: not a PEM certificate ({str(error)[:80]})") from None
-
-    return fields.list(key, read, limit=MAX_LIST)
-
-
-def _pcrs(fields: Fields) -> dict[int, frozenset[bytes]]:
-    out: dict[int, frozenset[bytes]] = {}
-    for key in fields.value:
-        if not (key.isascii() and key.isdigit() and len(key) <= 2 and int(key) < 24 and str(int(key)) == key):
-            raise MalformedError(CODE, f"{fields.path}.{key[:20]}: PCR index 0 to 23 expected")
-        values = frozenset(fields.digests(key, limit=MAX_LIST))
-        if not values:
-            raise MalformedError(CODE, f"{fields.path}.{key}: at least one allowed value expected")
-        out[int(key)] = values
-    return out
-
-
-def _tpm2(fields: Fields) -> Tpm2Roots:
-    fields.exactly((), optional={"ek_roots", "ak_issuers", "platform_ak_issuers", "pcrs"})
-    return Tpm2Roots(
-        _certificates(fields, "ek_roots"),
-        _certificates(fields, "ak_issuers"),
-        _certificates(fields, "platform_ak_issuers"),
-        _pcrs(fields.object("pcrs")) if "pcrs" in fields.value else {},
-    )
 
 
 def _optional(fields: Fields, key: str) -> Fields:
@@ -178,7 +124,7 @@ def parse_policy(data: bytes) -> Policy:
     request.exactly((), optional={"nonce", "input"})
     models.exactly((), optional={"allowed"})
     keys.exactly((), optional={"nodes", "recheckers"})
-    evidence.exactly((), optional={"accept", "unsafe_accept_simulated", "tpm2"})
+    evidence.exactly((), optional={"accept", "unsafe_accept_simulated", *READERS})
     limits.exactly((), optional={"max_macs"})
     profile = fields.text("profile")
     if profile not in PROFILES:
@@ -207,7 +153,7 @@ def parse_policy(data: bytes) -> Policy:
         nodes=_digests(keys, "nodes"),
         recheckers=_digests(keys, "recheckers"),
         evidence=_names(evidence, "accept", None) if "accept" in evidence.value else (),
-        tpm2=_tpm2(_optional(evidence, "tpm2")),
+        trust={name: read(evidence.object(name)) for name, read in READERS.items() if name in evidence.value},
         request=RequestPins(
             request.digest("nonce") if "nonce" in request.value else None,
             request.digest("input") if "input" in request.value else None,

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from affidavit.cli import files
 from affidavit.policy_file import write_policy
+from attestation.tpm2 import Tpm2Trust
 from verifier import MalformedError, OperationalError, parse_policy
 
 app = typer.Typer(help="What a verifier demands (policy@v1).", no_args_is_help=True)
@@ -85,12 +86,13 @@ def new_command(
 def check_command(file: Annotated[Path, typer.Argument(metavar="FILE", help="A policy file.")]) -> None:
     """Read a policy and say what it demands and whom it trusts."""
     policy = files.read_policy(file)
+    tpm = policy.trust.get("tpm2") or Tpm2Trust()
     console = Console(soft_wrap=True)
     console.print(f"policy {escape(policy.name)} ({policy.profile}), id {policy.id.hex()}", highlight=False)
     console.print(f"  demands: {', '.join(policy.assurance)}", highlight=False)
     console.print(
         f"  trusts: {len(policy.nodes)} node keys, {len(policy.recheckers)} recheckers, {len(policy.models)} circuits, "
-        f"{len(policy.tpm2.ek_roots)} TPM makers, {len(policy.tpm2.ak_issuers)} attestation CAs",
+        f"{len(tpm.ek_roots)} TPM makers, {len(tpm.ak_issuers)} attestation CAs",
         highlight=False,
     )
     if policy.unsafe_accept_simulated:

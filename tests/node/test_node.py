@@ -21,7 +21,6 @@ from node.sealed import seal_input
 from node.stages.admit import Admitted
 from tests.node.making import AT, inputs, integer_circuit, small_circuit, snapshot, trusting
 from verifier import Known, Opening, Verdict, read_affidavit, verify
-from verifier.policy import Tpm2Roots
 
 CIRCUIT = small_circuit()
 
@@ -66,7 +65,7 @@ def test_simulated_evidence_counts_only_where_the_policy_says_unsafe(node: Node)
     known = Known(CIRCUIT, inputs(), asked.nonce)
     lax = replace(trusting(assurance=("signed", "attested")), unsafe_accept_simulated=True)
     assert verify(affidavit, at=AT, policy=lax, known=known).verdict is Verdict.ACCEPT
-    strict = replace(lax, unsafe_accept_simulated=False, evidence=("tpm2-quote@v1",), tpm2=Tpm2Roots())
+    strict = replace(lax, unsafe_accept_simulated=False, evidence=("tpm2-quote@v1",))
     assert verify(affidavit, at=AT, policy=strict, known=known).verdict is Verdict.UNVERIFIABLE
 
 

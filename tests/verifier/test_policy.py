@@ -22,7 +22,7 @@ def test_minimal_policy_trusts_nobody():
     assert policy.require_nonce and policy.require_input and policy.require_model
     assert not (policy.nodes or policy.recheckers or policy.models or policy.evidence)
     assert not policy.unsafe_accept_simulated
-    assert not policy.tpm2.ek_roots and not policy.tpm2.ak_issuers
+    assert policy.trust == {}
 
 
 def test_default_policy_trusts_nobody():
@@ -52,7 +52,10 @@ def test_everything_is_read():
     assert policy.models == {b"\x0c" * 32} and policy.nodes == {b"\x0d" * 32}
     assert policy.recheckers == {b"\x0e" * 32}
     assert policy.evidence == ("tpm2-quote@v1",) and policy.unsafe_accept_simulated
-    assert policy.tpm2.pcrs == {0: frozenset({b"\x0f" * 32}), 23: frozenset({b"\x1f" * 32})}
+    assert policy.trust["tpm2"].reference_pcrs == {
+        ("sha256", 0): frozenset({b"\x0f" * 32}),
+        ("sha256", 23): frozenset({b"\x1f" * 32}),
+    }
     assert policy.max_macs == 7
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Path validation for EK and AK certificates.
+"""Path validation for the certificates of devices and platforms.
 
-RFC 5280 section 6 without name constraints, policies and revocation. TPM certificates have critical
-subject-alternative names, empty subjects and key usages of their own, which general web validators refuse.
+RFC 5280 section 6 without name constraints and policies; revocation is `attestation.pki.revocation`. Device
+certificates have critical subject-alternative names, empty subjects and key usages of their own, which general
+web validators refuse.
 
     leaf <- chain[0] <- chain[1] <- ... <- anchor
 
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation.errors import EvidenceError, RejectedError, UnsupportedError
-from attestation.tpm2.certificates import READ_ERRORS, load_certificate
+from attestation.pki.certificate import READ_ERRORS, load_certificate
 
 T = TypeVar("T", bound=x509.ExtensionType)
 
@@ -54,16 +55,22 @@ class Anchors:
         certificates, unreadable = [], 0
         for data in listed:
             try:
-                certificates.append(load_certificate(data))
+                certificates.append(load_certificate(data, "evidence.anchor"))
             except EvidenceError:
                 unreadable += 1
         return cls(tuple(certificates), unreadable)
 
 
 def validate(
-    leaf: x509.Certificate, chain: tuple[x509.Certificate, ...], anchors: Anchors, at: datetime, prefix: str
+    leaf: x509.Certificate,
+    chain: tuple[x509.Certificate, ...],
+    anchors: Anchors,
+    at: datetime,
+    prefix: str,
+    *,
+    critical: frozenset[x509.ObjectIdentifier] = frozenset(),
 ) -> x509.Certificate:
-    """The anchor that `leaf` leads to.
+    """The anchor that `leaf` leads to; `critical` are OIDs of critical extensions that the caller itself reads.
 
     Raises `RejectedError` with `<prefix>-` and one of `chain-expired`, `chain-not-ca`, `chain-broken`,
     `chain-signature-weak`, `chain-key-weak`, `chain-critical-extension`, `untrusted`; `UnsupportedError` with
@@ -76,21 +83,27 @@ def validate(
     try:
         path = (leaf, *chain)
         for depth, certificate in enumerate(path):
-            _check_certificate(certificate, at, prefix, is_leaf=depth == 0, below=depth - 1)
+            _check_certificate(certificate, at, prefix, critical, is_leaf=depth == 0, below=depth - 1)
             if depth + 1 < len(path):
                 _check_link(certificate, path[depth + 1], prefix)
-        return _find_anchor(path, anchors, at, prefix)
+        return _find_anchor(path, anchors, at, prefix, critical)
     except READ_ERRORS as error:
         raise UnsupportedError(f"{prefix}-chain-unsupported", f"unsupported certificate: {error}") from None
 
 
-def _find_anchor(path: tuple[x509.Certificate, ...], anchors: Anchors, at: datetime, prefix: str) -> x509.Certificate:
+def _find_anchor(
+    path: tuple[x509.Certificate, ...],
+    anchors: Anchors,
+    at: datetime,
+    prefix: str,
+    critical: frozenset[x509.ObjectIdentifier],
+) -> x509.Certificate:
     for depth, certificate in enumerate(path):
         for anchor in anchors.certificates:
             if depth and certificate == anchor:
                 return anchor
             if certificate.issuer == anchor.subject and _signed(certificate, anchor):
-                _check_certificate(anchor, at, prefix, is_leaf=False, below=depth)
+                _check_certificate(anchor, at, prefix, critical, is_leaf=False, below=depth)
                 _check_link(certificate, anchor, prefix)
                 return anchor
     if anchors.unreadable:
@@ -124,7 +137,15 @@ def _check_link(certificate: x509.Certificate, issuer: x509.Certificate, prefix:
         raise RejectedError(f"{prefix}-chain-broken", f"not a chain: {error}") from None
 
 
-def _check_certificate(certificate: x509.Certificate, at: datetime, prefix: str, *, is_leaf: bool, below: int) -> None:
+def _check_certificate(
+    certificate: x509.Certificate,
+    at: datetime,
+    prefix: str,
+    critical: frozenset[x509.ObjectIdentifier],
+    *,
+    is_leaf: bool,
+    below: int,
+) -> None:
     """`below` is the number of intermediates between this CA and the leaf."""
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         raise RejectedError(
@@ -133,7 +154,7 @@ def _check_certificate(certificate: x509.Certificate, at: datetime, prefix: str,
             f"{certificate.not_valid_after_utc.isoformat()}, not at {at.isoformat()}",
         )
     for extension in certificate.extensions:
-        if extension.critical and extension.oid not in _KNOWN_CRITICAL:
+        if extension.critical and extension.oid not in _KNOWN_CRITICAL | critical:
             raise RejectedError(
                 f"{prefix}-chain-critical-extension", f"critical extension {extension.oid.dotted_string}"
             )
