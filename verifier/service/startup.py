@@ -89,9 +89,8 @@ def assemble(settings: Settings, clock: Clock) -> Parts:
     catalogue = Catalogue(database, blobs, limits.loaded_circuits)
     enrolments = None
     if authority is not None:
-        enrolments = Enrolments(
-            database, Registrar(authority, (default.trust.get("tpm2") or Tpm2Trust()).ek_roots), limits.outstanding
-        )
+        makers = (default.trust.get("tpm2") or Tpm2Trust()).ek_roots
+        enrolments = Enrolments(database, Registrar(authority, makers), limits.outstanding)
     return Parts(
         clock=clock,
         limits=limits,
