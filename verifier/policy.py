@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What a verifier demands, as a file that people can read and edit (``policy@v1``, TOML).
 
-A policy never weakens by omission: what is not stated is required or not trusted. The one profile that may
-accept simulated evidence is ``development``, and the switch for it has ``unsafe`` in its name.
+A policy never weakens by omission: what is not stated is required or not trusted, unless the profile that it names
+says otherwise (:mod:`verifier.profiles`). The one profile that may accept simulated evidence is ``development``, and
+the switch for it has ``unsafe`` in its name.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from attestation.formats import FORMATS
 from verifier.errors import MalformedError
 from verifier.fields import Fields
+from verifier.profiles import MAX_AGE_DAYS, PROFILES, TCB_STATUSES, Demands
 from verifier.trust import READERS
 
 FORMAT = "policy@v1"
 CODE = "policy.malformed"
 MAX_BYTES = 1 << 20
 MAX_LIST = 256
-PROFILES = ("development", "production")
 ASSURANCES = ("signed", "attested", "rechecked", "proved", "private")
 DEFAULT_MAX_MACS = 5_000_000_000
 
@@ -40,7 +42,7 @@ class Policy:
 
     Attributes:
         id: SHA-256 of the file's bytes; zeros for the built-in default.
-        name, profile: for people; ``profile`` is one of :data:`PROFILES`.
+        name, profile: for people; ``profile`` is one of :data:`verifier.profiles.PROFILES` and sets ``demands``.
         assurance: layers that must be reached, of :data:`ASSURANCES`; never empty.
         require_nonce, require_input, require_model: the verifier must know them itself, not take the
         file's word. minimum_score: integrity score in thousandths, 0 to 1000.
@@ -50,6 +52,8 @@ class Policy:
         recheckers: Ed25519 keys whose recheck statements count.
         evidence: accepted evidence types.
         trust: by format name, what the policy says of that format (:mod:`verifier.trust`).
+        tables: the same as it stands in the file; :mod:`verifier.appraisal.trust` joins it with reference values.
+        demands: of each appraisal: the profile's, changed by the table ``[appraisal]``.
         request: pinned nonce and input.
         max_macs: largest circuit (multiply-accumulates times batch) that verification recomputes by itself.
         unsafe_accept_simulated: whether ``simulated@v1`` evidence counts as attested (development only).
@@ -69,6 +73,8 @@ class Policy:
     recheckers: frozenset[bytes] = frozenset()
     evidence: tuple[str, ...] = ()
     trust: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    demands: Demands = PROFILES["production"]
     request: RequestPins = RequestPins()
     max_macs: int = DEFAULT_MAX_MACS
     unsafe_accept_simulated: bool = False
@@ -76,6 +82,16 @@ class Policy:
 
 DEFAULT_POLICY = Policy()
 """Trusts nobody: with it no affidavit is accepted, since no key and no root is listed."""
+
+
+def profile_policy(profile: str) -> Policy:
+    """A named profile alone, for appraising evidence: every type but simulated, each under its pinned vendor roots.
+
+    Raises:
+        KeyError: no profile of this name.
+    """
+    accepted = tuple(format_.type for format_ in FORMATS.values() if not format_.simulated)
+    return Policy(name=profile, profile=profile, evidence=accepted, demands=PROFILES[profile])
 
 
 def _optional(fields: Fields, key: str) -> Fields:
@@ -99,6 +115,31 @@ def _names(fields: Fields, key: str, allowed: tuple[str, ...] | None) -> tuple[s
     return tuple(dict.fromkeys(fields.list(key, read, limit=16)))
 
 
+def _demands(fields: Fields, base: Demands) -> Demands:
+    """What ``[appraisal]`` says; the profile's value for a key that is not there."""
+    fields.exactly(
+        (),
+        optional={
+            "freshness", "revocation", "tcb_statuses", "max_collateral_age_days", "minimum_score_permille", "debug",
+        },
+    )  # fmt: skip
+    stated = fields.value
+    return Demands(
+        freshness=_flag(fields, "freshness", base.freshness),
+        revocation=_flag(fields, "revocation", base.revocation),
+        tcb_statuses=frozenset(_names(fields, "tcb_statuses", TCB_STATUSES[:-1]))
+        if "tcb_statuses" in stated
+        else base.tcb_statuses,
+        max_collateral_age_days=fields.integer("max_collateral_age_days", 1, MAX_AGE_DAYS)
+        if "max_collateral_age_days" in stated
+        else base.max_collateral_age_days,
+        minimum_score=fields.integer("minimum_score_permille", 0, 1000)
+        if "minimum_score_permille" in stated
+        else base.minimum_score,
+        debug=_flag(fields, "debug", base.debug),
+    )
+
+
 def parse_policy(data: bytes) -> Policy:
     """Read a policy file.
 
@@ -115,7 +156,8 @@ def parse_policy(data: bytes) -> Policy:
     if fields.value.get("format") != FORMAT:
         raise MalformedError("policy.version.unknown", f"policy: expected format = {FORMAT!r}")
     fields.exactly(
-        {"format", "profile", "require"}, optional={"name", "request", "models", "keys", "evidence", "limits"}
+        {"format", "profile", "require"},
+        optional={"name", "request", "models", "keys", "evidence", "appraisal", "limits"},
     )
     require, request = fields.object("require"), _optional(fields, "request")
     models, keys = _optional(fields, "models"), _optional(fields, "keys")
@@ -128,7 +170,7 @@ def parse_policy(data: bytes) -> Policy:
     limits.exactly((), optional={"max_macs"})
     profile = fields.text("profile")
     if profile not in PROFILES:
-        raise fields.fail("profile", f"one of {PROFILES}")
+        raise fields.fail("profile", f"one of {tuple(PROFILES)}")
     unsafe = _flag(evidence, "unsafe_accept_simulated", False)
     if unsafe and profile != "development":
         raise MalformedError(
@@ -154,6 +196,8 @@ def parse_policy(data: bytes) -> Policy:
         recheckers=_digests(keys, "recheckers"),
         evidence=_names(evidence, "accept", None) if "accept" in evidence.value else (),
         trust={name: read(evidence.object(name)) for name, read in READERS.items() if name in evidence.value},
+        tables={name: evidence.object(name).value for name in READERS if name in evidence.value},
+        demands=_demands(_optional(fields, "appraisal"), PROFILES[profile]),
         request=RequestPins(
             request.digest("nonce") if "nonce" in request.value else None,
             request.digest("input") if "input" in request.value else None,

@@ -154,7 +154,7 @@ def _decide(affidavit: Affidavit, at: datetime, policy: Policy, known: Known) ->
         },
         [(gate.name, gate.kind) for gate in model.circuit.gates] if model.circuit else (),
     )
-    score = integrity_score(checks)
+    score = integrity_score(checks, findings.score)
     demands = _demands(policy, ledger, score, checks, receipt)
     result = _conclude((*checks, *demands), _required_ids(policy), ledger)
     found = replace(result, ledger=ledger, score=score, receipt=receipt, claims=findings.claims)
