@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from attestation.azure.codes import CODES as AZURE
 from attestation.eventlog.codes import CODES as EVENTLOG
 from attestation.simulated.codes import CODES as SIMULATED
+from attestation.snp.codes import CODES as SNP
 from attestation.tpm2.codes import CODES as TPM2
 
 _SHARED = {
@@ -21,4 +23,4 @@ _SHARED = {
     "evidence.collateral.armour-malformed": "a file of collateral has PEM armour that does not decode",
 }
 
-CODES: Mapping[str, str] = MappingProxyType({**_SHARED, **EVENTLOG, **TPM2, **SIMULATED})
+CODES: Mapping[str, str] = MappingProxyType({**_SHARED, **AZURE, **EVENTLOG, **TPM2, **SIMULATED, **SNP})
