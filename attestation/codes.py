@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from attestation.azure.codes import CODES as AZURE
 from attestation.eventlog.codes import CODES as EVENTLOG
+from attestation.nitro.codes import CODES as NITRO
 from attestation.simulated.codes import CODES as SIMULATED
 from attestation.snp.codes import CODES as SNP
 from attestation.tpm2.codes import CODES as TPM2
@@ -23,4 +24,14 @@ _SHARED = {
     "evidence.collateral.armour-malformed": "a file of collateral has PEM armour that does not decode",
 }
 
-CODES: Mapping[str, str] = MappingProxyType({**_SHARED, **AZURE, **EVENTLOG, **TPM2, **SIMULATED, **SNP})
+CODES: Mapping[str, str] = MappingProxyType(
+    {
+        **_SHARED,
+        **AZURE,
+        **EVENTLOG,
+        **NITRO,
+        **SIMULATED,
+        **SNP,
+        **TPM2,
+    }
+)

@@ -6,12 +6,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from attestation import simulated, snp, tpm2
+from attestation import nitro, simulated, snp, tpm2
 from attestation.contract import Format
 from attestation.errors import UnsupportedError
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
-    {format_.type: format_ for format_ in (tpm2.FORMAT, simulated.FORMAT, snp.FORMAT)}
+    {
+        format_.type: format_
+        for format_ in (
+            tpm2.FORMAT,
+            nitro.FORMAT,
+            simulated.FORMAT,
+            snp.FORMAT,
+        )
+    }
 )
 
 
