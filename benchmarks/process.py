@@ -7,35 +7,41 @@ import resource
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Worker:
-    """One process that was started, not forked, and stays until ``close``: its calls share its memory and caches."""
-
-    def __init__(self) -> None:
-        self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-
-    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`function(*args, **kwargs)` there.  Raises what it raises, and BrokenProcessPool where the process dies."""
-        return self._pool.submit(function, *args, **kwargs).result()
-
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown()
+class WorkError(Exception):
+    """What was to be done in another process was not; the text says why, in one line."""
 
 
 def fresh(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """`function(*args, **kwargs)` in a process that did nothing before."""
-    with Worker() as worker:
-        return worker.call(function, *args, **kwargs)
+    """`function(*args, **kwargs)` in a process that was started, not forked, and did nothing before.
+
+    Raises WorkError where it raises, or where the process dies.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        try:
+            made, failure = pool.submit(_guarded, function, args, kwargs).result()
+        except BrokenProcessPool:
+            raise WorkError("the process died: of memory, or by a signal") from None
+    if failure:
+        raise WorkError(failure)
+    return cast("T", made)
+
+
+def _guarded(function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[T | None, str]:
+    """What it returns, or what it raised, as text: not every exception can travel between processes."""
+    try:
+        return function(*args, **kwargs), ""
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is recorded
+        reason = str(error).strip().splitlines()
+        return None, f"{type(error).__name__}: {reason[0] if reason else ''}"
 
 
 def peak_mb() -> int:

@@ -14,12 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, get_args
 
 from benchmarks.goals import Goal, judge, line
-from benchmarks.process import fresh
+from benchmarks.process import WorkError, fresh
 from benchmarks.proving import Mode, build, measure_case
 from benchmarks.timing import spread
 from benchmarks.works import WORKS
@@ -33,7 +32,7 @@ FRESH_ROUNDS = 5
 def measure(rounds: int, only: Collection[str] = ()) -> dict[str, Any]:
     """All works in both modes, or those named in `only`; prints every goal's outcome as it is known.
 
-    A process that dies, of memory for example, is recorded with its reason, and its goals as missed.
+    What is refused, or dies of memory, is recorded with its reason, and its goals as missed.
     """
     results: dict[str, Any] = {"works": {}, "cases": {}, "goals": []}
     for name, work in WORKS.items():
@@ -45,8 +44,9 @@ def measure(rounds: int, only: Collection[str] = ()) -> dict[str, Any]:
                 of = f"{name}, {mode}"
                 try:
                     case = fresh(measure_case, name, Path(folder), mode, rounds)
-                except BrokenProcessPool as error:
+                except WorkError as error:
                     case = {"mode": mode, "failed": str(error)}
+                    print(f"{of}: {error}", flush=True)
                 results["cases"][of] = {"work": name, **case}
                 _report(results, judge(work.goals, of, case, mode))
             if name == FRESH:
@@ -67,11 +67,12 @@ def _fresh_process(folder: Path) -> dict[str, Any]:
     The command loads compiled kernels, plans, executes in the reference interpreter, and proves twice (it reports the
     second).  The process before the first has left the files in the system's cache.
     """
-    command = [sys.executable, "-m", "affidavit", "prove", "model.circuit", "--input", "input.npz", "-o", "p.proof"]
+    script = str(Path(sys.executable).with_name("affidavit"))
+    command = [script, "prove", "model.circuit", "--input", "input.npz", "-o", "p.proof", "--json"]
     taken = []
     for _ in range(FRESH_ROUNDS + 1):
         started = time.perf_counter()
-        done = subprocess.run([*command, "--json"], cwd=folder, capture_output=True, check=False, env=_environment())
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, env=_environment())
         taken.append(time.perf_counter() - started)
         if done.returncode != 0:
             raise RuntimeError(f"affidavit prove failed: {done.stderr.decode()[-300:]}")
@@ -79,5 +80,6 @@ def _fresh_process(folder: Path) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
+    """That this checkout is what the command imports, wherever it was installed from."""
     root = str(Path(__file__).resolve().parents[1])
     return {**os.environ, "PYTHONPATH": root}
