@@ -28,11 +28,12 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     for name in arguments.names or [name for name in ALL if name not in BY_NAME_ONLY]:
+        before = record.machine()
         measured = ALL[name](arguments.rounds, tuple(arguments.only))
         if arguments.only:
             print(json.dumps(measured, indent=1, sort_keys=True))
         else:
-            path = record.write(name, measured)
+            path = record.write(name, before, measured)
             print(f"{name}: {path.relative_to(path.parents[2])}")
 
 

@@ -72,7 +72,11 @@ class Process:
             env={"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "EZKL_REPO_PATH": str(folder / "ezkl")},
             preexec_fn=_cap_memory,  # noqa: PLW1509 - no thread of this process is alive yet
         )
-        self.version: str = self._answer()["version"]
+        try:
+            self.version: str = self._answer()["version"]
+        except PeerError:
+            self.close()
+            raise
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -109,6 +113,12 @@ class Process:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process, whatever it is doing."""
         self._process.kill()
         self._process.wait()
-        self._log.close()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            if stream is not None:
+                stream.close()

@@ -75,8 +75,8 @@ def measure(rounds: int, only: Collection[str] = ()) -> dict[str, Any]:
             continue
         with tempfile.TemporaryDirectory() as folder:
             results["works"][name] = _compare(name, Path(folder), python, min(rounds, most), results["peer"])
-        for mode, ratios in results["works"][name]["ratios"].items():
-            outcomes = judge(GOALS[name], f"{name}, {mode}, against EZKL", ratios)
+        for mode, found in results["works"][name]["ratios"].items():
+            outcomes = judge(GOALS[name], f"{name}, {mode}, against EZKL", found)
             results["goals"] += outcomes
             for outcome in outcomes:
                 print(line(outcome), flush=True)
@@ -105,8 +105,8 @@ def _compare(name: str, folder: Path, python: Path | None, rounds: int, peer: di
     while len(ours["held"]) < rounds:
         _our_round(name, folder, ours)
     result |= {mode: _joined(found) for mode, found in ours.items()}
-    result["agreement"] = _agreement(folder, result["ezkl"].pop("outputs", None))
-    result["ratios"] = {mode: _ratios(result["ezkl"], result[mode]) for mode in ours}
+    result["agreement"] = agreement(folder, result["ezkl"].pop("outputs", None))
+    result["ratios"] = {mode: ratios(result["ezkl"], result[mode]) for mode in ours}
     return result
 
 
@@ -186,7 +186,7 @@ def _joined(found: list[dict[str, Any]]) -> dict[str, Any]:
     return {**found[0], **dict.fromkeys(TIMES), **times, "peak_mb": max(f["peak_mb"] for f in found)}
 
 
-def _agreement(folder: Path, theirs: list[float] | None) -> dict[str, Any]:
+def agreement(folder: Path, theirs: list[float] | None) -> dict[str, Any]:
     """The outputs of all, beside the float model's.  Raises RuntimeError where they compute something else."""
     with np.load(folder / "input.npz") as inputs, np.load(folder / "outputs.npz") as outputs:
         wanted = float_session((folder / "model.onnx").read_bytes(), 1).run(None, dict(inputs))[0].reshape(-1)
@@ -206,12 +206,11 @@ def _agreement(folder: Path, theirs: list[float] | None) -> dict[str, Any]:
     }
 
 
-def _ratios(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, float | None]:
-    """How many times longer EZKL takes, median by median."""
-    ratios: dict[str, float | None] = {}
+def ratios(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, float | None]:
+    """How many times longer EZKL takes, median by median; None where it has no figure."""
+    found: dict[str, float | None] = {}
     for key in TIMES:
-        pair = theirs.get(key), ours[key]
-        ratios[key.removesuffix("_s") + "_ratio"] = (
-            None if pair[0] is None else pair[0]["median_s"] / pair[1]["median_s"]
-        )
-    return ratios
+        spent = theirs.get(key)
+        ratio = None if spent is None else spent["median_s"] / ours[key]["median_s"]
+        found[key.removesuffix("_s") + "_ratio"] = ratio
+    return found

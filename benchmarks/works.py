@@ -65,7 +65,7 @@ SMALL = (MEMORY, BITS, SET_UP, Goal("proof_bytes", 1_000_000))
 BATCH = (Goal("float_ratio", 3), MEMORY, BITS)
 
 _LENET5 = ((DATA / "lenet5.onnx").read_bytes, SUBJECTS[0].inputs)
-_CNN = (partial(random_cnn, (3, 32, 32), (32, 64), (120, 84, 10)), partial(_noise, 64, 3, 32, 32))
+_CNN = (partial(random_cnn, (3, 32, 32), (36, 64), (120, 84, 10)), partial(_noise, 64, 3, 32, 32))
 _MLP_4M = (partial(random_mlp, (1024, 2048, 896, 10)), partial(_noise, 256, 1024))
 
 WORKS = {
