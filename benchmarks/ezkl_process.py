@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import threading
@@ -53,10 +52,6 @@ def _run(command: list[str]) -> None:
         raise PeerError(f"{' '.join(command[1:4])} failed: {reasons[-1] if reasons else done.returncode}")
 
 
-def _cap_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_MB << 20, MEMORY_LIMIT_MB << 20))
-
-
 class Process:
     """One EZKL process in one folder, which answers step by step."""
 
@@ -64,13 +59,12 @@ class Process:
         self._name = name
         self._log = (folder / "ezkl.log").open("wb")
         self._process = subprocess.Popen(
-            [str(python), str(Path(__file__).with_name("ezkl_worker.py"))],
+            [str(python), "-I", str(Path(__file__).with_name("ezkl_worker.py")), str(MEMORY_LIMIT_MB)],
             cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             env={"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "EZKL_REPO_PATH": str(folder / "ezkl")},
-            preexec_fn=_cap_memory,  # noqa: PLW1509 - no thread of this process is alive yet
         )
         try:
             self.version: str = self._answer()["version"]

@@ -136,7 +136,10 @@ def peak_mb() -> int:
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
+    """Answer requests until there are no more; the argument caps this process's address space, in MiB (on Linux)."""
+    if sys.platform == "linux":
+        limit = int(sys.argv[1]) << 20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever ezkl prints is no answer
     log = Log()

@@ -26,6 +26,8 @@ PEERS = (
     "can forge proofs (here made on the spot, for a test); ours needs none, is larger, and hides nothing. EZKL's "
     "package states no licence: it runs as an outside program, and nothing of it is in this project.\n"
 )
+BUSY = 0.75
+"""Load average per core from which a run is marked as disturbed."""
 PHASES = ("witness", "commit", "lookups", "products", "layers", "claims", "inner product", "open", "weights")
 TIMES = ("prove_s", "verify_s", "prove_files_s", "verify_files_s")
 RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
@@ -40,13 +42,19 @@ def _milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
+def _times(factor: float) -> str:
+    return f"{factor:.3g}" if factor < 100 else f"{factor:,.0f}"
+
+
 def _where(result: dict[str, Any]) -> str:
     machine, versions = result["machine"], result["versions"]
     flags = ", ".join(machine["flags"]) or "no vector flags"
     packages = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+    busy = machine["load_average"] > BUSY * machine["cores"]
     return (
         f"`{result['command']}`, {result['measured_at']}, {machine['processor']} ({machine['cores']} cores; {flags}), "
         f"load average {machine['load_average']:.1f}, {machine['system']}, Python {machine['python']}; {packages}.\n"
+        + ("\n**The machine was busy with other work during this run: times are too long.**\n" if busy else "")
     )
 
 
@@ -68,7 +76,8 @@ def _inference(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _proofs(result: dict[str, Any]) -> str:
+def proof_section(result: dict[str, Any]) -> str:
+    """Works, batches, profile, goals."""
     found = result["results"]
     works, cases = found["works"], found["cases"]
     order = sorted(cases, key=lambda of: (_size(works[cases[of]["work"]]), cases[of]["mode"] == "committed"))
@@ -102,7 +111,7 @@ def _proofs(result: dict[str, Any]) -> str:
         "|---|---|---|---|---|",
         *(
             f"| {of} | {_milliseconds(cases[of]['prove_s']['median_s'])} "
-            f"| {_milliseconds(cases[of]['float_s']['median_s'])} | {cases[of]['float_ratio']:.3g} "
+            f"| {_milliseconds(cases[of]['float_s']['median_s'])} | {_times(cases[of]['float_ratio'])} "
             f"| {goals[of, 'float_ratio']} |"
             for of in order
             if "float_ratio" in cases[of]
@@ -139,13 +148,14 @@ def _goals(goals: list[dict[str, Any]]) -> list[str]:
     missed = [goal for goal in goals if not goal["met"]]
     lines = [f"{len(goals) - len(missed)} of {len(goals)} are met{'. Missed:' if missed else '.'}\n"]
     for goal in missed:
-        measured = "not measured" if goal["measured"] is None else f"{goal['measured']:.3g}"
-        factor = f", by a factor of {goal['missed_by']:.3g}" if goal["missed_by"] else ""
-        lines.append(f"- {goal['of']}: `{goal['figure']}` {goal['goal']}, measured {measured}{factor}")
+        measured = "not measured" if goal["measured"] is None else f"measured {goal['measured']:.4g}"
+        factor = f", by a factor of {_times(goal['missed_by'])}" if goal["missed_by"] else ""
+        lines.append(f"- {goal['of']}: `{goal['figure']}` {goal['goal']}, {measured}{factor}")
     return lines
 
 
-def _peers(result: dict[str, Any]) -> str:
+def peer_section(result: dict[str, Any]) -> str:
+    """EZKL and this project; a peer that is missing or failed, with the reason."""
     found = result["results"]
     peer = found["peer"]
     lines = ["## Against EZKL\n", _where(result), PEERS]
@@ -173,7 +183,7 @@ def _peers(result: dict[str, Any]) -> str:
     for name, work in sorted(found["works"].items(), key=lambda item: _size(item[1]["work"])):
         for mode, ratios in work["ratios"].items():
             shown = (ratios[key.removesuffix("_s") + "_ratio"] for key in TIMES)
-            lines.append(f"| {name}, {mode} | " + " | ".join("" if r is None else f"{r:.3g}" for r in shown) + " |")
+            lines.append(f"| {name}, {mode} | " + " | ".join("" if r is None else _times(r) for r in shown) + " |")
     lines += [""]
     for name, work in found["works"].items():
         differences = work["agreement"]["largest_difference"].items()
@@ -212,8 +222,8 @@ def page() -> str:
     )
     parts = [
         _inference(_load("inference")),
-        _proofs(_load("proofs")),
-        _peers(_load("peers")),
+        proof_section(_load("proofs")),
+        peer_section(_load("peers")),
         _verification(_load("verification")),
     ]
     return "\n".join([head, *parts])
