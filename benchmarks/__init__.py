@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Measurements. ``make bench`` runs all but ``peers``, and ``make bench-peers`` that; each writes a file in ``results/``.
+"""Measurements. ``make bench`` runs all but ``peers``, ``make bench-peers`` that; each writes a file in ``results/``.
 
 A result names the machine and how busy it was, the versions, the command and the spread. Ratios are between things that
 were measured interleaved, in one run. Documents quote figures from these files alone (``scripts/figures.py``). One of
