@@ -23,8 +23,7 @@ from circuits.circuit import IntArray
 from circuits.compiler import compile_model
 from circuits.cost import cost
 from node.runtime import Runtime
-from prover import commit_weights, prove
-from prover.proving import Proof
+from prover import Proof, commit_weights, prove
 from prover.warm import warm
 from verifier.proof import verify_proof
 

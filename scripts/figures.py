@@ -181,7 +181,7 @@ def peer_section(result: dict[str, Any]) -> str:
         "|---|---|---|---|---|",
     ]
     for name, work in sorted(found["works"].items(), key=lambda item: _size(item[1]["work"])):
-        for mode, ratios in work["ratios"].items():
+        for mode, ratios in sorted(work["ratios"].items(), reverse=True):  # held before committed
             shown = (ratios[key.removesuffix("_s") + "_ratio"] for key in TIMES)
             lines.append(f"| {name}, {mode} | " + " | ".join("" if r is None else _times(r) for r in shown) + " |")
     lines += [""]
