@@ -31,13 +31,13 @@ def _flags() -> list[str]:
     return [flag for flag in ("avx2", "avx512f", "avx512_vnni", "sha_ni") if f" {flag} " in text]
 
 
-def write(name: str, measured: dict[str, Any]) -> Path:
-    """Write ``results/NAME.json``; returns its path."""
+def write(name: str, measured: dict[str, Any], *, command: str = "") -> Path:
+    """Write ``results/NAME.json``; returns its path. `command`: what measured it, if not this package."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     content = {
         "name": name,
-        "command": f"python -m benchmarks {name}",
+        "command": command or f"python -m benchmarks {name}",
         "measured_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "machine": {
             "processor": _processor(),
