@@ -63,8 +63,9 @@ class WeightsCache:
         limit, least: bounds on the bytes of all files, and of one worth keeping.
     """
 
-    def __init__(self, folder: Path | None, *, limit: int = MAX_BYTES, least: int = LEAST_BYTES) -> None:
-        self._folder, self._limit, self._least = folder, limit, least
+    def __init__(self, folder: Path | None, *, limit: int = MAX_BYTES, least: int | None = None) -> None:
+        self._folder, self._limit = folder, limit
+        self._least = LEAST_BYTES if least is None else least
         self._memory: OrderedDict[bytes, WeightsCommitment] = OrderedDict()
         self._lock = threading.Lock()
 
