@@ -14,7 +14,9 @@ from affidavit.cli import files
 from affidavit.cli.render import print_result
 from verifier import Known, read_affidavit, verify
 from verifier.container import MAX_FILE_BYTES
-from verifier.inspection import inspect_affidavit
+from verifier.inspection import inspect_affidavit, inspect_proof_file
+from verifier.proof_file import MAGIC as PROOF_MAGIC
+from verifier.proof_file import parse_proof_file
 from verifier.report import result_json
 from verifier.tensors import decode_tensors
 
@@ -83,7 +85,15 @@ def verify_command(
     raise typer.Exit(result.verdict.exit_code)
 
 
-def inspect_command(file: AffidavitFile) -> None:
-    """Print what a file claims, as JSON, believing none of it."""
-    claims = inspect_affidavit(read_affidavit(files.read_bytes(file, limit=MAX_FILE_BYTES)))
+def inspect_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An affidavit or a proof file.")],
+    model: ModelOption = None,
+) -> None:
+    """Print what a file claims, as JSON, believing none of it; of a proof also every term of its soundness."""
+    data = files.read_bytes(file)
+    circuit = files.read_circuit(model) if model else None
+    if data.startswith(PROOF_MAGIC):
+        claims = inspect_proof_file(parse_proof_file(data), circuit)
+    else:
+        claims = inspect_affidavit(read_affidavit(data), circuit)
     Console(soft_wrap=True).print_json(data=claims)

@@ -60,12 +60,21 @@ def reduced(size: int, queries: int) -> Iterator[None]:
             statement._prepare.cache_clear()
 
 
+def _squares(rows: int) -> Circuit:
+    b = CircuitBuilder()
+    t = b.input("x", (4,), 0, rows - 1)
+    b.output("y", b.gate("table", "square", [t], [b.constant("t", np.arange(rows) ** 2)]))
+    return b.build()
+
+
 def looking_up() -> Circuit:
     """y = x^2 by a table of 8 rows, 4 times."""
-    b = CircuitBuilder()
-    t = b.input("x", (4,), 0, 7)
-    b.output("y", b.gate("table", "square", [t], [b.constant("t", np.arange(8) ** 2)]))
-    return b.build()
+    return _squares(8)
+
+
+def looking_up_little() -> Circuit:
+    """The same with 4 rows: fewer chances for whoever cheats, and so a smaller set that says something."""
+    return _squares(4)
 
 
 Tensors = list[IntArray]
@@ -103,18 +112,18 @@ def _vanishing(tensors: Tensors) -> None:
 
 def _one_off(tensors: Tensors) -> None:
     tensors[-1] = tensors[-1].copy()
-    tensors[-1].reshape(-1)[0] += 1
+    tensors[-1].reshape(-1)[0] -= 1
 
 
 def _collision(tensors: Tensors) -> None:
-    """x[0] = 1 with y[0] = 10: looks like the row (3, 9) where 1 + gamma 10 = 3 + gamma 9, that is for gamma = 2."""
+    """x[0] = 3 with y[0] = 0: looks like the row (1, 1) where 3 = 1 + gamma, that is for gamma = 2."""
     tensors[-1] = tensors[-1].copy()
-    tensors[-1][0, 0] = 10
+    tensors[-1][0, 0] = 0
 
 
-def _counted_as_three(witness: Cheat, counted: bool) -> None:
+def _counted_as_one(witness: Cheat, counted: bool) -> None:
     if counted:
-        witness.columns[witness.plan.multiplicities[0]][0, 3] += 1
+        witness.columns[witness.plan.multiplicities[0]][0, 1] += 1
 
 
 def _witness(alter: Callable[[Cheat, bool], None] = lambda witness, counted: None) -> type[Cheat]:
@@ -142,10 +151,12 @@ _LOOKUP = frozenset(
 _CLAIMS = frozenset({"proof.claims.mismatch"})
 
 
-def _lookups(size: int, chances: int, term: str, **choices: bool) -> Strategy:
+def _lookups(
+    size: int, chances: int, term: str, circuit: Callable[[], Circuit] = looking_up, **choices: bool
+) -> Strategy:
     patches = {"Witness": _witness(), "prove_fractions": liars.fractions(**choices)}
     rate = _at_least_once(chances, size)
-    return Strategy(looking_up, size, 20, _one_off, patches, rate, term, _LOOKUP)
+    return Strategy(circuit, size, 20, _one_off, patches, rate, term, _LOOKUP)
 
 
 STRATEGIES: dict[str, Strategy] = {
@@ -165,15 +176,15 @@ STRATEGIES: dict[str, Strategy] = {
     "lies in the lookup rounds": _lookups(256, 2 * _ROUNDS, "lookup rounds", rounds=True),
     "lies about lookup children": _lookups(256, _LEVELS, "lookup levels", children=True),
     "lies about lookup levels' mix": _lookups(256, _LEVELS - 1, "lookup levels", mixes=True),
-    "leaf claims that cancel": _lookups(256, 1, "combining claims", merge=True),
+    "leaf claims that cancel": _lookups(128, 1, "combining claims", looking_up_little, merge=True),
     "all lookup lies at once": _lookups(256, 2 * _ROUNDS + _LEVELS, "lookup", rounds=True, children=True, merge=True),
     "fingerprints that collide": Strategy(
-        looking_up,
-        256,
+        looking_up_little,
+        128,
         20,
         _collision,
-        {"Witness": _witness(_counted_as_three)},
-        1 / 256,
+        {"Witness": _witness(_counted_as_one)},
+        1 / 128,
         "lookup identity",
         _LOOKUP,
     ),
@@ -213,7 +224,7 @@ class Measured:
 def measure(strategy: Strategy, tries: int, seed: int = 0, *, full: bool = False) -> Measured:
     """Try that often, each time with another context, which makes all challenges anew; `full`: nothing is reduced."""
     circuit = strategy.circuit()
-    inputs = {p.name: np.ones((1, *circuit.tensors[p.tensor].shape), np.int64) for p in circuit.inputs}
+    inputs = {p.name: np.full((1, *circuit.tensors[p.tensor].shape), 3, np.int64) for p in circuit.inputs}
     tensors = evaluate(circuit, inputs)
     strategy.falsify(tensors)
     outputs = {p.name: tensors[p.tensor] for p in circuit.outputs}
@@ -239,7 +250,7 @@ def measure(strategy: Strategy, tries: int, seed: int = 0, *, full: bool = False
 
 def honest(circuit: Circuit, size: int, queries: int, tries: int) -> None:
     """Raises where a true statement is rejected at reduced parameters."""
-    inputs = {p.name: np.ones((1, *circuit.tensors[p.tensor].shape), np.int64) for p in circuit.inputs}
+    inputs = {p.name: np.full((1, *circuit.tensors[p.tensor].shape), 3, np.int64) for p in circuit.inputs}
     with reduced(size, queries):
         for attempt in range(tries):
             context = hashlib.sha256(f"honest/{attempt}".encode()).digest()

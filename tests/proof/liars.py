@@ -95,12 +95,13 @@ def fractions(
     ) -> tuple[Element, Element, Element]:
         """Children that give what the truth misses by `error`."""
         if (merge and last) or (mixes and not last):
-            # p0 + a, q0 + b with a = -c b (later: a + c b = 0), or b = -c a where the leaves' q comes before their p
+            # p0 + a and q0 + b: between levels a + c b = 0 for the mix c; the leaves' claims are alpha - q and p,
+            # in this order, so there b = c a for the next power c of the claims' mix.
             c: Element = (7, 0)
             other = add(p1, mul(mix, q1))
             if last:
-                a = mul(error, inverse(sub(q1, mul(c, other))))
-                return add(p0, a), p1, sub(q0, mul(c, a))
+                a = mul(error, inverse(add(q1, mul(c, other))))
+                return add(p0, a), p1, add(q0, mul(c, a))
             b = mul(error, inverse(sub(other, mul(c, q1))))
             return sub(p0, mul(c, b)), p1, add(q0, b)
         root: Element = (11, 0) if children else OUTSIDE  # the error of p is e (t - root)

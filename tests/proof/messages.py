@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from verifier.proof import verify as verifying
+from verifier.proof import wire
 from verifier.proof.modular import Words
 from verifier.proof.wire import Reader
+
+_OWN = (__file__, wire.__file__)
 
 
 class Field(NamedTuple):
@@ -27,14 +32,21 @@ class Recorder(Reader):
     """A reader that notes what it was asked for."""
 
     fields: list[Field] = []  # noqa: RUF012
+    places: list[tuple[str, int]] = []  # noqa: RUF012 - module and line of who asked
 
     def __init__(self, data: bytes) -> None:
         self._position, self._inside = 0, False
         Recorder.fields.clear()
+        Recorder.places.clear()
         super().__init__(data)
 
     def take(self, count: int, what: str) -> bytes:
         found = super().take(count, what)
+        frame = inspect.currentframe()
+        while frame is not None and frame.f_code.co_filename in _OWN:
+            frame = frame.f_back
+        if frame is not None:
+            self.places.append((Path(frame.f_code.co_filename).stem, frame.f_lineno))
         self.fields.append(Field(what, self._position, self._position + count, self._inside))
         self._position += count
         return found
