@@ -18,6 +18,7 @@ import os
 import secrets
 import struct
 import threading
+import time
 from collections import OrderedDict
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,8 @@ MAX_BYTES = 2 << 30
 """Default: all files together; those that were used longest ago go first."""
 LEAST_BYTES = 1 << 20
 """Default: a smaller file is not worth keeping."""
+ABANDONED_SECONDS = 3600
+"""Age at which a half-written file is nobody's any more."""
 IN_MEMORY = 2
 """Commitments that one cache holds in memory."""
 _SUFFIX, _TEMPORARY = ".columns", ".new-"
@@ -127,6 +130,9 @@ class WeightsCache:
         """Down to the limit, the file that was used longest ago first."""
         if self._folder is None:
             return
+        for path in self._folder.glob(f"{_TEMPORARY}*"):  # of a process that was killed while it wrote
+            if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                path.unlink(missing_ok=True)
         files = [(path.stat().st_mtime_ns, path.stat().st_size, path) for path in self._folder.glob(f"*{_SUFFIX}")]
         total = sum(size for _, size, _ in files)
         for _, size, path in sorted(files):

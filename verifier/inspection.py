@@ -21,14 +21,14 @@ def inspect_affidavit(affidavit: Affidavit, circuit: Circuit | None = None) -> d
     `circuit` is the caller's own copy of the model, for what can be said of a proof only with it.
 
     Raises:
-        circuits.CircuitError, MalformedError: a circuit or outline inside the affidavit breaks its grammar.
+        MalformedError: an opening inside the affidavit breaks its grammar.
     """
     receipt = affidavit.receipt
     return {
         "trusted": False,
         "signer": key_id(receipt.keys.signing),
         "receipt": receipt.statement().predicate,
-        "soundness": None if receipt.proof is None else _proof(affidavit, receipt.proof.mode, circuit),
+        "soundness": _soundness(affidavit, circuit),
         "unverifiable_sections": list(receipt.extensions),
         "rechecks": [
             {"envelope": name, "signer": envelope.key_id, "agrees": found.agrees, "engine": found.engine}
@@ -42,9 +42,6 @@ def inspect_affidavit(affidavit: Affidavit, circuit: Circuit | None = None) -> d
 
 def inspect_proof_file(file: ProofFile, circuit: Circuit | None = None) -> dict[str, Any]:
     """The claims of a parsed proof file, in the same way."""
-    found = circuit
-    if found is None and file.outline:
-        found = _outline(file.outline, file.circuit)
     batches = {len(array) for array in file.inputs.tensors.values()}
     return {
         "trusted": False,
@@ -55,7 +52,7 @@ def inspect_proof_file(file: ProofFile, circuit: Circuit | None = None) -> dict[
         "inputs": _shapes(file.inputs.tensors),
         "outputs": _shapes(file.outputs.tensors),
         "bytes": {"outline": len(file.outline), "proof": len(file.proof)},
-        "soundness": soundness_json(found, file.circuit, min(batches, default=0), file.mode),
+        "soundness": _of(circuit, None, file.outline or None, file.circuit, min(batches, default=0), file.mode),
     }
 
 
@@ -93,23 +90,28 @@ def soundness_json(circuit: Circuit | None, digest: bytes, batch: int, mode: str
     }
 
 
-def _proof(affidavit: Affidavit, mode: str, circuit: Circuit | None) -> dict[str, Any]:
-    digest = affidavit.receipt.model.circuit
+def _soundness(affidavit: Affidavit, circuit: Circuit | None) -> dict[str, Any] | None:
+    receipt = affidavit.receipt
+    if receipt.proof is None:
+        return None
     carried, outline = affidavit.blob("circuit"), affidavit.blob("outline")
-    if circuit is None and carried is not None and circuits.stated_digest(carried) == digest:
-        circuit = circuits.load_circuit(carried)
-    if circuit is None and outline is not None and mode == "committed":
-        circuit = _outline(outline, digest)
-    return soundness_json(circuit, digest, affidavit.receipt.batch, mode)
+    return _of(circuit, carried, outline, receipt.model.circuit, receipt.batch, receipt.proof.mode)
 
 
-def _outline(data: bytes, digest: bytes) -> Circuit | None:
+def _of(
+    circuit: Circuit | None, carried: bytes | None, outline: bytes | None, digest: bytes, batch: int, mode: str
+) -> dict[str, Any]:
+    """`soundness_json` with the caller's circuit, or else with what the file carries, if it has the right digest."""
     from verifier.proof.outline import load_outline
 
     try:
-        return load_outline(data, digest)
-    except VerifierError:  # a false outline is what `verify` is for
-        return None
+        if circuit is None and carried is not None and circuits.stated_digest(carried) == digest:
+            circuit = circuits.load_circuit(carried)
+        if circuit is None and outline is not None and mode == "committed":
+            circuit = load_outline(outline, digest)
+    except (circuits.CircuitError, VerifierError) as error:
+        return {"unknown": error.code}
+    return soundness_json(circuit, digest, batch, mode)
 
 
 def _shapes(tensors: Any) -> dict[str, list[int]]:

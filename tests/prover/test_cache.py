@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 
 import numpy as np
 import pytest
@@ -145,6 +146,14 @@ def test_the_folder_is_bounded(folder):
     assert left == {f"{convolutional(seed).digest.hex()}.columns" for seed in (1, 2)}
     again(folder, convolutional(3), limit=size)  # one file may take half of it
     assert {path.name for path in folder.iterdir()} == left
+
+
+def test_what_a_killed_process_left_goes(folder):
+    for name, age in ((".new-old", 7200), (".new-young", 10)):
+        (folder / name).write_bytes(b"half")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    again(folder, convolutional(1))
+    assert [path.name for path in folder.glob(".new-*")] == [".new-young"]
 
 
 def test_small_ones_and_circuits_without_weights_are_not_kept(tmp_path):
