@@ -139,6 +139,14 @@ def _wide() -> Circuit:
     return b.build()
 
 
+def multiplying() -> Circuit:
+    """y = x z, 8 times, and nothing else."""
+    b = CircuitBuilder()
+    x, z = b.input("x", (2, 4), -4, 3), b.input("z", (2, 4), -4, 3)
+    b.output("y", b.gate("mul", "product", [x, z], []))
+    return b.build()
+
+
 def _at_least_once(chances: int, size: int) -> float:
     return 1 - (1 - 1 / size) ** chances
 
@@ -171,6 +179,16 @@ STRATEGIES: dict[str, Strategy] = {
         {"prove_inner_product": liars.inner_product(128)},
         _at_least_once(6, 128),
         "inner product",
+        _CLAIMS,
+    ),
+    "lies in the product rounds": Strategy(
+        multiplying,
+        128,
+        20,
+        _one_off,
+        {"prove_products": liars.products()},
+        _at_least_once(6, 128),
+        "product",
         _CLAIMS,
     ),
     "lies in the lookup rounds": _lookups(256, 2 * _ROUNDS, "lookup rounds", rounds=True),
