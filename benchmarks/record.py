@@ -44,13 +44,16 @@ def machine() -> dict[str, Any]:
     }
 
 
-def write(name: str, before: dict[str, Any], measured: dict[str, Any]) -> Path:
-    """Write ``results/NAME.json``, with the machine as it was `before` the measurement; returns the file's path."""
+def write(name: str, before: dict[str, Any], measured: dict[str, Any], *, command: str = "") -> Path:
+    """Write ``results/NAME.json``, with the machine as it was `before` the measurement; returns the file's path.
+
+    `command`: what measured it, if not this package.
+    """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     content = {
         "name": name,
-        "command": " ".join(["python -m benchmarks", *sys.argv[1:]]),
+        "command": command or " ".join(["python -m benchmarks", *sys.argv[1:]]),
         "measured_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "machine": before,
         "versions": {package: version(package) for package in PACKAGES},

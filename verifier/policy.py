@@ -48,6 +48,8 @@ class Policy:
         file's word. minimum_score: integrity score in thousandths, 0 to 1000.
         max_age_seconds: bound on the node's self-asserted completion time; ``None`` for no bound.
         models: circuit digests that may answer; empty means that the caller must supply the circuit.
+        commitments: for circuits among ``models``, the commitment to their weights that proofs in mode ``committed``
+        must speak of.
         nodes: Ed25519 keys trusted by themselves, without evidence.
         recheckers: Ed25519 keys whose recheck statements count.
         evidence: accepted evidence types.
@@ -69,6 +71,7 @@ class Policy:
     minimum_score: int = 0
     max_age_seconds: int | None = None
     models: frozenset[bytes] = frozenset()
+    commitments: Mapping[bytes, bytes] = field(default_factory=dict)
     nodes: frozenset[bytes] = frozenset()
     recheckers: frozenset[bytes] = frozenset()
     evidence: tuple[str, ...] = ()
@@ -92,6 +95,17 @@ def profile_policy(profile: str) -> Policy:
     """
     accepted = tuple(format_.type for format_ in FORMATS.values() if not format_.simulated)
     return Policy(name=profile, profile=profile, evidence=accepted, demands=PROFILES[profile])
+
+
+def _commitments(fields: Fields, allowed: frozenset[bytes]) -> dict[bytes, bytes]:
+    if len(fields.value) > MAX_LIST:
+        raise fields.fail("", f"at most {MAX_LIST} entries")
+    out = {}
+    for key in fields.value:
+        if key not in {digest.hex() for digest in allowed}:
+            raise MalformedError(CODE, f"{fields.path}.{key[:20]}: a circuit digest that models.allowed lists expected")
+        out[bytes.fromhex(key)] = fields.digest(key)
+    return out
 
 
 def _optional(fields: Fields, key: str) -> Fields:
@@ -164,7 +178,7 @@ def parse_policy(data: bytes) -> Policy:
     evidence, limits = _optional(fields, "evidence"), _optional(fields, "limits")
     require.exactly({"assurance"}, optional={"nonce", "input", "model", "minimum_score_permille", "max_age_seconds"})
     request.exactly((), optional={"nonce", "input"})
-    models.exactly((), optional={"allowed"})
+    models.exactly((), optional={"allowed", "commitments"})
     keys.exactly((), optional={"nodes", "recheckers"})
     evidence.exactly((), optional={"accept", "unsafe_accept_simulated", *READERS})
     limits.exactly((), optional={"max_macs"})
@@ -179,6 +193,7 @@ def parse_policy(data: bytes) -> Policy:
     assurance = _names(require, "assurance", ASSURANCES)
     if not assurance:
         raise require.fail("assurance", "at least one layer")
+    allowed = _digests(models, "allowed")
     return Policy(
         id=hashlib.sha256(data).digest(),
         name=fields.text("name", limit=80) if "name" in fields.value else "unnamed",
@@ -191,7 +206,8 @@ def parse_policy(data: bytes) -> Policy:
         if "minimum_score_permille" in require.value
         else 0,
         max_age_seconds=require.integer("max_age_seconds", 1, 1 << 40) if "max_age_seconds" in require.value else None,
-        models=_digests(models, "allowed"),
+        models=allowed,
+        commitments=_commitments(_optional(models, "commitments"), allowed),
         nodes=_digests(keys, "nodes"),
         recheckers=_digests(keys, "recheckers"),
         evidence=_names(evidence, "accept", None) if "accept" in evidence.value else (),

@@ -75,6 +75,16 @@ def test_everything_is_read():
         (MINIMAL + "[typo]\n", "policy.malformed"),
         (MINIMAL + '[request]\nnonce = "00"\n', "policy.malformed"),
         (MINIMAL + '[models]\nallowed = ["XY"]\n', "policy.malformed"),
+        (MINIMAL + f'[models.commitments]\n"{"0a" * 32}" = "{"0b" * 32}"\n', "policy.malformed"),
+        (
+            MINIMAL + f'[models]\nallowed = ["{"0a" * 32}"]\ncommitments = {{ "{"0c" * 32}" = "{"0b" * 32}" }}\n',
+            "policy.malformed",
+        ),
+        (
+            MINIMAL + f'[models]\nallowed = ["{"0a" * 32}"]\ncommitments = {{ "{"0a" * 32}" = "0b" }}\n',
+            "policy.malformed",
+        ),
+        (MINIMAL + f'[models]\nallowed = ["{"0a" * 32}"]\ncommitments = ["{"0a" * 32}"]\n', "policy.malformed"),
         (MINIMAL + "[evidence]\nunsafe_accept_simulated = true\n", "policy.unsafe.in-production"),
         (MINIMAL + '[evidence.tpm2]\nek_roots = ["not a certificate"]\n', "policy.malformed"),
         (MINIMAL + "[evidence.tpm2]\npcrs = { 24 = [] }\n", "policy.malformed"),
@@ -108,3 +118,8 @@ def test_hostile_bytes_give_typed_errors_only(data, behind):
 def test_times_have_ascii_digits():
     with pytest.raises(MalformedError):
         Fields({"at": "\u0662\u0660\u0662\u0666-11-21T10:00:00Z"}, "receipt", "receipt.malformed").time("at")
+
+
+def test_commitments_belong_to_listed_circuits():
+    text = f'[models]\nallowed = ["{"0a" * 32}", "{"0c" * 32}"]\n[models.commitments]\n"{"0a" * 32}" = "{"0b" * 32}"\n'
+    assert parse_policy((MINIMAL + text).encode()).commitments == {b"\x0a" * 32: b"\x0b" * 32}
