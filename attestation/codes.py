@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from attestation.azure.codes import CODES as AZURE
+from attestation.azure_snp.codes import CODES as AZURE_SNP
 from attestation.eventlog.codes import CODES as EVENTLOG
 from attestation.simulated.codes import CODES as SIMULATED
 from attestation.snp.codes import CODES as SNP
@@ -23,4 +24,4 @@ _SHARED = {
     "evidence.collateral.armour-malformed": "a file of collateral has PEM armour that does not decode",
 }
 
-CODES: Mapping[str, str] = MappingProxyType({**_SHARED, **AZURE, **EVENTLOG, **TPM2, **SIMULATED, **SNP})
+CODES: Mapping[str, str] = MappingProxyType({**_SHARED, **AZURE, **AZURE_SNP, **EVENTLOG, **TPM2, **SIMULATED, **SNP})

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from attestation import simulated, snp, tpm2
+from attestation import azure_snp, simulated, snp, tpm2
 from attestation.contract import Format
 from attestation.errors import UnsupportedError
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
-    {format_.type: format_ for format_ in (tpm2.FORMAT, simulated.FORMAT, snp.FORMAT)}
+    {format_.type: format_ for format_ in (tpm2.FORMAT, simulated.FORMAT, snp.FORMAT, azure_snp.FORMAT)}
 )
 
 
