@@ -70,10 +70,10 @@ def judge(
     collateral: Collateral = EMPTY,
 ) -> Appraisal:
     """Appraise as what the members are, without demanding a CRL unless `trust` does."""
-    if "hcl_report" in members:
-        chosen = trust or AZURE_WITHOUT_CRL
-        return azure_snp.appraise(members, challenge=challenge, at=when, trust=chosen, collateral=collateral)
-    return snp.appraise(members, challenge=challenge, at=when, trust=trust or WITHOUT_CRL, collateral=collateral)
+    azure = "hcl_report" in members
+    chosen = trust or (AZURE_WITHOUT_CRL if azure else WITHOUT_CRL)
+    format_ = azure_snp.FORMAT if azure else snp.FORMAT
+    return format_.appraise(members, challenge=challenge, at=when, trust=chosen, collateral=collateral)
 
 
 def codes(appraisal: Appraisal) -> set[str]:

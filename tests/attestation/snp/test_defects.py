@@ -79,10 +79,9 @@ def test_defect(defect):
     members = patched(base, defect.get("patch", []))
     when = datetime.fromisoformat(defect["at"]) if "at" in defect else real.at(base)
     challenge = bytes.fromhex(defect["challenge"]) if "challenge" in defect else None
-    chosen: SnpTrust | AzureSnpTrust = trust(defect.get("trust", {}))
-    if base in real.AZURE:
-        pcrs = {("sha256", int(n)): frozenset({bytes.fromhex(v)}) for n, v in defect.get("pcrs", {}).items()}
-        chosen = AzureSnpTrust(snp=chosen, vtpm=Tpm2Trust(reference_pcrs=pcrs))
+    pcrs = {("sha256", int(n)): frozenset({bytes.fromhex(v)}) for n, v in defect.get("pcrs", {}).items()}
+    plain = trust(defect.get("trust", {}))
+    chosen = AzureSnpTrust(snp=plain, vtpm=Tpm2Trust(reference_pcrs=pcrs)) if base in real.AZURE else plain
     try:
         appraisal = real.judge(members, challenge, when, chosen)
     except MalformedError as error:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
 
 from attestation.collateral import Collateral, Item
 from attestation.errors import OperationalError, UnsupportedError
-from attestation.snp import SnpTrust
+from attestation.snp import SnpTrust, appraise
 from attestation.snp.products import PRODUCTS, from_cpuid, from_name
 from attestation.snp.tcb import Tcb
 from tests.attestation.snp.paper import (
@@ -197,7 +198,7 @@ def test_reference_values(settings, code):
 
 
 def test_reference_values_that_fit():
-    settings = {
+    settings: dict[str, Any] = {
         "measurements": frozenset({b"m" * 48, b"n" * 48}),
         "host_data": frozenset({b"h" * 32}),
         "id_key_digests": frozenset({b"i" * 48}),
@@ -215,17 +216,17 @@ def test_reference_values_that_fit():
     assert judge(data, **settings).passed
     provisional = report(current_tcb=b"\xff" * 8)
     assert codes(judge(provisional, require_committed=True)) == {"evidence.snp.provisional"}
-    turin = {"denied_chip_ids": frozenset({HWID[:8]})}
+    turin: dict[str, Any] = {"denied_chip_ids": frozenset({HWID[:8]})}
     assert codes(judge(report("Turin"), vek("Turin"), **turin)) == {"evidence.snp.chip-denied"}
 
 
 def test_a_denied_chip_hides_behind_no_mask():
     masked = report(chip_id=bytes(64))
-    denied = {"denied_chip_ids": frozenset({HWID})}
+    denied: dict[str, Any] = {"denied_chip_ids": frozenset({HWID})}
     assert codes(judge(masked, **denied)) == {"evidence.snp.chip-denied"}
     lent = report(chip_id=bytes(64), signing_key="vlek")
     assert codes(judge(lent, vek(kind="vlek"), **denied)) == {"evidence.snp.chip-unnamed"}
-    known = {"csp_ids": frozenset({"CN=cc.example"})}
+    known: dict[str, Any] = {"csp_ids": frozenset({"CN=cc.example"})}
     assert judge(lent, vek(kind="vlek"), **known).passed
     other = vek(kind="vlek", csp_id="CN=cc.other")
     assert codes(judge(lent, other, **known)) == {"evidence.snp.signing-key-mismatch"}
@@ -253,7 +254,7 @@ def test_freshness():
 @pytest.mark.parametrize("shift", [-SECOND, timedelta(0), SECOND])
 def test_windows_to_the_second(shift):
     start, end = AT - DAY, AT + DAY
-    narrow = {
+    narrow: dict[str, Any] = {
         "vek": (vek(start=start, end=end), ask(), {}),
         "ask": (vek(), ca("SEV-Milan", "ARK-Milan", start, end), {}),
         "ark": (vek(), ask(), {"roots": (der(ca("ARK-Milan", "", start, end)),)}),
@@ -269,7 +270,7 @@ def test_windows_to_the_second(shift):
         assert inside.passed and inside.expires == end
 
 
-STRICT = {"require_crl": True}
+STRICT: dict[str, Any] = {"require_crl": True}
 
 
 def test_revocation():
@@ -307,7 +308,7 @@ def test_lists_that_do_not_count():
 
 def test_a_root_that_signs_for_itself():
     """Where a policy lists the issuer itself, its own list is the one that is demanded."""
-    settings = {"roots": (der(ask()),), "intermediates": (), **STRICT}
+    settings: dict[str, Any] = {"roots": (der(ask()),), "intermediates": (), **STRICT}
     assert codes(judge(report(), **settings)) == {"evidence.snp.vek-crl-missing"}
     assert judge(report(), collateral=crls(crl("SEV-Milan")), **settings).passed
 
@@ -317,8 +318,6 @@ def test_collateral_with_many_certificates():
     right = Item("x509", der(vek()))
     odd = [Item("x509", b"SEV-\x30"), Item("x509", der(ark())), Item("x509", der(vek(extensions={"2": None})))]
     for items in ([*odd, *wrong, right], [right, *wrong]):
-        from attestation.snp import appraise
-
         bag = Collateral(tuple(items))
         appraisal = appraise({"report": report()}, challenge=None, at=AT, trust=trust(), collateral=bag)
         assert appraisal.passed, codes(appraisal)
