@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from attestation.azure.codes import CODES as AZURE
+from attestation.azure_snp.codes import CODES as AZURE_SNP
 from attestation.eventlog.codes import CODES as EVENTLOG
 from attestation.nitro.codes import CODES as NITRO
 from attestation.simulated.codes import CODES as SIMULATED
@@ -28,6 +29,7 @@ CODES: Mapping[str, str] = MappingProxyType(
     {
         **_SHARED,
         **AZURE,
+        **AZURE_SNP,
         **EVENTLOG,
         **NITRO,
         **SIMULATED,

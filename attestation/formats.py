@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from attestation import nitro, simulated, snp, tpm2
+from attestation import azure_snp, nitro, simulated, snp, tpm2
 from attestation.contract import Format
 from attestation.errors import UnsupportedError
 
@@ -14,10 +14,11 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         format_.type: format_
         for format_ in (
-            tpm2.FORMAT,
+            azure_snp.FORMAT,
             nitro.FORMAT,
             simulated.FORMAT,
             snp.FORMAT,
+            tpm2.FORMAT,
         )
     }
 )
