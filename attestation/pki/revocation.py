@@ -38,7 +38,8 @@ def load_crl(data: bytes, prefix: str) -> x509.CertificateRevocationList:
                 getattr(crl, part)
     except READ_ERRORS as error:
         raise MalformedError(f"{prefix}-crl-malformed", f"not a CRL: {str(error)[:120]}") from None
-    if crl.public_bytes(Encoding.DER) != data:
+    # The count of unused bits before the signature is covered by nothing: see `certificate.load_certificate`.
+    if data[-len(crl.signature) - 1] or crl.public_bytes(Encoding.DER) != data:
         raise MalformedError(f"{prefix}-crl-malformed", "a CRL that is not in canonical form")
     return crl
 

@@ -11,8 +11,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from hypothesis import given
-from hypothesis import strategies as st
 
 from attestation.errors import MalformedError
 from attestation.pki.revocation import MAX_CRL, check_revocation, load_crl
@@ -128,13 +126,15 @@ def test_reading():
         assert caught.value.code == f"{PREFIX}-crl-malformed"
 
 
-@given(st.integers(min_value=0, max_value=len(crl(5).public_bytes(Encoding.DER)) - 2), st.integers(0, 7))
-def test_flipped_bits_never_pass(position, bit):
-    data = bytearray(crl(5).public_bytes(Encoding.DER))
-    position = min(position, len(data) - 1)
-    data[position] ^= 1 << bit
-    try:
-        changed = load_crl(bytes(data), PREFIX)
-    except MalformedError:
-        return
-    assert judge(changed).outcome != "PASS"
+def test_flipped_bits_never_pass():
+    """Every bit, over several signatures: some end in a zero bit, where a count of unused bits could hide."""
+    for _ in range(4):
+        honest = crl(5).public_bytes(Encoding.DER)
+        for position in range(len(honest) * 8):
+            data = bytearray(honest)
+            data[position // 8] ^= 1 << position % 8
+            try:
+                changed = load_crl(bytes(data), PREFIX)
+            except MalformedError:
+                continue
+            assert judge(changed).outcome != "PASS", position
