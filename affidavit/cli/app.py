@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from affidavit.cli import ear as ear_commands
 from affidavit.cli import node as node_commands
 from affidavit.cli import policy as policy_commands
 from affidavit.cli import service as service_commands
@@ -53,6 +54,7 @@ app.command("recheck")(recheck_command)
 app.command("appraise")(appraise_command)
 app.command("prove")(prove_command)
 app.command("verify-proof")(verify_proof_command)
+app.add_typer(ear_commands.app, name="ear")
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(node_commands.app, name="node")
 app.add_typer(service_commands.app, name="verifier")
