@@ -21,6 +21,7 @@ from attestation.collateral import EMPTY
 from attestation.contract import MAX_CHALLENGE, Format
 from attestation.ear.claims import DIALECTS
 from attestation.errors import MalformedError as MalformedEvidence
+from attestation.errors import UnsupportedError
 from attestation.formats import FORMATS, find_format
 from attestation.raw import MAX_RAW
 from verifier.appraisal import Judgement, judge
@@ -118,6 +119,12 @@ def resolve(name: str) -> Format:
     Raises:
         attestation.errors.UnsupportedError: ``evidence.type-unknown``.
     """
+    if name == "ear":
+        raise UnsupportedError(
+            "evidence.type-unknown",
+            "an attestation result is somebody's verdict, not evidence",
+            remedy="affidavit ear verify FILE --key KEY",
+        )
     return next((scheme for scheme in FORMATS.values() if scheme.name == name), None) or find_format(name)
 
 

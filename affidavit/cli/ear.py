@@ -17,8 +17,10 @@ from affidavit.cli.verify import JsonOption
 from attestation.ear.claims import Dialect, Ear, to_cbor, to_json
 from attestation.ear.keys import MAX_KEY, load_key, load_signer
 from attestation.ear.reading import verify_ear
+from attestation.ear.tiers import Tier
 from attestation.ear.tokens import MAX_TOKEN, encode_cwt, encode_jwt
 from verifier.plain import plain
+from verifier.verdict import Verdict
 
 app = typer.Typer(help="Attestation results (EAR).", no_args_is_help=True)
 
@@ -66,27 +68,39 @@ def verify_command(
 ) -> None:
     """Check somebody else's attestation result under a key that you trust. Offline.
 
-    Exit code 0 means that it is genuine, current and consistent, whatever it says of the machine: read its status.
+    Exit codes: 0 genuine, and affirming or warning; 10 false, expired, or contraindicated; 20 it says nothing, or in a
+    profile that is not known; 30 malformed; 1 our own fault.
     """
     from affidavit.cli.appraise import parse_nonce
 
     token = files.read_bytes(file, limit=MAX_TOKEN)
     trusted = load_key(files.read_bytes(key, limit=MAX_KEY))
     ear = verify_ear(token, trusted, at=files.parse_time(at), nonce=parse_nonce(nonce))
+    verdict, code = _JUDGED[ear.status]
     console = Console(soft_wrap=True)
     if as_json:
-        console.print_json(data=_document(ear))
-        return
+        console.print_json(data=_document(ear, verdict, code))
+        raise typer.Exit(verdict.exit_code)
     console.print(f"genuine, issued by {escape(ear.developer)} ({escape(ear.build)})", highlight=False)
     for name, submodule in ear.submods.items():
         console.print(f"  {escape(name)}: {submodule.status.word}", highlight=False)
+    console.print(f"{verdict.value}{f'({code})' if code else ''}", highlight=False)
+    raise typer.Exit(verdict.exit_code)
 
 
-def _document(ear: Ear) -> dict[str, object]:
+_JUDGED = {
+    Tier.AFFIRMING: (Verdict.ACCEPT, ""),
+    Tier.WARNING: (Verdict.ACCEPT, ""),
+    Tier.CONTRAINDICATED: (Verdict.REJECT, "ear.contraindicated"),
+    Tier.NONE: (Verdict.UNVERIFIABLE, "ear.says-nothing"),
+}
+
+
+def _document(ear: Ear, verdict: Verdict, code: str) -> dict[str, object]:
     return {
-        "verdict": "ACCEPT",
-        "exit_code": 0,
-        "code": "",
+        "verdict": verdict.value,
+        "exit_code": verdict.exit_code,
+        "code": code,
         "status": ear.status.word,
         "profile": ear.profile,
         "iat": ear.iat,
