@@ -25,6 +25,7 @@ from attestation.errors import UnsupportedError
 from attestation.formats import FORMATS, find_format
 from attestation.raw import MAX_RAW
 from verifier.appraisal import Judgement, judge
+from verifier.appraisal.ear import policy_name
 from verifier.appraisal.trust import MAX_REFERENCE, read_reference
 from verifier.errors import MalformedError
 from verifier.policy import Policy, profile_policy
@@ -65,6 +66,10 @@ def appraise_command(
     policy: Annotated[
         Path | None, typer.Option("--policy", metavar="FILE", help=f"policy@v1. Default: profile {DEFAULT_PROFILE}.")
     ] = None,
+    rego: Annotated[
+        list[Path] | None,
+        typer.Option("--rego", metavar="FILE", help="A Rego policy that may worsen the verdict (repeatable)."),
+    ] = None,
     sign_key: Annotated[
         Path | None, typer.Option("--sign-key", metavar="FILE", help="PEM private key: sign the result (EAR).")
     ] = None,
@@ -95,6 +100,8 @@ def appraise_command(
         read_reference(files.read_bytes(reference, limit=MAX_REFERENCE)) if reference else None,
     )
     found = appraise_file(scheme, files.read_bytes(evidence, limit=MAX_RAW), question)
+    if rego:
+        found = with_rego(found, rego, question.policy)
     dialect = DIALECTS[ear_dialect.value]
     token = None
     if sign_key is not None:
@@ -111,6 +118,16 @@ def appraise_command(
         if token is not None and ear_out is None:
             console.print(shown(token, ear_format), highlight=False)
     raise typer.Exit(found.verdict.exit_code)
+
+
+def with_rego(found: Judgement, paths: list[Path], policy: Policy) -> Judgement:
+    """The judgement, worsened where a Rego policy says so; raises ``policy.rego.*``."""
+    from verifier.service.rego import MAX_SOURCE, apply_rego, load_rego
+
+    loaded = [load_rego(files.read_bytes(path, limit=MAX_SOURCE), path.name) for path in paths]
+    for rego in loaded:
+        found = apply_rego(found, rego, policy_name(policy))
+    return found
 
 
 def resolve(name: str) -> Format:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -149,6 +149,19 @@ def conclude(
         appraisal.simulated,
         appraisal.expires,
     )
+
+
+def worsen(found: Judgement, lines: Sequence[Check]) -> Judgement:
+    """The judgement with further lines behind its own. It can only become worse; what was not understood stays so."""
+    if found.verdict in (Verdict.MALFORMED, Verdict.ERROR):
+        return found
+    appraisal = Appraisal(found.type, found.checks, found.claims, found.simulated, found.expires)
+    excused = found.simulated and found.verdict is Verdict.ACCEPT
+    open_ = any(line.outcome == "SKIP" and line.demanded for line in lines)
+    return conclude(
+        appraisal, (*found.checks, *lines), found.at,
+        excused=excused and not open_, score=found.score, remedy=found.remedy,
+    )  # fmt: skip
 
 
 _ACCEPTED = Check("", "PASS", "every check that the policy demands passed", "")
