@@ -12,6 +12,7 @@ from affidavit.cli import node as node_commands
 from affidavit.cli import policy as policy_commands
 from affidavit.cli import service as service_commands
 from affidavit.cli.appraise import appraise_command
+from affidavit.cli.attest import attest_command
 from affidavit.cli.compile import compile_command
 from affidavit.cli.demo import demo_command
 from affidavit.cli.prove import prove_command, verify_proof_command
@@ -52,6 +53,7 @@ app.command("verify")(verify_command)
 app.command("inspect")(inspect_command)
 app.command("recheck")(recheck_command)
 app.command("appraise")(appraise_command)
+app.command("attest")(attest_command)
 app.command("prove")(prove_command)
 app.command("verify-proof")(verify_proof_command)
 app.add_typer(ear_commands.app, name="ear")
