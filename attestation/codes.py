@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from attestation.cmw.codes import CODES as CMW
 from attestation.ear.codes import CODES as EAR
 from attestation.eventlog.codes import CODES as EVENTLOG
 from attestation.simulated.codes import CODES as SIMULATED
@@ -22,4 +23,4 @@ _SHARED = {
     "evidence.collateral.armour-malformed": "a file of collateral has PEM armour that does not decode",
 }
 
-CODES: Mapping[str, str] = MappingProxyType({**_SHARED, **EAR, **EVENTLOG, **TPM2, **SIMULATED})
+CODES: Mapping[str, str] = MappingProxyType({**_SHARED, **CMW, **EAR, **EVENTLOG, **TPM2, **SIMULATED})

@@ -55,12 +55,12 @@ def test_what_counts_as_passed(checks, simulated_, passed):
 
 
 def test_formats_and_their_contract():
-    assert set(FORMATS) == {"tpm2-quote@v1", "simulated@v1"}
+    assert set(FORMATS) == {"tpm2-quote@v1", "cmw-collection@v1", "simulated@v1"}
     for type_, format_ in FORMATS.items():
         assert find_format(type_) is format_ and format_.type == type_
         assert any(member.required for member in format_.members.values())
         format_.trust_class()  # nothing is trusted by default, and that is valid
-    assert [f.simulated for f in FORMATS.values()] == [False, True]
+    assert [f.type for f in FORMATS.values() if f.simulated] == ["simulated@v1"]
     with pytest.raises(UnsupportedError) as caught:
         find_format("tpm3@v1")
     assert caught.value.code == "evidence.type-unknown" and caught.value.remedy
@@ -90,7 +90,7 @@ def test_appraising_imports_little():
     result = subprocess.run([sys.executable, "-c", CLOSURE], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     loaded = {name for name in json.loads(result.stdout) if not name.startswith(("__", "_cython", "_distutils"))}
-    assert loaded <= {"attestation", "cryptography", "_cffi_backend", "_openssl"}
+    assert loaded <= {"attestation", "cbor2", "cryptography", "_cffi_backend", "_openssl"}
     modules = "import sys, attestation.formats; print([m in sys.modules for m in ('subprocess', 'tempfile')])"
     result = subprocess.run([sys.executable, "-c", modules], cwd=ROOT, capture_output=True, text=True)
     assert result.stdout.strip() == "[False, False]"

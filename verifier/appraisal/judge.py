@@ -15,7 +15,7 @@ from attestation.ear.tiers import Tier
 from attestation.formats import FORMATS
 from verifier.appraisal.demands import demanded, policy_lines, score_line
 from verifier.appraisal.score import NO_SCORE, AppraisalScore, appraisal_score
-from verifier.appraisal.trust import trust_for
+from verifier.appraisal.trust import has_own_table, trust_for
 from verifier.appraisal.trustworthiness import status_of, vector_of
 from verifier.errors import MalformedError, OperationalError
 from verifier.policy import Policy
@@ -97,7 +97,7 @@ def judge(
     except attestation.errors.RejectedError as error:
         line = Check("evidence", "FAIL", error.message, "evidence that holds", error.code)
         return conclude(Appraisal(kind, (line,)), (line,), at, remedy=error.remedy)
-    own_table = bool(reference) or scheme.name in policy.tables
+    own_table = has_own_table(scheme, policy, reference)
     checks = demanded(appraisal.checks, policy.demands)
     score = appraisal_score(checks, appraisal.claims, at, simulated=appraisal.simulated)
     lines = policy_lines(appraisal, collateral, at, policy.demands, own_table=own_table)

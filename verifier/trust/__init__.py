@@ -12,9 +12,9 @@ from types import MappingProxyType
 from typing import Any
 
 from verifier.fields import Fields
-from verifier.trust import tpm2
+from verifier.trust import cmw, tpm2
 
-READERS: Mapping[str, Callable[[Fields], Any]] = MappingProxyType({"tpm2": tpm2.read})
+READERS: Mapping[str, Callable[[Fields], Any]] = MappingProxyType({"cmw": cmw.read, "tpm2": tpm2.read})
 """Format name, as in ``Format.name``, to the reader of its table."""
 
 __all__ = ["READERS"]
