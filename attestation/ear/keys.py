@@ -131,6 +131,20 @@ def unpadded(text: object) -> bytes:
     return found
 
 
+def to_jwk(key: VerificationKey) -> dict[str, str]:
+    """The key as a JWK."""
+    if isinstance(key.key, ed25519.Ed25519PublicKey):
+        return {"kty": "OKP", "crv": "Ed25519", "x": _unpad(key.key.public_bytes_raw()), "alg": "EdDSA", "use": "sig"}
+    curve = next(name for name, (algorithm, _, _) in _CURVES.items() if algorithm == key.algorithm)
+    numbers, size = key.key.public_numbers(), _SIZES[key.algorithm]
+    x, y = (_unpad(number.to_bytes(size, "big")) for number in (numbers.x, numbers.y))
+    return {"kty": "EC", "crv": curve, "x": x, "y": y, "alg": key.algorithm, "use": "sig"}
+
+
+def _unpad(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
 def load_signer(data: bytes) -> tuple[str, Callable[[bytes], bytes], VerificationKey]:
     """Algorithm, signing function and public half of an unencrypted PEM private key.
 
