@@ -26,7 +26,7 @@ from affidavit.wire import read_identity
 from attestation import raw
 from attestation.collateral import EMPTY, Collateral
 from node.evidence import CHALLENGE_BYTES, Evidence, Identity, keys_digest, keys_message
-from verifier.appraisal.judge import Judgement, conclude, judge
+from verifier.appraisal.judgement import Judgement, conclude, judge
 from verifier.evidence import split_members
 from verifier.keys import key_id, signature_valid
 from verifier.policy import Policy

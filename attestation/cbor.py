@@ -26,7 +26,7 @@ def decode(data: bytes, code: str, what: str, *, tags: Set[int] = frozenset()) -
     try:
         _walk(data, tags)
         return cbor2.loads(data, max_depth=MAX_DEPTH, allow_duplicate_keys=False, allow_indefinite=False)
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:  # cbor2's own are ValueErrors
+    except (cbor2.CBORDecodeError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise MalformedError(code, f"{what}: not CBOR in its one form ({str(error)[:100]})") from None
 
 

@@ -15,7 +15,7 @@ from datetime import datetime
 import attestation.errors
 from attestation.collateral import Collateral, sort_collateral
 from verifier.affidavit import Affidavit
-from verifier.appraisal.judge import Judgement, judge
+from verifier.appraisal.judgement import Judgement, judge
 from verifier.errors import MalformedError, OperationalError
 from verifier.policy import Policy
 from verifier.receipt import EvidenceClaim

@@ -140,7 +140,7 @@ def _members(body: bytes) -> dict[str, bytes]:
 
 
 def _collection(value: Any, members: Any) -> Collection:
-    if not isinstance(value, dict) or value.get("__cmwc_t") != COLLECTION_TYPE:
+    if not isinstance(value, Mapping) or value.get("__cmwc_t") != COLLECTION_TYPE:
         raise _malformed(f"not a collection of type {COLLECTION_TYPE}")
     session, pieces = None, {}
     for label, record in value.items():
@@ -164,8 +164,10 @@ def _collection(value: Any, members: Any) -> Collection:
 
 def _record(label: object, record: object) -> tuple[str, bytes]:
     """Type and value of one record, `[type, value, indicator]`; a nested collection is not taken."""
-    if not isinstance(label, str) or not isinstance(record, list) or len(record) != 3:
-        raise _malformed(f"{str(label)[:40]}: a record [type, value, {EVIDENCE}] required")
+    if not isinstance(label, str) or not _NAME.match(label):
+        raise _malformed(f"a piece labelled {str(label)[:40]!r}")
+    if not isinstance(record, list | tuple) or len(record) != 3:  # cbor2 gives tuples below a tag
+        raise _malformed(f"{label[:40]}: a record [type, value, {EVIDENCE}] required")
     kind, body, indicator = record
     if isinstance(body, str):
         try:

@@ -30,7 +30,7 @@ from typing import Any
 from attestation.contract import Category, Check
 from attestation.ear.tiers import CATEGORIES, Tier, tier_of
 from attestation.formats import FORMATS
-from verifier.appraisal.judge import Judgement, worsen
+from verifier.appraisal.judgement import Judgement, worsen
 from verifier.appraisal.report import judgement_json
 from verifier.errors import MalformedError, OperationalError, UnsupportedError
 

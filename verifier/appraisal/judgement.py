@@ -128,7 +128,8 @@ def conclude(
     elif not excused:
         if missing is None and appraisal.simulated:
             missing = _SIMULATED
-        if missing is None and not any(line.outcome == "PASS" for line in checks):
+        # What the policy adds says nothing about what was shown.
+        if missing is None and not any(line.outcome == "PASS" and not line.id.startswith("policy.") for line in checks):
             missing = _NOTHING
         if missing is not None:
             verdict, reason = Verdict.UNVERIFIABLE, missing
