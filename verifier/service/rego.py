@@ -132,7 +132,10 @@ def _evaluate(policy: RegoPolicy, document: Mapping[str, Any]) -> Mapping[str, A
     try:
         engine.set_input_term(json.dumps(document))
         output = engine.query(f"data.{policy.package}")
-        results = json.loads(str(output)) if output.ok() and str(output) != "undefined" else {}
+        text = str(output)
+        if not output.ok():
+            raise ValueError(text)
+        results = {} if text == "undefined" else json.loads(text)
     except (rego_error, ValueError) as error:
         raise OperationalError("policy.rego.failed", f"{policy.name}: {_one_line(error)}") from None
     values = results.get("expressions", []) if isinstance(results, dict) else []
