@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from verifier.policy import FORMAT
+from verifier.profiles import PROFILES, TCB_STATUSES, Demands
 
 
 def _pem(certificate: bytes) -> str:
@@ -39,6 +40,7 @@ def write_policy(
     ek_roots: Sequence[bytes] = (),
     ak_issuers: Sequence[bytes] = (),
     pcrs: Mapping[int, bytes] | None = None,
+    profile: str | None = None,
 ) -> bytes:
     """A policy file that :func:`verifier.parse_policy` reads.
 
@@ -53,11 +55,13 @@ def write_policy(
         nodes, recheckers: Ed25519 keys.
         ek_roots, ak_issuers: certificates (DER) of TPM makers and of attestation CAs.
         pcrs: the SHA-256 PCR values that the machine must have booted with, by index.
+        profile: one of :data:`verifier.profiles.PROFILES`, whose demands are then written out; by default development
+            for simulated evidence, else production.
     """
     lines = [
         f'format = "{FORMAT}"',
         f'name = "{name}"',
-        f'profile = "{"development" if simulated else "production"}"',
+        f'profile = "{profile or ("development" if simulated else "production")}"',
         "",
         "[require] # layers of assurance: signed, attested, rechecked, proved, private",
         f"assurance = {_quoted(assurance)}",
@@ -90,7 +94,35 @@ def write_policy(
     if pcrs:
         values = ", ".join(f"{index} = {_hex([value])}" for index, value in sorted(pcrs.items()))
         lines += ["# what the machine must have booted with (SHA-256)", f"pcrs = {{ {values} }}"]
+    if profile is not None:
+        lines += _appraisal(PROFILES[profile])
     return ("\n".join(lines) + "\n").encode()
+
+
+def _appraisal(demands: Demands) -> list[str]:
+    """The table ``[appraisal]`` with every key that it can have."""
+    statuses = _quoted(name for name in TCB_STATUSES if name in demands.tcb_statuses)
+    age = demands.max_collateral_age_days
+    return [
+        "",
+        "[appraisal] # what is demanded of each piece of evidence; these are the profile's own values",
+        "# a challenge must have been given and met; false: freshness may stay open, which lowers the score",
+        f"freshness = {_bool(demands.freshness)}",
+        "# a current revocation list is needed; false: a missing one stays open (revoked is refused anyway)",
+        f"revocation = {_bool(demands.revocation)}",
+        "# tolerated states of the trusted computing base; all but UpToDate make the result a warning",
+        f"tcb_statuses = {statuses}",
+        "# how long ago collateral may have been issued; without the key its own expiry is the only bound",
+        f"max_collateral_age_days = {age}" if age is not None else "# max_collateral_age_days = 30",
+        "# of the appraisal's integrity score, 0 to 1000",
+        f"minimum_score_permille = {demands.minimum_score}",
+        "# whether a machine that its operator may look into is tolerated, as a warning",
+        f"debug = {_bool(demands.debug)}",
+    ]
+
+
+def _bool(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def _quoted(texts: Iterable[str]) -> str:

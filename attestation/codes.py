@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 from attestation.azure.codes import CODES as AZURE
 from attestation.azure_snp.codes import CODES as AZURE_SNP
+from attestation.cmw.codes import CODES as CMW
+from attestation.ear.codes import CODES as EAR
 from attestation.eventlog.codes import CODES as EVENTLOG
 from attestation.nitro.codes import CODES as NITRO
 from attestation.simulated.codes import CODES as SIMULATED
@@ -30,6 +32,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         **_SHARED,
         **AZURE,
         **AZURE_SNP,
+        **CMW,
+        **EAR,
         **EVENTLOG,
         **NITRO,
         **SIMULATED,

@@ -22,6 +22,7 @@ Claims that mean the same in every format (each where the format has it; absent 
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -150,7 +151,9 @@ class Format:
     """An evidence format.
 
     `type` is `name@version`, `name` what people type for it, `trust_class` the class of what a policy supplies
-    (default: the vendor's pinned roots and the strictest settings, or nothing at all).
+    (default: the vendor's pinned roots and the strictest settings, or nothing at all). `signed` takes the bytes that
+    the evidence's signature covers out of members that were read: by these, and not by how they are wrapped, a replay
+    is known.
     """
 
     type: str
@@ -160,6 +163,23 @@ class Format:
     read: Read
     trust_class: Callable[..., Any]
     simulated: bool = False
+    signed: Callable[[Mapping[str, bytes]], bytes] | None = None
+
+
+def signed_body(format_: Format, members: Mapping[str, bytes]) -> bytes:
+    """SHA-256 (32 bytes) of what the evidence's own signature covers, under its type: by it a replay is known.
+
+    A format without `signed` counts by all of its members, so that another encoding of the same statement is another
+    body.
+    """
+    if format_.signed is not None:
+        parts = [format_.signed(members)]
+    else:
+        parts = [part for name in sorted(members) for part in (name.encode("utf-8"), members[name])]
+    digest = hashlib.sha256(f"affidavit/signed-body@v1\0{format_.type}\0".encode())
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.digest()
 
 
 def freshness(observed: bytes, challenge: bytes | None, check: str, prefix: str) -> Check:

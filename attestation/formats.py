@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from attestation import azure_snp, nitro, simulated, snp, tpm2
+from attestation import azure_snp, cmw, nitro, simulated, snp, tpm2
 from attestation.contract import Format
 from attestation.errors import UnsupportedError
 
@@ -15,6 +15,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         format_.type: format_
         for format_ in (
             azure_snp.FORMAT,
+            cmw.FORMAT,
             nitro.FORMAT,
             simulated.FORMAT,
             snp.FORMAT,

@@ -15,7 +15,7 @@ from datetime import datetime
 import attestation.errors
 from attestation.collateral import Collateral, sort_collateral
 from verifier.affidavit import Affidavit
-from verifier.appraisal.judge import Judgement, judge
+from verifier.appraisal.judgement import Judgement, judge
 from verifier.errors import MalformedError, OperationalError
 from verifier.policy import Policy
 from verifier.receipt import EvidenceClaim
@@ -77,7 +77,7 @@ def appraise_piece(
         )
         return Piece([missing], False)
     try:
-        native, collateral = _split(members)
+        native, collateral = split_members(members)
     except attestation.errors.MalformedError as error:
         raise MalformedError(error.code, f"{here}: {error.message}", remedy=error.remedy) from None
     found = judge(kind, native, challenge=challenge, at=at, policy=policy, collateral=collateral)
@@ -94,7 +94,12 @@ COLLATERAL_MEMBER = "collateral."
 network."""
 
 
-def _split(members: Mapping[str, bytes]) -> tuple[dict[str, bytes], Collateral]:
+def split_members(members: Mapping[str, bytes]) -> tuple[dict[str, bytes], Collateral]:
+    """Native members, and the collateral that travels with them.
+
+    Raises:
+        attestation.errors.MalformedError: ``evidence.collateral.*``.
+    """
     native = {name: data for name, data in members.items() if not name.startswith(COLLATERAL_MEMBER)}
     return native, sort_collateral(data for name, data in members.items() if name not in native)
 

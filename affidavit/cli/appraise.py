@@ -14,14 +14,18 @@ from rich.console import Console
 
 from affidavit.cli import files
 from affidavit.cli.collateral import Folder, read_folder
-from affidavit.cli.render_appraisal import document, print_judgement
+from affidavit.cli.ear import DialectChoice, TokenChoice, shown, signed
+from affidavit.cli.render_appraisal import document, ear_of, print_judgement
 from affidavit.cli.verify import JsonOption
 from attestation.collateral import EMPTY
 from attestation.contract import MAX_CHALLENGE, Format
+from attestation.ear.claims import DIALECTS
 from attestation.errors import MalformedError as MalformedEvidence
+from attestation.errors import UnsupportedError
 from attestation.formats import FORMATS, find_format
 from attestation.raw import MAX_RAW
 from verifier.appraisal import Judgement, judge
+from verifier.appraisal.ear import policy_name
 from verifier.appraisal.trust import MAX_REFERENCE, read_reference
 from verifier.errors import MalformedError
 from verifier.policy import Policy, profile_policy
@@ -62,6 +66,20 @@ def appraise_command(
     policy: Annotated[
         Path | None, typer.Option("--policy", metavar="FILE", help=f"policy@v1. Default: profile {DEFAULT_PROFILE}.")
     ] = None,
+    rego: Annotated[
+        list[Path] | None,
+        typer.Option("--rego", metavar="FILE", help="A Rego policy that may worsen the verdict (repeatable)."),
+    ] = None,
+    sign_key: Annotated[
+        Path | None, typer.Option("--sign-key", metavar="FILE", help="PEM private key: sign the result (EAR).")
+    ] = None,
+    ear_format: Annotated[TokenChoice, typer.Option("--ear-format", help="Of the signed result.")] = TokenChoice.jwt,
+    ear_dialect: Annotated[
+        DialectChoice, typer.Option("--ear-dialect", help="draft-ietf-rats-ear-03, or Veraison and Trustee.")
+    ] = DialectChoice.draft,
+    ear_out: Annotated[
+        Path | None, typer.Option("--ear-out", metavar="FILE", help="Where the signed result goes.")
+    ] = None,
     as_json: JsonOption = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say what each code means, and the score's parts.")
@@ -72,6 +90,8 @@ def appraise_command(
     Exit codes: 0 ACCEPT, 10 REJECT, 20 UNVERIFIABLE, 30 MALFORMED, 1 our own fault.
     """
     scheme = resolve(type_)
+    if ear_out is not None and sign_key is None:
+        raise MalformedError("option.malformed", "--ear-out: a result is written signed; give --sign-key")
     question = Question(
         parse_nonce(nonce),
         files.parse_time(at),
@@ -80,12 +100,34 @@ def appraise_command(
         read_reference(files.read_bytes(reference, limit=MAX_REFERENCE)) if reference else None,
     )
     found = appraise_file(scheme, files.read_bytes(evidence, limit=MAX_RAW), question)
+    if rego:
+        found = with_rego(found, rego, question.policy)
+    dialect = DIALECTS[ear_dialect.value]
+    token = None
+    if sign_key is not None:
+        ear = ear_of(found, question.policy, question.challenge)
+        token = None if ear is None else signed(ear, sign_key, ear_format, dialect)
+    if ear_out is not None and token is not None:
+        files.write_bytes(ear_out, token)
     console = Console(soft_wrap=True)
     if as_json:
-        console.print_json(data=document(found, question.policy, question.challenge, question.folder))
+        data = document(found, question.policy, question.challenge, question.folder, dialect)
+        console.print_json(data={**data, "ear_token": None if token is None else shown(token, ear_format)})
     else:
         print_judgement(console, found, question.policy, question.folder, explained=explain)
+        if token is not None and ear_out is None:
+            console.print(shown(token, ear_format), highlight=False)
     raise typer.Exit(found.verdict.exit_code)
+
+
+def with_rego(found: Judgement, paths: list[Path], policy: Policy) -> Judgement:
+    """The judgement, worsened where a Rego policy says so; raises ``policy.rego.*``."""
+    from verifier.service.rego import MAX_SOURCE, apply_rego, load_rego
+
+    loaded = [load_rego(files.read_bytes(path, limit=MAX_SOURCE), path.name) for path in paths]
+    for rego in loaded:
+        found = apply_rego(found, rego, policy_name(policy))
+    return found
 
 
 def resolve(name: str) -> Format:
@@ -94,6 +136,12 @@ def resolve(name: str) -> Format:
     Raises:
         attestation.errors.UnsupportedError: ``evidence.type-unknown``.
     """
+    if name == "ear":
+        raise UnsupportedError(
+            "evidence.type-unknown",
+            "an attestation result is somebody's verdict, not evidence",
+            remedy="affidavit ear verify FILE --key KEY",
+        )
     return next((scheme for scheme in FORMATS.values() if scheme.name == name), None) or find_format(name)
 
 

@@ -8,9 +8,12 @@ from types import MappingProxyType
 
 CODES: Mapping[str, str] = MappingProxyType(
     {
+        "ear.contraindicated": "a genuine attestation result that speaks against the machine",
+        "ear.says-nothing": "a genuine attestation result that says nothing of the machine",
         "enrolment.answer.malformed": "the attestation CA's answer is not what its API says",
         "enrolment.refused": "the attestation CA refused; its own code and message follow",
         "enrolment.unreachable": "the attestation CA does not answer",
+        "file.empty": "a file without content",
         "file.exists": "a file that would be overwritten",
         "file.incomplete": "an affidavit does not carry what is needed of it",
         "file.too-large": "a file over the limit of its kind",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +19,22 @@ from affidavit.policy_file import write_policy
 from attestation.tpm2 import Tpm2Trust
 from circuits import Circuit
 from verifier import MalformedError, OperationalError, parse_policy
+from verifier.policy import profile_policy
+from verifier.profiles import PROFILES, TCB_STATUSES
 
 app = typer.Typer(help="What a verifier demands (policy@v1).", no_args_is_help=True)
+
+
+ProfileChoice = Enum("ProfileChoice", {name: name for name in sorted(PROFILES)})  # type: ignore[misc]
+"""The names of the profiles."""
+
+
+def _word(demanded: bool) -> str:
+    return "demanded" if demanded else "open"
+
+
+def _age(days: int | None) -> str:
+    return "of any age" if days is None else f"of at most {days} days"
 
 
 def _certificates(paths: list[Path] | None) -> list[bytes]:
@@ -62,7 +77,13 @@ def new_command(
     ak_issuer: Annotated[
         list[Path] | None, typer.Option("--ak-issuer", help="PEM certificates of attestation CAs (repeatable).")
     ] = None,
-    recheck: Annotated[bool, typer.Option("--recheck/--no-recheck", help="Demand a recomputation.")] = True,
+    recheck: Annotated[
+        bool | None, typer.Option("--recheck/--no-recheck", help="Demand a recomputation. Default: unless --profile.")
+    ] = None,
+    profile: Annotated[
+        ProfileChoice | None,
+        typer.Option("--profile", help="Demands on evidence to start from, written out to be edited."),
+    ] = None,
     simulated: Annotated[
         bool, typer.Option("--unsafe-accept-simulated", help="For development: evidence that proves nothing counts.")
     ] = False,
@@ -71,14 +92,21 @@ def new_command(
     if output.exists():
         raise OperationalError("file.exists", f"{output} is already there", remedy="choose another name")
     roots, issuers = _certificates(ek_root), _certificates(ak_issuer)
-    attested = simulated or bool(issuers)
-    layers = {"signed": True, "attested": attested, "rechecked": recheck, "proved": committed}
+    accepted: tuple[str, ...] = ("tpm2-quote@v1",) if issuers else ()
+    if profile is not None:
+        accepted = profile_policy(profile.value).evidence
+    layers = {
+        "signed": True,
+        "attested": simulated or bool(accepted),
+        "rechecked": recheck if recheck is not None else profile is None,
+        "proved": committed,
+    }
     assurance = [name for name, demanded in layers.items() if demanded]
     circuits = [files.read_circuit(path) for path in circuit or ()]
     text = write_policy(
         name=output.stem if output.stem.replace("-", "").replace("_", "").isalnum() else "policy",
         assurance=assurance,
-        accept=("tpm2-quote@v1",) if issuers else (),
+        accept=accepted,
         simulated=simulated,
         circuits=[loaded.digest for loaded in circuits],
         commitments=_commitments(circuits) if committed else None,
@@ -86,6 +114,7 @@ def new_command(
         recheckers=[files.parse_hex32(key, "--rechecker") for key in rechecker or ()],
         ek_roots=roots,
         ak_issuers=issuers,
+        profile=None if profile is None else profile.value,
     )
     policy = parse_policy(text)
     files.write_bytes(output, text)
@@ -111,5 +140,14 @@ def check_command(file: Annotated[Path, typer.Argument(metavar="FILE", help="A p
         f"{len(tpm.ek_roots)} TPM makers, {len(tpm.ak_issuers)} attestation CAs",
         highlight=False,
     )
+    demands = policy.demands
+    console.print(
+        f"  of evidence: freshness {_word(demands.freshness)}, revocation lists {_word(demands.revocation)}, "
+        f"TCB {', '.join(name for name in TCB_STATUSES if name in demands.tcb_statuses) or 'none'}, "
+        f"collateral {_age(demands.max_collateral_age_days)}, score at least {demands.minimum_score / 1000:.3f}",
+        highlight=False,
+    )
+    if demands.debug:
+        console.print("  [bold red]unsafe[/]: machines under debug are tolerated", highlight=False)
     if policy.unsafe_accept_simulated:
         console.print("  [bold red]unsafe[/]: simulated evidence counts", highlight=False)

@@ -16,7 +16,7 @@ from attestation.contract import Check
 from attestation.ear.claims import DRAFT, Dialect, Ear, to_json
 from attestation.ear.tiers import Tier
 from verifier.appraisal.ear import policy_name, to_ear
-from verifier.appraisal.judge import Judgement
+from verifier.appraisal.judgement import Judgement
 from verifier.appraisal.report import judgement_json
 from verifier.codes import explain
 from verifier.policy import Policy

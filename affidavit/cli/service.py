@@ -36,6 +36,9 @@ def serve_command(
     registrar_key: Annotated[
         Path | None, typer.Option("--registrar-key", help="PEM key of the attestation CA.")
     ] = None,
+    appraisal_key: Annotated[
+        Path | None, typer.Option("--appraisal-key", help="PEM key that signs attestation results.")
+    ] = None,
     registrar_certificate: Annotated[
         Path | None, typer.Option("--registrar-certificate", help="PEM certificate of the attestation CA.")
     ] = None,
@@ -52,6 +55,7 @@ def serve_command(
         "token_file": token_file,
         "registrar_key": registrar_key,
         "registrar_certificate": registrar_certificate,
+        "appraisal_key": appraisal_key,
     }
     settings = replace(
         Settings.from_environment(os.environ),

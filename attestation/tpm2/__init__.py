@@ -31,6 +31,6 @@ from attestation.tpm2.appraisal import MEMBERS, TYPE, appraise
 from attestation.tpm2.raw import read
 from attestation.tpm2.trust import Tpm2Trust
 
-FORMAT = Format(TYPE, "tpm2", MEMBERS, appraise, read, Tpm2Trust)
+FORMAT = Format(TYPE, "tpm2", MEMBERS, appraise, read, Tpm2Trust, signed=lambda members: members["attest"])
 
 __all__ = ["FORMAT", "MEMBERS", "TYPE", "Tpm2Trust", "appraise", "read"]

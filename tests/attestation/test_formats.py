@@ -58,6 +58,7 @@ def test_what_counts_as_passed(checks, simulated_, passed):
 def test_formats_and_their_contract():
     assert set(FORMATS) == {
         "azure-snp-vtpm@v1",
+        "cmw-collection@v1",
         "nitro-document@v1",
         "simulated@v1",
         "snp-report@v1",
@@ -99,7 +100,7 @@ def test_appraising_imports_little():
     result = subprocess.run([sys.executable, "-c", CLOSURE], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     loaded = {name for name in json.loads(result.stdout) if not name.startswith(("__", "_cython", "_distutils"))}
-    assert loaded <= {"attestation", "cryptography", "_cffi_backend", "_openssl"}
+    assert loaded <= {"attestation", "cbor2", "cryptography", "_cffi_backend", "_openssl"}
     modules = "import sys, attestation.formats; print([m in sys.modules for m in ('subprocess', 'tempfile')])"
     result = subprocess.run([sys.executable, "-c", modules], cwd=ROOT, capture_output=True, text=True)
     assert result.stdout.strip() == "[False, False]"

@@ -17,6 +17,7 @@ from schemathesis.core.failures import ServerError
 from circuits import dump_circuit
 from tests.attestation import paper
 from tests.service.conftest import Clock, Service, Start
+from tests.service.test_appraisals import key_file
 from tests.service.test_enrolment import with_registrar
 from tests.verifier.making import Making
 from verifier.service import Limits
@@ -29,7 +30,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with ExitStack() as stack:
         start = Start(folder, f"sqlite:///{folder}/service.db", stack)
         limits = Limits(free_bytes=0, outstanding=1_000_000)
-        extra = with_registrar(start, paper.maker(), paper.attestation_ca())
+        extra = {"appraisal_key": key_file(folder)}
+        extra |= with_registrar(start, paper.maker(), paper.attestation_ca())
         service = start(Clock(paper.AT), limits=limits, **extra)
         service.put_model(dump_circuit(Making().circuit))
         service.verify(Making().build())
@@ -45,6 +47,8 @@ OPERATIONS = [
     "GET /health",
     "GET /metrics",
     "GET /v1/affidavits/{sha256}",
+    "POST /v1/appraisals",
+    "GET /v1/appraisals/key",
     "GET /v1/audit",
     "GET /v1/audit/head",
     "POST /v1/enrolments",
@@ -62,6 +66,7 @@ OPERATIONS = [
 
 
 DEEPER = {
+    "POST /v1/appraisals",  # a type must be known, and channel binding is refused
     "PUT /v1/models",  # must be a circuit
     "POST /v1/enrolments",  # must be keys and certificates
     "POST /v1/verify",  # a pattern cannot say which days a month has
@@ -69,6 +74,7 @@ DEEPER = {
 """Operations that refuse what their schema allows, for what the bytes say."""
 
 ANYTHING = {
+    "GET /v1/appraisals/key",
     "GET /health",
     "GET /metrics",
     "GET /v1/audit/head",

@@ -12,7 +12,7 @@
 ==================  =========================================================================
 module              holds
 ==================  =========================================================================
-judge               the decision
+judgement           the decision
 demands             the policy's own lines: debug, TCB status, age of collateral, score
 trust               what a policy says of a format, with its profile's settings
 trustworthiness     AR4SI: from check lines to the vector and the status
@@ -27,6 +27,6 @@ Pure, like the core that it belongs to: no clock, no network, no files.
 
 from __future__ import annotations
 
-from verifier.appraisal.judge import Judgement, judge
+from verifier.appraisal.judgement import Judgement, judge
 
 __all__ = ["Judgement", "judge"]

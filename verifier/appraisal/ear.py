@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from attestation.ear.claims import Ear, Submodule
-from verifier.appraisal.judge import Judgement
+from verifier.appraisal.judgement import Judgement
 from verifier.plain import plain
 from verifier.policy import Policy
 

@@ -8,7 +8,7 @@ from datetime import UTC
 from typing import Any
 
 from attestation.contract import Check
-from verifier.appraisal.judge import Judgement
+from verifier.appraisal.judgement import Judgement
 from verifier.plain import plain
 
 FORMAT = "appraisal@v1"

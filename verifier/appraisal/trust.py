@@ -21,7 +21,10 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
+from attestation.cmw import TYPE as CMW
+from attestation.cmw import CmwTrust
 from attestation.contract import Format
+from attestation.formats import FORMATS
 from verifier.errors import MalformedError
 from verifier.fields import Fields
 from verifier.policy import Policy
@@ -48,7 +51,17 @@ def trust_for(format_: Format, policy: Policy, reference: Mapping[str, Any] | No
         trust = reader(Fields.of(stated, f"evidence.{format_.name}", CODE))
     else:
         trust = policy.trust.get(format_.name) or format_.trust_class()
-    return _with_profile(trust, stated, policy.demands)
+    trust = _with_profile(trust, stated, policy.demands)
+    return _with_pieces(trust, policy) if isinstance(trust, CmwTrust) else trust
+
+
+def _with_pieces(trust: CmwTrust, policy: Policy) -> CmwTrust:
+    """A collection's pieces are judged as if each stood alone: by the same types and tables."""
+    accepted = {type_ for type_ in policy.evidence if type_ in FORMATS and type_ != CMW}
+    if policy.unsafe_accept_simulated:
+        accepted |= {scheme.type for scheme in FORMATS.values() if scheme.simulated}
+    trusts = {FORMATS[type_].name: trust_for(FORMATS[type_], policy) for type_ in accepted}
+    return dataclasses.replace(trust, trusts=trusts, accept=frozenset(accepted))
 
 
 def _with_profile(trust: Any, stated: Mapping[str, Any], demands: Demands) -> Any:
@@ -62,6 +75,13 @@ def _with_profile(trust: Any, stated: Mapping[str, Any], demands: Demands) -> An
     fields = {field.name for field in dataclasses.fields(trust)}
     changes = {name: value for name, value in settings.items() if name in fields and name not in stated}
     return dataclasses.replace(trust, **changes) if changes else trust
+
+
+def has_own_table(format_: Format, policy: Policy, reference: Mapping[str, Any] | None) -> bool:
+    """Whether the policy, or the reference values, say themselves what of this format is tolerated."""
+    if format_.type == CMW:
+        return bool(policy.tables.keys() - {format_.name})
+    return bool(reference) or format_.name in policy.tables
 
 
 def read_reference(data: bytes) -> dict[str, Any]:

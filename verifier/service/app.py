@@ -14,7 +14,7 @@ from starlette.responses import Response
 from verifier.service import times
 from verifier.service.errors import malformed
 from verifier.service.gate import Gate, as_refusal, render
-from verifier.service.routes import enrolments, models, operations, records, verify
+from verifier.service.routes import appraisals, enrolments, models, operations, records, verify
 from verifier.service.settings import Settings
 from verifier.service.startup import Clock, assemble
 
@@ -55,7 +55,7 @@ def create_app(settings: Settings, *, clock: Clock = times.now) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.parts = parts
-    for room in (verify, records, models, enrolments, operations):
+    for room in (verify, appraisals, records, models, enrolments, operations):
         app.include_router(room.make_router(parts))
 
     async def refused(request: Request, error: Exception) -> Response:
@@ -77,6 +77,7 @@ def create_app(settings: Settings, *, clock: Clock = times.now) -> FastAPI:
         metrics=parts.metrics,
         requests=limits.requests,
         body_bytes={
+            ("POST", "/v1/appraisals"): limits.evidence_bytes,
             ("POST", "/v1/verify"): limits.affidavit_bytes,
             ("PUT", "/v1/models"): limits.circuit_bytes,
         },

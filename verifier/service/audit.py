@@ -15,7 +15,7 @@ from verifier.service import schema
 from verifier.service.blobs import BlobStore
 from verifier.service.chain import Link, check_links, link_digest
 from verifier.service.database import Database
-from verifier.service.entries import blobs_of, certificate_entry, model_entry, verification_entry
+from verifier.service.entries import appraisal_entry, blobs_of, certificate_entry, model_entry, verification_entry
 
 _BATCH = 500
 
@@ -64,6 +64,7 @@ class _Logged:
 
 _LOGGED = {
     "verification": _Logged(schema.verifications, "id", verification_entry),
+    "appraisal": _Logged(schema.appraisals, "id", appraisal_entry),
     "model": _Logged(schema.models, "circuit", model_entry),
     "certificate": _Logged(schema.enrolments, "id", certificate_entry, schema.enrolments.c.certificate.is_not(None)),
 }

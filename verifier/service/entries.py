@@ -35,6 +35,24 @@ def verification_entry(row: Row[Any]) -> dict[str, Any]:
     }
 
 
+def appraisal_entry(row: Row[Any]) -> dict[str, Any]:
+    """A row of ``appraisals``: also what the service answers about one."""
+    return {
+        "id": row.id,
+        "recorded_at": to_text(row.recorded_at),
+        "type": row.type,
+        "evidence": row.evidence,
+        "body": row.body,
+        "nonce": row.nonce,
+        "verdict": row.verdict,
+        "code": row.code,
+        "status": row.status,
+        "score_permille": row.score,
+        "policy": row.policy,
+        "version": row.version,
+    }
+
+
 def keeps_affidavit(verdict: str) -> bool:
     """Whether the file is kept after this verdict.
 

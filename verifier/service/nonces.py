@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Request nonces minted here: 32 random bytes, good for one verification, for a limited time.
+"""Request nonces minted here: 32 random bytes, good for one verification or appraisal, for a limited time.
 
 A nonce is spent in the same transaction that records the verification it served, by one conditional update:
 of two requests that race for it exactly one is recorded. Rows are kept for good, so that a spent or expired
@@ -21,6 +21,7 @@ from verifier.service.times import to_text, to_ticks
 
 NONCE_BYTES = 32
 _TABLE = schema.nonces.c
+_APPRAISALS = schema.appraisals.c
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Nonces:
     def check(self, nonce: bytes, at: datetime) -> None:
         """Refuse early what :func:`spend` would refuse; a nonce not minted here is the client's own."""
         with self.database.read() as connection:
-            _refuse_dead(connection, nonce, at)
+            refuse_dead(connection, nonce, at)
 
 
 def spend(connection: Connection, nonce: bytes, at: datetime, verification: int) -> None:
@@ -65,16 +66,22 @@ def spend(connection: Connection, nonce: bytes, at: datetime, verification: int)
     Raises:
         Refusal: ``request.nonce.used`` (409), ``request.nonce.expired`` (410).
     """
+    refuse_dead(connection, nonce, at)
     changed = connection.execute(
         update(schema.nonces)
         .where(_TABLE.nonce == nonce.hex(), _TABLE.verification.is_(None), _TABLE.expires_at > to_ticks(at))
         .values(verification=verification)
     )
     if changed.rowcount != 1:
-        _refuse_dead(connection, nonce, at)
+        refuse_dead(connection, nonce, at)
 
 
-def _refuse_dead(connection: Connection, nonce: bytes, at: datetime) -> None:
+def refuse_dead(connection: Connection, nonce: bytes, at: datetime) -> None:
+    """Nothing for a nonce that was not minted here, or is alive.
+
+    Raises:
+        Refusal: ``request.nonce.used`` (409), ``request.nonce.expired`` (410).
+    """
     row = connection.execute(select(schema.nonces).where(_TABLE.nonce == nonce.hex())).one_or_none()
     if row is None:
         return
@@ -84,6 +91,14 @@ def _refuse_dead(connection: Connection, nonce: bytes, at: datetime) -> None:
             "request.nonce.used",
             f"nonce {nonce.hex()[:16]} was used by verification {row.verification}",
             remedy=f"read /v1/verifications/{row.verification}, or ask for a new nonce and a new answer",
+        )
+    appraisal = connection.execute(select(_APPRAISALS.id).where(_APPRAISALS.nonce == nonce.hex())).first()
+    if appraisal is not None:
+        raise Refusal(
+            409,
+            "request.nonce.used",
+            f"nonce {nonce.hex()[:16]} was used by appraisal {appraisal.id}",
+            remedy="ask for a new nonce and new evidence",
         )
     if row.expires_at <= to_ticks(at):
         raise Refusal(

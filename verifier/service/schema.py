@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The tables, version 1. Digests and keys are lower-case hex, times microseconds since 1970 UTC.
+"""The tables, version 2. Digests and keys are lower-case hex, times microseconds since 1970 UTC.
 
 =================  ===================================================================================
 table              one row for
@@ -8,6 +8,7 @@ schema_version     each version of this schema that the database has had
 verifications      each verdict given
 seen_nonces        each (node, request nonce) under a valid node signature, with the first receipt that bore
 it nonces             each nonce minted here
+appraisals         each piece of evidence appraised; ``body`` is what counted as fresh
 models             each circuit given to the service
 enrolments         each challenge sent to a TPM, and the certificate it ended in
 audit              each entry of the append-only log; ``audit_head`` is its last link and its lock
@@ -30,7 +31,7 @@ from sqlalchemy import (
     Table,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -87,6 +88,24 @@ nonces = Table(
     Column("expires_at", BigInteger, nullable=False),
     Column("verification", _ID, ForeignKey("verifications.id")),
     Index("nonces_by_expiry", "expires_at"),
+)
+
+appraisals = Table(
+    "appraisals",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("type", String(80), nullable=False),
+    Column("evidence", _HEX32, nullable=False),
+    Column("body", _HEX32, unique=True),
+    Column("nonce", String(128)),
+    Column("verdict", String(16), nullable=False),
+    Column("code", String(120), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("score", Integer, nullable=False),
+    Column("policy", _HEX32, nullable=False),
+    Column("version", String(40), nullable=False),
+    Index("appraisals_by_nonce", "nonce"),
 )
 
 models = Table(

@@ -21,6 +21,7 @@ class Limits:
 
     Attributes:
         affidavit_bytes, circuit_bytes, document_bytes: largest body of each kind; the last is for JSON.
+        evidence_bytes: largest body with evidence and its collateral.
         concurrency: verifications (and circuit loads) at a time; further ones get 503.
         requests: requests of any kind at a time.
         verify_seconds: wall-clock bound on one verification.
@@ -34,6 +35,7 @@ class Limits:
     affidavit_bytes: int = 64 << 20
     circuit_bytes: int = 256 << 20
     document_bytes: int = 1 << 20
+    evidence_bytes: int = 4 << 20
     concurrency: int = 4
     requests: int = 64
     verify_seconds: int = 60
@@ -66,6 +68,8 @@ class Settings:
         token_file: file with the bearer token that writing needs; ``None`` lets everybody write.
         public_reads: whether reading needs no token.
         registrar_key, registrar_certificate: PEM files of the attestation CA; both or neither (no enrolment).
+        appraisal_key: PEM private key (P-256, P-384 or Ed25519) that signs attestation results; without one there
+            are no appraisals.
         limits: see :class:`Limits`.
     """
 
@@ -78,13 +82,14 @@ class Settings:
     public_reads: bool = True
     registrar_key: Path | None = None
     registrar_certificate: Path | None = None
+    appraisal_key: Path | None = None
     limits: Limits = Limits()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Read ``AFFIDAVIT_VERIFIER_DATABASE``, ``_BLOBS``, ``_POLICIES`` (separated as in ``PATH``), ``_HOST``,
         ``_PORT``, ``_TOKEN_FILE``, ``_PUBLIC_READS`` (``yes`` or ``no``), ``_REGISTRAR_KEY``,
-        ``_REGISTRAR_CERTIFICATE`` and ``_LIMIT_<NAME>`` for each limit.
+        ``_REGISTRAR_CERTIFICATE``, ``_APPRAISAL_KEY`` and ``_LIMIT_<NAME>`` for each limit.
 
         Raises:
             OperationalError: ``service.settings.malformed``, also for a variable of this prefix that is

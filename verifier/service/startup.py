@@ -13,11 +13,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from attestation.ear.keys import load_signer
+from attestation.errors import EvidenceError
 from attestation.tpm2.authority import Authority
 from attestation.tpm2.registrar import Registrar
 from attestation.tpm2.trust import Tpm2Trust
 from verifier.errors import MalformedError, OperationalError
 from verifier.policy import DEFAULT_POLICY, MAX_BYTES, Policy, parse_policy
+from verifier.service.appraisals import Appraisals, Signer
 from verifier.service.blobs import BlobStore, FolderBlobs
 from verifier.service.catalogue import Catalogue
 from verifier.service.database import Database
@@ -50,6 +53,7 @@ class Parts:
     catalogue: Catalogue
     policies: dict[str, Policy]
     verification: Verification
+    appraisals: Appraisals
     enrolments: Enrolments | None
     metrics: Metrics
     workers: Workers
@@ -76,7 +80,7 @@ def assemble(settings: Settings, clock: Clock) -> Parts:
         DEFAULT_POLICY.id.hex(): DEFAULT_POLICY
     }
     default = next(iter(policies.values()))
-    authority = _authority(settings)
+    authority, signer = _authority(settings), _signer(settings)
     blobs = FolderBlobs(settings.blobs, min_free_bytes=limits.free_bytes)
     database = Database(settings.database)
     try:
@@ -103,6 +107,7 @@ def assemble(settings: Settings, clock: Clock) -> Parts:
         catalogue=catalogue,
         policies=policies,
         verification=Verification(records, nonces, catalogue, policies, _version()),
+        appraisals=Appraisals(database, nonces, signer, _version()),
         enrolments=enrolments,
         metrics=Metrics(),
         workers=Workers(limits.concurrency),
@@ -144,6 +149,15 @@ def _authority(settings: Settings) -> Authority | None:
             "registrar: an unencrypted EC key and the certificate of that very key are required",
         )
     return Authority(certificate, key)
+
+
+def _signer(settings: Settings) -> Signer | None:
+    if settings.appraisal_key is None:
+        return None
+    try:
+        return Signer(*load_signer(_read(settings.appraisal_key)))
+    except EvidenceError as error:
+        raise OperationalError("service.settings.malformed", f"appraisal key: {error.message}") from None
 
 
 def _version() -> str:

@@ -29,6 +29,7 @@ _MEANINGS = {
     415: "Body of another media type",
     422: "A parameter or the body is outside its grammar",
     500: "The service failed",
+    501: "Not supported here",
     503: "Busy, or the database does not answer; see Retry-After",
     504: "Not finished in time; nothing was recorded",
     507: "No room left",

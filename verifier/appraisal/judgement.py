@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from attestation.ear.tiers import Tier
 from attestation.formats import FORMATS
 from verifier.appraisal.demands import demanded, policy_lines, score_line
 from verifier.appraisal.score import NO_SCORE, AppraisalScore, appraisal_score
-from verifier.appraisal.trust import trust_for
+from verifier.appraisal.trust import has_own_table, trust_for
 from verifier.appraisal.trustworthiness import status_of, vector_of
 from verifier.errors import MalformedError, OperationalError
 from verifier.policy import Policy
@@ -97,7 +97,7 @@ def judge(
     except attestation.errors.RejectedError as error:
         line = Check("evidence", "FAIL", error.message, "evidence that holds", error.code)
         return conclude(Appraisal(kind, (line,)), (line,), at, remedy=error.remedy)
-    own_table = bool(reference) or scheme.name in policy.tables
+    own_table = has_own_table(scheme, policy, reference)
     checks = demanded(appraisal.checks, policy.demands)
     score = appraisal_score(checks, appraisal.claims, at, simulated=appraisal.simulated)
     lines = policy_lines(appraisal, collateral, at, policy.demands, own_table=own_table)
@@ -128,7 +128,8 @@ def conclude(
     elif not excused:
         if missing is None and appraisal.simulated:
             missing = _SIMULATED
-        if missing is None and not any(line.outcome == "PASS" for line in checks):
+        # What the policy adds says nothing about what was shown.
+        if missing is None and not any(line.outcome == "PASS" and not line.id.startswith("policy.") for line in checks):
             missing = _NOTHING
         if missing is not None:
             verdict, reason = Verdict.UNVERIFIABLE, missing
@@ -149,6 +150,19 @@ def conclude(
         appraisal.simulated,
         appraisal.expires,
     )
+
+
+def worsen(found: Judgement, lines: Sequence[Check]) -> Judgement:
+    """The judgement with further lines behind its own. It can only become worse; what was not understood stays so."""
+    if found.verdict in (Verdict.MALFORMED, Verdict.ERROR):
+        return found
+    appraisal = Appraisal(found.type, found.checks, found.claims, found.simulated, found.expires)
+    excused = found.simulated and found.verdict is Verdict.ACCEPT
+    open_ = any(line.outcome == "SKIP" and line.demanded for line in lines)
+    return conclude(
+        appraisal, (*found.checks, *lines), found.at,
+        excused=excused and not open_, score=found.score, remedy=found.remedy,
+    )  # fmt: skip
 
 
 _ACCEPTED = Check("", "PASS", "every check that the policy demands passed", "")

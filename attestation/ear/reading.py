@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A foreign result: signature under the caller's key, then grammar, time, and statuses against their vectors.
+
+Steps, each with its code when it fails (`evidence.ear.*`):
+
+1. size and outer form (`token-malformed`), critical headers that nobody here knows (`critical-header`),
+2. the algorithm that belongs to the key (`algorithm`; `none` and HMAC belong to no key), the signature (`signature`),
+3. a profile that is known (`profile`), claims of that dialect's grammar (`claims-malformed`): `iat`, a verifier, at
+   least one submodule, tiers and vectors in range,
+4. time: not before it was issued (`not-yet`), not at or after `exp` (`expired`),
+5. the nonce, where the caller gave one (`nonce-mismatch`),
+6. no status better than a claim of its own vector (`status-better-than-vector`), no overall one than a submodule's.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from attestation.ear.claims import LABELS, PROFILES, Dialect, Ear, Submodule
+from attestation.ear.keys import ID, VerificationKey, unpadded
+from attestation.ear.tiers import CATEGORIES, Tier, tier_of, worst
+from attestation.ear.tokens import open_cwt, open_jwt, token_format
+from attestation.errors import MalformedError, OperationalError, RejectedError, UnsupportedError
+
+LEEWAY_SECONDS = 60
+"""How far the issuer's clock may be ahead of the caller's."""
+
+MAX_SUBMODS, MAX_TEXT, MAX_TIME = 64, 1024, 1 << 40
+
+
+def verify_ear(token: bytes, key: VerificationKey, *, at: datetime, nonce: bytes | None = None) -> Ear:
+    """The result in `token`, once `key` signed it, it holds at the time `at` and it does not contradict itself.
+
+    Believe of it what its `status` and vectors say; that its issuer's key deserves trust is the caller's to know.
+
+    Raises `MalformedError`, `RejectedError`, `UnsupportedError` as listed above; `OperationalError`
+    (`evidence.time-naive`) for a time without zone.
+    """
+    if at.tzinfo is None:
+        raise OperationalError("evidence.time-naive", "the time of the question has no time zone")
+    if token_format(token) == "jwt":
+        ear, overall = read_json(open_jwt(token, key))
+    else:
+        ear, overall = read_cbor(open_cwt(token, key))
+    now = at.timestamp()
+    if ear.iat > now + LEEWAY_SECONDS:
+        raise RejectedError(f"{ID}.not-yet", f"issued at {ear.iat}, asked at {now:.0f}")
+    if ear.exp is not None and now >= ear.exp:
+        raise RejectedError(f"{ID}.expired", f"expired at {ear.exp}, asked at {now:.0f}")
+    if nonce is not None and (ear.nonce is None or not hmac.compare_digest(ear.nonce, nonce)):
+        raise RejectedError(f"{ID}.nonce-mismatch", "the result is not about this nonce")
+    _check_statuses(ear, overall)
+    return ear
+
+
+def _check_statuses(ear: Ear, overall: Tier | None) -> None:
+    for name, submodule in ear.submods.items():
+        tiers = [tier_of(claim) for claim in submodule.vector.values()]
+        found = worst(tier for tier in tiers if tier is not None)
+        if tiers and submodule.status.badness < found.badness and found is not Tier.NONE:
+            raise RejectedError(
+                f"{ID}.status-better-than-vector", f"{name[:64]}: {submodule.status.word}, a claim is {found.word}"
+            )
+    if overall is not None and overall is not Tier.NONE and overall.badness < ear.status.badness:
+        raise RejectedError(
+            f"{ID}.status-better-than-vector", f"overall {overall.word}, a submodule is {ear.status.word}"
+        )
+
+
+def read_json(claims: Mapping[str, Any]) -> tuple[Ear, Tier | None]:
+    """The value of a JSON claims set, and its overall status where it states one."""
+    dialect = _dialect(claims.get("eat_profile"))
+    nonce = claims.get(dialect.names["nonce"])
+    return _read(claims, dialect, dialect.names, None if nonce is None else _nonce_text(nonce), words=True)
+
+
+def read_cbor(claims: Mapping[Any, Any]) -> tuple[Ear, Tier | None]:
+    """The value of a CBOR claims set, likewise."""
+    dialect = _dialect(claims.get(LABELS["profile"]))
+    nonce = claims.get(LABELS["nonce"])
+    if nonce is not None and not isinstance(nonce, bytes):
+        raise _malformed("eat_nonce: one byte string required")
+    return _read(claims, dialect, LABELS, nonce, words=False)
+
+
+def _nonce_text(value: object) -> bytes:
+    try:
+        return unpadded(value.rstrip("=") if isinstance(value, str) else value)
+    except ValueError:
+        raise _malformed("eat_nonce: base64url text required") from None
+
+
+def _dialect(profile: object) -> Dialect:
+    if not isinstance(profile, str):
+        raise _malformed("no eat_profile")
+    if profile not in PROFILES:
+        raise UnsupportedError(f"{ID}.profile", f"profile {profile[:80]!r}; known: {', '.join(PROFILES)}")
+    return PROFILES[profile]
+
+
+def _read(
+    claims: Mapping[Any, Any], dialect: Dialect, names: Mapping[str, Any], nonce: bytes | None, *, words: bool
+) -> tuple[Ear, Tier | None]:
+    verifier = _map(claims.get(names["verifier"]), "verifier id")
+    developer, build = ("developer", "build") if words else (0, 1)
+    submods = _map(claims.get(names["submods"]), "submods")
+    if not 1 <= len(submods) <= MAX_SUBMODS:
+        raise _malformed(f"{len(submods)} submods; 1 to {MAX_SUBMODS}")
+    exp = claims.get(names["exp"])
+    ear = Ear(
+        iat=_time(claims.get(names["iat"]), "iat"),
+        exp=None if exp is None else _time(exp, "exp"),
+        developer=_text(verifier.get(developer), "developer"),
+        build=_text(verifier.get(build), "build"),
+        nonce=nonce,
+        submods={
+            _text(name, "submodule name"): _submodule(_map(value, "submodule"), dialect, names, words)
+            for name, value in submods.items()
+        },
+        profile=claims[names["profile"]],
+    )
+    overall = claims.get(names["status"])
+    return ear, None if overall is None else _tier(overall, words)
+
+
+def _submodule(claims: Mapping[Any, Any], dialect: Dialect, names: Mapping[str, Any], words: bool) -> Submodule:
+    vector = {}
+    for label, claim in _map(claims.get(names["vector"], {}), "vector").items():
+        known = label in CATEGORIES if words else type(label) is int and 0 <= label < len(CATEGORIES)
+        if not known or type(claim) is not int or tier_of(claim) is None:
+            raise _malformed(f"vector: {str(label)[:40]} = {str(claim)[:40]}")
+        vector[label if words else CATEGORIES[label]] = claim
+    stated = claims.get(names["policy"], [])
+    policies = stated if isinstance(stated, list) else [stated]
+    return Submodule(
+        _tier(claims.get(names["status"]), words),
+        vector,
+        tuple(_text(policy, "policy") for policy in policies),
+        _map(claims.get(names["annotated"], {}), "annotated evidence"),
+        _map(claims.get(names["policy_claims"], {}), "policy claims"),
+    )
+
+
+def _tier(value: object, words: bool) -> Tier:
+    for tier in Tier:
+        if value == (tier.word if words else tier.value) and type(value) in (str, int):
+            return tier
+    raise _malformed(f"status {str(value)[:40]!r}")
+
+
+def _time(value: object, what: str) -> int:
+    if type(value) not in (int, float) or not isinstance(value, int | float) or not 0 <= value < MAX_TIME:
+        raise _malformed(f"{what}: seconds since 1970 required")
+    return int(value)
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        raise _malformed(f"{what}: text of at most {MAX_TEXT} characters required")
+    return value
+
+
+def _map(value: object, what: str) -> Mapping[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise _malformed(f"{what}: a map required")
+    return value
+
+
+def _malformed(message: str) -> MalformedError:
+    return MalformedError(f"{ID}.claims-malformed", message)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Rego policies worsen and never mend; what is not deterministic is refused before it runs."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+import pytest
+
+from attestation.ear.tiers import Tier
+from tests.attestation import paper
+from tests.verifier.appraisal.making import AT, FRESH, Fake, judged, line
+from verifier.appraisal import Judgement
+from verifier.errors import MalformedError, OperationalError, UnsupportedError, VerifierError
+from verifier.policy import Policy
+from verifier.service.rego import apply_rego, load_rego
+from verifier.verdict import Verdict
+
+HEAD = "package policy\nimport rego.v1\n"
+engine = pytest.mark.skipif(importlib.util.find_spec("regopy") is None, reason="no Rego engine is installed")
+
+
+def run(source: str, found: Judgement) -> Judgement:
+    return apply_rego(found, load_rego((HEAD + source).encode(), "p.rego"), "profile:home")
+
+
+@pytest.fixture
+def accepted(monkeypatch: Any) -> Judgement:
+    return judged(Fake(), monkeypatch)
+
+
+@engine
+@pytest.mark.parametrize(
+    ("source", "verdict", "status"),
+    [
+        ("allow := true", Verdict.ACCEPT, Tier.AFFIRMING),
+        ("nv_match := true", Verdict.ACCEPT, Tier.AFFIRMING),
+        ('allow if input.verdict == "ACCEPT"', Verdict.ACCEPT, Tier.AFFIRMING),
+        ("allow if input.claims.debug == false", Verdict.ACCEPT, Tier.AFFIRMING),
+        ("allow if input.score >= 0.9", Verdict.ACCEPT, Tier.AFFIRMING),
+        ('allow if { some c in input.checks; c.id == "evidence.fake.challenge"; c.result == "PASS" }', Verdict.ACCEPT,
+         Tier.AFFIRMING),
+        ("allow := false", Verdict.REJECT, Tier.CONTRAINDICATED),
+        ('allow := "true"', Verdict.REJECT, Tier.CONTRAINDICATED),
+        ("allow := 1", Verdict.REJECT, Tier.CONTRAINDICATED),
+        ("default allow := false\nallow if input.claims.debug", Verdict.REJECT, Tier.CONTRAINDICATED),
+        ("allow := true\nnv_match := false", Verdict.REJECT, Tier.CONTRAINDICATED),
+        ("allow if input.nothing", Verdict.UNVERIFIABLE, Tier.NONE),
+        ("other := true", Verdict.UNVERIFIABLE, Tier.NONE),
+        ("", Verdict.UNVERIFIABLE, Tier.NONE),
+        ("executables := 3\nhardware := 2", Verdict.ACCEPT, Tier.AFFIRMING),
+        ("default executables := 33", Verdict.ACCEPT, Tier.WARNING),
+        ("instance_identity := 97", Verdict.REJECT, Tier.CONTRAINDICATED),
+        ("hardware := 0", Verdict.UNVERIFIABLE, Tier.NONE),
+        ('hardware := "2"', Verdict.REJECT, Tier.CONTRAINDICATED),
+        ("hardware := 1000", Verdict.REJECT, Tier.CONTRAINDICATED),
+    ],
+)  # fmt: skip
+def test_decisions(accepted: Judgement, source: str, verdict: Verdict, status: Tier) -> None:
+    found = run(source, accepted)
+    assert (found.verdict, found.status) == (verdict, status)
+    if verdict is not Verdict.ACCEPT:
+        assert found.code == ("policy.rego.denied" if verdict is Verdict.REJECT else "policy.rego.undefined")
+
+
+@engine
+def test_nothing_turns_a_refusal_into_acceptance(monkeypatch: Any) -> None:
+    for checks, verdict in (((line(outcome="FAIL"),), Verdict.REJECT), ((line(outcome="SKIP"),), Verdict.UNVERIFIABLE)):
+        before = judged(Fake((FRESH, *checks)), monkeypatch)
+        assert before.verdict is verdict
+        for source in ("allow := true", "hardware := 2\ninstance_identity := 2", "nv_match := true"):
+            assert run(source, before).verdict is verdict
+    assert run("allow := true", Judgement("x", Verdict.MALFORMED, "c", "m", AT)).verdict is Verdict.MALFORMED
+
+
+@engine
+def test_claims_stand_under_the_formats_short_name(monkeypatch: Any) -> None:
+    from verifier.appraisal import judge
+
+    chosen = Policy(evidence=("tpm2-quote@v1",), trust={"tpm2": paper.trust()})
+    members = paper.PaperTpm().members()
+    found = judge("tpm2-quote@v1", members, challenge=paper.CHALLENGE, at=paper.AT, policy=chosen)
+    assert run("allow if input.tpm2.reset_count >= 0", found).verdict is Verdict.ACCEPT
+
+
+@engine
+def test_sources_that_are_none(accepted: Judgement) -> None:
+    for source in ("allow if {", "allow := := 1", 'allow := true\nallow := "x"'):
+        with pytest.raises((MalformedError, OperationalError)) as caught:
+            run(source, accepted)
+        assert caught.value.code in ("policy.rego.malformed", "policy.rego.failed")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'x := http.send({"method": "get", "url": "http://127.0.0.1"})',
+        "x := time.now_ns()",
+        "x := time . now_ns()",
+        'x := http["send"]({})',
+        'x := rand.intn("a", 10)',
+        "x := opa.runtime()",
+        'x := uuid.rfc4122("a")',
+        'x := net.lookup_ip_addr("localhost")',
+        'x := io.jwt.decode_verify("x", {})',
+        "allow if count([]) with count as time.now_ns",
+        'allow if trace("x")',
+        "print(1)",
+        'x := crypto.x509.parse_and_verify_certificates("x")',
+        "x := rego.metadata.rule()",
+        'x := $"{time.now_ns()}"',
+        "x := $`{time.now_ns()}`",
+        'x := "\\"" ; y := time.now_ns()',
+        'x := `"` ; y := time.now_ns()',
+        "allow if { # a comment\n time.now_ns() > 0 }",
+    ],
+)
+def test_what_is_not_deterministic_is_refused_at_load(source: str) -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        load_rego((HEAD + source).encode(), "p.rego")
+    assert caught.value.code == "policy.rego.builtin"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'x := "time.now_ns()"', "x := `http.send`", "# http.send\nx := 1", "x := input.time", 'x := input["http"]',
+        "x := crypto.sha256(input.type)", "x := time.parse_rfc3339_ns(input.at)", 'x := net.cidr_contains("a", "b")',
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_it_is_taken(source: str) -> None:
+    assert load_rego((HEAD + source).encode(), "p.rego").package == "policy"
+
+
+@pytest.mark.parametrize(
+    "source", [b"", b"allow := true", b"package a\npackage b", b"\xff", b"package p\n" + b"#" * (1 << 20)]
+)
+def test_what_cannot_be_read(source: bytes) -> None:
+    with pytest.raises(MalformedError) as caught:
+        load_rego(source, "p.rego")
+    assert caught.value.code == "policy.rego.malformed"
+
+
+def test_without_an_engine(accepted: Judgement, monkeypatch: Any) -> None:
+    def absent(name: str) -> Any:
+        raise ImportError(name)
+
+    monkeypatch.setattr("verifier.service.rego.import_module", absent)
+    with pytest.raises(VerifierError) as caught:
+        run("allow := true", accepted)
+    assert caught.value.code == "policy.rego.engine-absent" and caught.value.remedy

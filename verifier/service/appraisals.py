@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Appraising evidence for others: judged under one of the service's policies, recorded, and signed with its own key.
+
+A nonce minted here serves one appraisal or one verification. Whatever nonce there is, the bytes that the evidence's own
+signature covers count as fresh once: shown again they are refused, however they are wrapped.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select
+
+import attestation.errors
+from attestation.collateral import sort_collateral
+from attestation.contract import Format, signed_body
+from attestation.ear.claims import Dialect, to_cbor, to_json
+from attestation.ear.keys import VerificationKey
+from attestation.ear.tokens import TokenFormat, encode_cwt, encode_jwt
+from attestation.formats import FORMATS
+from verifier.appraisal import Judgement, judge
+from verifier.appraisal.ear import policy_name, to_ear
+from verifier.appraisal.report import judgement_json
+from verifier.errors import OperationalError
+from verifier.policy import Policy
+from verifier.service import audit, nonces, schema
+from verifier.service.database import Database
+from verifier.service.entries import appraisal_entry
+from verifier.service.errors import Refusal, unknown
+from verifier.service.times import to_ticks
+from verifier.verdict import Verdict
+
+_ROWS = schema.appraisals.c
+
+
+@dataclass(frozen=True)
+class Signer:
+    """The service's key for attestation results, in memory."""
+
+    algorithm: str
+    sign: Callable[[bytes], bytes]
+    public: VerificationKey
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a caller asks: `data` is the evidence as its source gives it, `nonce` what it must be bound to."""
+
+    type: str
+    data: bytes
+    collateral: tuple[bytes, ...]
+    nonce: bytes | None
+    policy: Policy
+    arrived_at: datetime
+
+
+@dataclass(frozen=True)
+class Appraised:
+    """A judgement about to be recorded; `body` is SHA-256 of what the evidence signs, where it was understood."""
+
+    question: Question
+    found: Judgement
+    body: bytes | None
+
+
+@dataclass(frozen=True)
+class Appraisals:
+    """The use case. ``signer`` is ``None`` where the service has no key: then nothing is appraised."""
+
+    database: Database
+    nonces: nonces.Nonces
+    signer: Signer | None
+    version: str
+
+    def decide(self, question: Question) -> Appraised:
+        """Judge; changes nothing.
+
+        Raises:
+            Refusal: a minted nonce that is used or expired.
+            OperationalError: the policy's own trust cannot be used.
+        """
+        if question.nonce is not None:
+            self.nonces.check(question.nonce, question.arrived_at)
+        scheme = resolve(question.type)
+        at = question.arrived_at
+        try:
+            members = scheme.read(question.data)
+            collateral = sort_collateral(question.collateral)
+        except attestation.errors.MalformedError as error:
+            found = Judgement(scheme.type, Verdict.MALFORMED, error.code, error.message, at, error.remedy)
+            return Appraised(question, found, None)
+        except attestation.errors.UnsupportedError as error:
+            found = Judgement(scheme.type, Verdict.UNVERIFIABLE, error.code, error.message, at, error.remedy)
+            return Appraised(question, found, None)
+        found = judge(
+            scheme.type,
+            members,
+            challenge=question.nonce,
+            at=at,
+            policy=question.policy,
+            collateral=collateral,
+        )
+        if found.verdict is Verdict.ERROR:
+            raise OperationalError(found.code, found.message, remedy=found.remedy)
+        body = None if found.verdict is Verdict.MALFORMED else signed_body(scheme, members)
+        return Appraised(question, found, body)
+
+    def record(self, seen: Appraised, at: datetime) -> tuple[Row[Any], audit.Head]:
+        """Spend the nonce, remember the body, write the row; all or nothing.
+
+        Raises:
+            Refusal: ``request.nonce.*``, ``service.evidence.replayed`` (409).
+        """
+        question, found = seen.question, seen.found
+        fresh = found.verdict is Verdict.ACCEPT and question.nonce is not None and seen.body is not None
+        body = seen.body.hex() if fresh and seen.body is not None else None
+        with self.database.write() as connection:
+            if question.nonce is not None:
+                nonces.refuse_dead(connection, question.nonce, question.arrived_at)
+            _refuse_replay(connection, body)
+            number = connection.execute(select(func.coalesce(func.max(_ROWS.id), 0))).scalar_one() + 1
+            connection.execute(
+                insert(schema.appraisals).values(
+                    id=number,
+                    recorded_at=to_ticks(at),
+                    type=found.type,
+                    evidence=hashlib.sha256(question.data).hexdigest(),
+                    body=body,
+                    nonce=None if question.nonce is None else question.nonce.hex(),
+                    verdict=found.verdict.value,
+                    code=found.code,
+                    status=found.status.word,
+                    score=found.score.permille,
+                    policy=question.policy.id.hex(),
+                    version=self.version,
+                )
+            )
+            row = connection.execute(select(schema.appraisals).where(_ROWS.id == number)).one()
+            head = audit.append(connection, "appraisal", appraisal_entry(row))
+        return row, head
+
+    def document(self, seen: Appraised, dialect: Dialect, form: TokenFormat) -> dict[str, Any]:
+        """The appraisal as JSON with the signed result; no result where the evidence was not understood."""
+        question, found = seen.question, seen.found
+        name = policy_name(question.policy)
+        if self.signer is None or not found.checks:
+            return {**judgement_json(found, policy=name, ear=None), "ear_token": None}
+        build = f"affidavit {self.version}"
+        ear = to_ear({found.type: found}, build=build, policy=question.policy, challenge=question.nonce)
+        token = _token(self.signer, to_json(ear, dialect), to_cbor(ear, dialect), form)
+        return {**judgement_json(found, policy=name, ear=to_json(ear, dialect)), "ear_token": token}
+
+
+def resolve(name: str) -> Format:
+    """A format by short name or type id. Raises ``service.evidence-type.unknown`` (404)."""
+    found = FORMATS.get(name) or next((scheme for scheme in FORMATS.values() if scheme.name == name), None)
+    if found is None:
+        raise unknown("evidence-type", name[:64])
+    return found
+
+
+def _token(signer: Signer, as_json: Mapping[str, Any], as_cbor: Mapping[Any, Any], form: TokenFormat) -> str:
+    if form == "jwt":
+        return encode_jwt(as_json, signer.algorithm, signer.sign).decode("ascii")
+    return base64.b64encode(encode_cwt(as_cbor, signer.algorithm, signer.sign)).decode("ascii")
+
+
+def _refuse_replay(connection: Connection, body: str | None) -> None:
+    if body is None:
+        return
+    known = connection.execute(select(_ROWS.id).where(_ROWS.body == body)).first()
+    if known is not None:
+        raise Refusal(
+            409,
+            "service.evidence.replayed",
+            f"what this evidence signs was accepted as fresh in appraisal {known.id}",
+            remedy="ask for a new nonce and new evidence",
+        )
