@@ -6,9 +6,10 @@ from __future__ import annotations
 import argparse
 import json
 
-from benchmarks import inference, peers, proofs, record, verification
+from benchmarks import appraisals, inference, peers, proofs, record, verification
 
 ALL = {
+    "appraisals": appraisals.measure,
     "inference": inference.measure,
     "proofs": proofs.measure,
     "verification": verification.measure,

@@ -120,7 +120,7 @@ def new_command(
     files.write_bytes(output, text)
     console = Console(soft_wrap=True)
     console.print(f"policy {policy.id.hex()}: demands {', '.join(assurance)}", highlight=False)
-    if not (policy.nodes or attested):
+    if not (policy.nodes or layers["attested"]):
         console.print(
             "[yellow]note[/] it trusts no node yet: list keys with --node, or attestation CAs with --ak-issuer",
             highlight=False,

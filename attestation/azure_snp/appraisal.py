@@ -80,7 +80,7 @@ def appraise(
         **runtime.claims(),
         **{name: value for name, value in quoted.items() if value is not None},
         "snp_report_data": finding.report.report_data.hex(),
-        "report_data": quoted.get("challenge", ""),
+        "report_data": quoted.get("challenge"),
     }
     return Appraisal(TYPE, tuple(checks), claims, expires=finding.expires)
 

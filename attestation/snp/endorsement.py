@@ -23,7 +23,7 @@ from attestation.contract import Check, Outcome
 from attestation.errors import EvidenceError, RejectedError, UnsupportedError
 from attestation.pki.certificate import MAX_CERTIFICATE, load_certificate
 from attestation.pki.path import Anchors, validate
-from attestation.pki.revocation import MAX_CRL, check_revocation, load_crl
+from attestation.pki.revocation import check_revocation, load_crl
 from attestation.snp.bundle import PREFIX as CERTIFICATES
 from attestation.snp.report import Report
 from attestation.snp.signature import signed_by
@@ -33,8 +33,10 @@ from attestation.snp.vek import Vek, common_name, is_vek, read_vek
 ID = "evidence.snp"
 MAX_COLLATERAL_CERTIFICATES = 64
 MAX_COLLATERAL_CRLS = 8
+MAX_CRL_SIZE = 256 << 10
 MAX_CANDIDATES = 8
-"""Certificates and lists of collateral that are looked at, and VEKs that are tried on one report."""
+"""Certificates and lists of collateral that are looked at, bytes of such a list (AMD's have less than a thousand), and
+VEKs that are tried on one report."""
 
 _CHAIN = f"{ID}.vek"
 _REQUIRED_CHAIN = "a VCEK or VLEK certificate that leads to a listed AMD root"
@@ -193,7 +195,7 @@ def _crls(collateral: Collateral) -> list[x509.CertificateRevocationList]:
     for data in collateral.of("crl"):
         if len(found) == MAX_COLLATERAL_CRLS:
             break
-        if len(data) <= MAX_CRL:
+        if len(data) <= MAX_CRL_SIZE:
             try:
                 found.append(load_crl(data, f"{ID}.issuer"))
             except EvidenceError:

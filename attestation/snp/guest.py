@@ -52,6 +52,10 @@ def check_platform(report: Report, vek: Vek | None, product: Product, trust: Snp
         observed = f"current {tcbs['current']}; committed {tcbs['committed']}"
         required = "firmware that cannot be rolled back"
         yield _line("committed", settled, observed, required, "hardware", f"{ID}.provisional")
+    if trust.required_mitigations:
+        both = report.mitigations[0] & report.mitigations[1] if report.mitigations else 0
+        good, code = both & trust.required_mitigations == trust.required_mitigations, f"{ID}.mitigation-missing"
+        yield _line("mitigations", good, f"0x{both:x}", f"0x{trust.required_mitigations:x}", "hardware", code)
     yield _check_chip_lists(report, vek, trust)
 
 

@@ -21,6 +21,7 @@ VLEK_AT = datetime(2025, 6, 1, 12, tzinfo=UTC)
 REPORTS = {
     "milan-v3": ("ms-milan/report.bin", "ms-milan/vcek.pem"),
     "genoa-v3": ("ms-genoa/report.bin", "ms-genoa/vcek.pem"),
+    "genoa-v5": ("attestation-rs-bergamo/live-report-v5-genoa.bin", "attestation-rs-bergamo/live-vcek-genoa.der"),
     "turin-v5": ("ms-turin/report.bin", "ms-turin/vcek.pem"),
     "milan-v2": ("trustee/test-report.bin", "trustee/test-vcek.der"),
     "milan-v2-debug": ("google-milan-v2/report.bin", "google-milan-v2/vcek.der"),

@@ -220,6 +220,15 @@ def test_reference_values_that_fit():
     assert codes(judge(report("Turin"), vek("Turin"), **turin)) == {"evidence.snp.chip-denied"}
 
 
+def test_mitigations():
+    wanted: dict[str, Any] = {"required_mitigations": 0b101}
+    for vectors, good in (((0b111, 0b101), True), ((0b100, 0b111), False), ((0b111, 0b001), False)):
+        appraisal = judge(report(version=5, mitigations=vectors), **wanted)
+        assert appraisal.passed == good
+        assert good or codes(appraisal) == {"evidence.snp.mitigation-missing"}
+    assert codes(judge(report(), **wanted)) == {"evidence.snp.mitigation-missing"}
+
+
 def test_a_denied_chip_hides_behind_no_mask():
     masked = report(chip_id=bytes(64))
     denied: dict[str, Any] = {"denied_chip_ids": frozenset({HWID})}

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -81,6 +83,10 @@ def test_what_the_reports_say():
     genoa = judge(members("genoa-v3")).claims
     assert genoa["tcb"]["launch"] == {"bootloader": 10, "tee": 0, "snp": 23, "microcode": 84}
     assert genoa["policy"]["smt"] and not genoa["policy"]["debug"] and genoa["policy"]["abi"] == "0.31"
+    bergamo = judge(members("genoa-v5"), b"hello-attestation").claims
+    assert bergamo["cpuid"]["model"] == 0xA0 and bergamo["product"] == "Genoa" and bergamo["report_version"] == 5
+    evidence = snp.read(real.read("attestation-rs-bergamo/live-evidence-genoa.json"))
+    assert judge(evidence, b"genoa-test-fixture").passed
     vlek = judge(members("milan-vlek"), when=real.VLEK_AT)
     assert vlek.claims["csp_id"].endswith(".amazonaws.com") and vlek.claims["signing_key"] == "vlek"
     assert vlek.claims["vmpl"] == 1 and "evidence.snp.vmpl" in [check.id for check in vlek.checks if check.warning]
@@ -122,6 +128,14 @@ def test_raw_forms(name):
     encoded = {"report": data.hex(), "vcek": real.read(certificate).decode("latin-1")}
     if certificate.endswith(".pem"):
         assert snp.read(json.dumps({"evidence": encoded}).encode()) == whole
+    vek = base64.b64encode(whole["certificates"]).decode()
+    chain = {"vcek": vek, "ask": None, "ark": base64.b64encode(pinned.ARK_MILAN).decode()}
+    forms: list[Any] = [chain, [vek], [{"cert_type": "VCEK", "data": list(whole["certificates"])}]]
+    for form in forms:
+        content = {"attestation_report": base64.b64encode(data).decode(), "cert_chain": form}
+        found = snp.read(json.dumps({"platform": "snp", "evidence": content}).encode())
+        root = pinned.ARK_MILAN if form is chain else b""
+        assert found == {"report": data, "certificates": whole["certificates"] + root}
 
 
 def test_raw_files_that_are_something_else():
