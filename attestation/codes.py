@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from attestation.eventlog.codes import CODES as EVENTLOG
 from attestation.nitro.codes import CODES as NITRO
+from attestation.nvidia.codes import CODES as NVIDIA
 from attestation.simulated.codes import CODES as SIMULATED
 from attestation.tpm2.codes import CODES as TPM2
 
@@ -22,4 +23,4 @@ _SHARED = {
     "evidence.collateral.armour-malformed": "a file of collateral has PEM armour that does not decode",
 }
 
-CODES: Mapping[str, str] = MappingProxyType({**_SHARED, **EVENTLOG, **TPM2, **NITRO, **SIMULATED})
+CODES: Mapping[str, str] = MappingProxyType({**_SHARED, **EVENTLOG, **TPM2, **NITRO, **NVIDIA, **SIMULATED})

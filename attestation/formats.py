@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from attestation import nitro, simulated, tpm2
+from attestation import nitro, nvidia, simulated, tpm2
 from attestation.contract import Format
 from attestation.errors import UnsupportedError
 
@@ -16,6 +16,8 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         for format_ in (
             tpm2.FORMAT,
             nitro.FORMAT,
+            nvidia.FORMAT,
+            nvidia.SWITCH_FORMAT,
             simulated.FORMAT,
         )
     }

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import attestation
-from attestation import nitro, simulated, tpm2
+from attestation import nitro, nvidia, simulated, tpm2
 from attestation.contract import Appraisal, Check
 from attestation.errors import (
     EvidenceError,
@@ -55,19 +55,25 @@ def test_what_counts_as_passed(checks, simulated_, passed):
 
 
 def test_formats_and_their_contract():
-    assert set(FORMATS) == {"tpm2-quote@v1", "nitro-document@v1", "simulated@v1"}
+    assert set(FORMATS) == {
+        "tpm2-quote@v1",
+        "nitro-document@v1",
+        "nvidia-gpu@v1",
+        "nvidia-switch@v1",
+        "simulated@v1",
+    }
     for type_, format_ in FORMATS.items():
         assert find_format(type_) is format_ and format_.type == type_
         assert any(member.required for member in format_.members.values())
         format_.trust_class()  # nothing is trusted by default, and that is valid
-    assert [f.simulated for f in FORMATS.values()] == [False, False, True]
+    assert [f.simulated for f in FORMATS.values()] == [*[False] * (len(FORMATS) - 1), True]
     with pytest.raises(UnsupportedError) as caught:
         find_format("tpm3@v1")
     assert caught.value.code == "evidence.type-unknown" and caught.value.remedy
 
 
 def test_public_names_are_sorted():
-    for package in (attestation, nitro, tpm2, simulated, attestation.eventlog):
+    for package in (attestation, nitro, nvidia, tpm2, simulated, attestation.eventlog):
         assert list(package.__all__) == sorted(package.__all__, key=lambda n: (not n.isupper(), n))
         assert all(hasattr(package, name) for name in package.__all__)
 

@@ -12,9 +12,16 @@ from types import MappingProxyType
 from typing import Any
 
 from verifier.fields import Fields
-from verifier.trust import nitro, tpm2
+from verifier.trust import nitro, nvidia, tpm2
 
-READERS: Mapping[str, Callable[[Fields], Any]] = MappingProxyType({"nitro": nitro.read, "tpm2": tpm2.read})
+READERS: Mapping[str, Callable[[Fields], Any]] = MappingProxyType(
+    {
+        "nitro": nitro.read,
+        "nvidia": nvidia.read,
+        "nvswitch": nvidia.read,
+        "tpm2": tpm2.read,
+    }
+)
 """Format name, as in ``Format.name``, to the reader of its table."""
 
 __all__ = ["READERS"]

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""RIMs among the collateral: which are of a device, who signed them, and when that was valid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.x509 import ocsp
+
+from attestation.collateral.bag import Collateral
+from attestation.contract import Check, Outcome
+from attestation.errors import EvidenceError, MalformedError, RejectedError, UnsupportedError
+from attestation.nvidia.chains import check_path
+from attestation.nvidia.swid import Manifest, Signed, parse_manifest, parse_signed
+from attestation.nvidia.trust import NvidiaTrust
+from attestation.nvidia.xmldsig import signed_bytes
+from attestation.pki.certificate import load_certificate
+from attestation.pki.path import key_usage
+
+PREFIX = "evidence.nvidia.rim"
+MAX_CANDIDATES = 4
+"""Documents for one version of one product that are looked into; there is one, or two revisions of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A RIM that a device needs: `part` is `driver` or `vbios`."""
+
+    part: str
+    edition: str
+    products: frozenset[str]
+    version: str | None
+
+    def fits(self, manifest: Manifest) -> bool:
+        """Whether that is what the document says of itself; compared without regard to case, `LS_10` as `LS10`."""
+        return (
+            self.version is not None
+            and manifest.version.upper() == self.version.upper()
+            and manifest.edition.upper() == self.edition
+            and normal(manifest.product) in self.products
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The check line, the manifest where it passed, and what it relied upon."""
+
+    check: Check
+    manifest: Manifest | None = None
+    expires: datetime | None = None
+    revocation: tuple[Check, ...] = ()
+
+
+def normal(product: str) -> str:
+    """`LS_10` in a certificate is `LS10` in a RIM."""
+    return product.replace("_", "").upper()
+
+
+@lru_cache(maxsize=64)
+def _parsed(data: bytes) -> Signed | None:
+    try:
+        return parse_signed(data)
+    except MalformedError:
+        return None
+
+
+def documents(collateral: Collateral) -> tuple[list[Signed], int]:
+    """RIMs in the collateral, and the number of XML documents that are none."""
+    parsed = [_parsed(data) for data in collateral.of("xml")]
+    return [document for document in parsed if document is not None], parsed.count(None)
+
+
+def find(
+    wanted: Wanted,
+    among: tuple[list[Signed], int],
+    responses: Sequence[ocsp.OCSPResponse],
+    trust: NvidiaTrust,
+    at: datetime,
+    check: str,
+) -> Found:
+    """The RIM for a device's part: NVIDIA's signature, valid at the given time, for this very version.
+
+    Of several, the first that passes. FAIL or SKIP with `evidence.nvidia.rim-*`.
+    """
+    parsed, malformed = among
+    name = f"{', '.join(sorted(wanted.products))} {wanted.part} {wanted.version or 'of a version that is not reported'}"
+    required = f"NVIDIA's RIM for {name}"
+    best: Found | None = None
+    for document in [document for document in parsed if wanted.fits(document.claimed)][:MAX_CANDIDATES]:
+        found = _verify(document, wanted, responses, trust, at, check, required)
+        if found.check.outcome == "PASS":
+            return found
+        best = best or found
+    if best is not None:
+        return best
+    code, observed = f"{PREFIX}-missing", f"{len(parsed)} RIMs for other versions or products"
+    if malformed:
+        code, observed = f"{PREFIX}-malformed", f"{observed}; {malformed} XML documents that are no RIM"
+    return Found(Check(check, "SKIP", observed, required, code, demanded=trust.require_rims, category="executables"))
+
+
+def _verify(
+    document: Signed,
+    wanted: Wanted,
+    responses: Sequence[ocsp.OCSPResponse],
+    trust: NvidiaTrust,
+    at: datetime,
+    check: str,
+    required: str,
+) -> Found:
+    try:
+        chain = tuple(load_certificate(data, f"{PREFIX}-certificate") for data in document.certificates)
+        path = check_path(chain, trust.rim_roots, at, f"{PREFIX}-signer")
+        usage = key_usage(chain[0])
+        if usage is None or not usage.digital_signature:
+            raise RejectedError(f"{PREFIX}-signer-usage", "the signer's certificate is not for signatures")
+        manifest = _signed_manifest(document.data, chain[0])
+        if not wanted.fits(manifest):
+            raise RejectedError(f"{PREFIX}-signature-invalid", "what is signed is for another version")
+    except EvidenceError as error:
+        outcome: Outcome = "SKIP" if isinstance(error, UnsupportedError) else "FAIL"
+        demanded = trust.require_rims or outcome == "FAIL"
+        line = Check(check, outcome, error.message, required, error.code, demanded=demanded, category="executables")
+        return Found(line)
+    revocation = path.revocation(responses, at, f"{check}-revocation", f"{PREFIX}-signer", trust, leaf=True)
+    observed = f"{len(manifest.golden)} active measurements, signed by {path.leaf_name!r}"
+    ends = [path.expires, *([revocation.expires] if revocation.expires else [])]
+    line = Check(check, "PASS", observed, required, bits=192, category="executables")
+    return Found(line, manifest, min(ends), (revocation.check,))
+
+
+@lru_cache(maxsize=64)
+def _signed_manifest(data: bytes, signer: x509.Certificate) -> Manifest:
+    """What the signature covers, read from the very bytes that were verified."""
+    return parse_manifest(signed_bytes(data, signer))
