@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation.contract import Check
 from attestation.errors import MalformedError
-from attestation.pki.certificate import READ_ERRORS
+from attestation.pki.certificate import READ_ERRORS, serial_number
 
 MAX_CRL = 4 << 20
 """Bytes of one list; the largest of the platforms here is below 100 kB."""
@@ -58,7 +58,8 @@ def check_revocation(
     FAIL with `<prefix>-revoked`; SKIP with `-crl-missing`, `-crl-invalid` (its issuer did not sign it, or it has
     a critical extension), `-crl-expired` (`at` is outside its window).
     """
-    serial = f"serial {certificate.serial_number:x}"
+    number = serial_number(certificate)
+    serial = f"serial {number:x}"
     required = "a current CRL of its issuer that does not list it"
     problem, code = "no CRL of its issuer", f"{prefix}-crl-missing"
     current: x509.CertificateRevocationList | None = None
@@ -68,7 +69,7 @@ def check_revocation(
         if not _signed(crl, issuer):
             problem, code = "the CRL is not its issuer's, or cannot be relied upon", f"{prefix}-crl-invalid"
             continue
-        entry = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
+        entry = crl.get_revoked_certificate_by_serial_number(number)
         if entry is not None:
             when = entry.revocation_date_utc.isoformat()
             return Check(check, "FAIL", f"{serial} revoked {when}", required, f"{prefix}-revoked")
