@@ -28,7 +28,7 @@ from attestation.nvidia.opaque import Opaque, parse_opaque
 from attestation.nvidia.rim import Found, Wanted, documents, find, normal
 from attestation.nvidia.spdm import Report, parse_report
 from attestation.nvidia.trust import NvidiaTrust
-from attestation.pki.certificate import READ_ERRORS, der_length, load_certificate, load_chain
+from attestation.pki.certificate import READ_ERRORS, der_length, load_certificate, load_chain, serial_number
 from attestation.pki.path import key_usage
 
 ID = "evidence.nvidia"
@@ -57,7 +57,7 @@ class Device:
     @property
     def platform_id(self) -> str:
         """`NVIDIA:GH100:48B02D92494BADF4`, or the certificate's serial number where it has no device information."""
-        return device_info(self.chain[0]) or f"serial:{self.chain[0].serial_number:x}"
+        return device_info(self.chain[0]) or f"serial:{serial_number(self.chain[0]):x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def check_device(
     manifests = []
     among = documents(collateral)
     for wanted in _wanted(device):
-        found: Found = find(wanted, among, responses, trust, at, f"{name}.{wanted.part}-rim")
+        found: Found = find(wanted, among, responses, trust, at, f"{name}.{wanted.part}-rim", device.report.by_index)
         checks += [found.check, *found.revocation]
         manifests.append(found.manifest)
         ends += [found.expires] if found.expires else []
@@ -207,7 +207,7 @@ def _claims(device: Device) -> dict[str, Any]:
         "platform_id": device.platform_id,
         "chip": device.chip,
         "device": common_name(device.chain[1]) if len(device.chain) > 1 else "",
-        "certificate_serial": str(device.chain[0].serial_number),
+        "certificate_serial": str(serial_number(device.chain[0])),
         "measurement": hashlib.sha384(device.report.record).hexdigest(),
         "measurements": {str(index - 1): value.hex() for index, value in device.report.measurements.items()},
         "fwid": device.identity.fwid.hex() if device.identity else None,

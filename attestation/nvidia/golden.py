@@ -28,7 +28,7 @@ def check_measurements(
     `unexpected_components` (indices that differ), `measurements_without_reference`, and, where all match, `debug`
     False.
     """
-    measured = {index - 1: value for index, value in report.measurements.items()}
+    measured = report.by_index
     golden: dict[int, frozenset[bytes]] = {}
     for manifest in manifests:
         if manifest is None:

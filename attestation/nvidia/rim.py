@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -15,7 +15,7 @@ from attestation.collateral.bag import Collateral
 from attestation.contract import Check, Outcome
 from attestation.errors import EvidenceError, MalformedError, RejectedError, UnsupportedError
 from attestation.nvidia.chains import check_path
-from attestation.nvidia.swid import Manifest, Signed, parse_manifest, parse_signed
+from attestation.nvidia.swid import MAX_RESOURCES, Manifest, Signed, parse_manifest, parse_signed
 from attestation.nvidia.trust import NvidiaTrust
 from attestation.nvidia.xmldsig import signed_bytes
 from attestation.pki.certificate import load_certificate
@@ -81,22 +81,22 @@ def find(
     trust: NvidiaTrust,
     at: datetime,
     check: str,
+    measured: Mapping[int, bytes],
 ) -> Found:
     """The RIM for a device's part: NVIDIA's signature, valid at the given time, for this very version.
 
-    Of several, the first that passes. FAIL or SKIP with `evidence.nvidia.rim-*`.
+    There may be several (revisions, other boards): of those that pass, the one that fits best what was `measured`, by
+    index from 0. FAIL or SKIP with `evidence.nvidia.rim-*`.
     """
     parsed, malformed = among
     name = f"{', '.join(sorted(wanted.products))} {wanted.part} {wanted.version or 'of a version that is not reported'}"
     required = f"NVIDIA's RIM for {name}"
-    best: Found | None = None
-    for document in [document for document in parsed if wanted.fits(document.claimed)][:MAX_CANDIDATES]:
-        found = _verify(document, wanted, responses, trust, at, check, required)
-        if found.check.outcome == "PASS":
-            return found
-        best = best or found
-    if best is not None:
-        return best
+    candidates = [document for document in parsed if wanted.fits(document.claimed)][:MAX_CANDIDATES]
+    found = [_verify(document, wanted, responses, trust, at, check, required) for document in candidates]
+    if found:
+        return min(
+            found, key=lambda each: MAX_RESOURCES + 1 if each.manifest is None else each.manifest.misfit(measured)
+        )
     code, observed = f"{PREFIX}-missing", f"{len(parsed)} RIMs for other versions or products"
     if malformed:
         code, observed = f"{PREFIX}-malformed", f"{observed}; {malformed} XML documents that are no RIM"

@@ -57,6 +57,11 @@ class Report:
     r: int
     s: int
 
+    @property
+    def by_index(self) -> dict[int, bytes]:
+        """Measurements by index from 0, as RIMs count."""
+        return {index - 1: value for index, value in self.measurements.items()}
+
 
 def parse_report(data: bytes) -> Report:
     """Parse a report; every byte of it is read, and every byte but the signature's is under the signature.

@@ -29,7 +29,7 @@ MAX_RIM = 256 << 10
 """Bytes of one document; real ones have 20 to 30 kB."""
 MAX_DEPTH = 12
 MAX_ELEMENTS = 2048
-MAX_RESOURCES = 256
+MAX_RESOURCES = 255
 MAX_ALTERNATIVES = 64
 MAX_CERTIFICATES = 5
 
@@ -61,6 +61,10 @@ class Manifest:
     edition: str
     product: str
     golden: Mapping[int, frozenset[bytes]]
+
+    def misfit(self, measured: Mapping[int, bytes]) -> int:
+        """How many of the golden measurements differ from what was measured."""
+        return sum(measured.get(index) not in allowed for index, allowed in self.golden.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from attestation.contract import Check
 from attestation.errors import EvidenceError
-from attestation.pki.certificate import READ_ERRORS, load_certificate
+from attestation.pki.certificate import READ_ERRORS, load_certificate, serial_number
 from attestation.pki.path import check_key
 
 MAX_RESPONSE = 32 << 10
@@ -82,7 +82,7 @@ def check_status(
     FAIL with `<prefix>-ocsp-revoked` or `-ocsp-hold`; SKIP with `-ocsp-missing`, `-ocsp-invalid` (not signed by whoever
     may), `-ocsp-expired` (`at` is outside its window); and, demanded in any case, `-ocsp-unknown`.
     """
-    name = f"serial {certificate.serial_number:x}"
+    name = f"serial {serial_number(certificate):x}"
     required = "a current OCSP response that says good"
     problem, code, tolerable = "no OCSP response", f"{prefix}-ocsp-missing", True
     good: datetime | None = None
@@ -114,7 +114,7 @@ def check_status(
 def _names(response: ocsp.OCSPResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         algorithm = response.hash_algorithm.name
-        if response.serial_number != certificate.serial_number or algorithm not in _NAMING:
+        if response.serial_number != serial_number(certificate) or algorithm not in _NAMING:
             return False
         public = issuer.public_key()
         # The BIT STRING's content in the issuer's key, without tag, length and unused bits (RFC 6960 4.1.1).
