@@ -17,6 +17,7 @@ from attestation.contract import Appraisal, Check, Member, check_arguments, chec
 from attestation.errors import MalformedError, UnsupportedError
 from attestation.nvidia.assembly import assemble
 from attestation.nvidia.device import Device, check_device, parse_device
+from attestation.nvidia.rim import documents
 from attestation.nvidia.spdm import MAX_REPORT
 from attestation.nvidia.trust import MAX_DEVICES, NvidiaTrust
 from attestation.pki.certificate import MAX_CERTIFICATE, READ_ERRORS
@@ -51,8 +52,9 @@ def _appraise(
     check_members(ID, members, MEMBERS)
     devices = _devices(members, collateral, switch=switch)
     responses = load_responses(collateral.of("ocsp"))
+    rims = documents(collateral)
     results = [
-        check_device(device, f"{ID}.device[{index}]", responses, collateral, trust, at)
+        check_device(device, f"{ID}.device[{index}]", responses, rims, trust, at)
         for index, device in enumerate(devices)
     ]
     checks = [_check_count(devices, trust), _check_distinct(devices), _check_nonce(devices, challenge)]

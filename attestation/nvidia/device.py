@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 
-from attestation.collateral.bag import Collateral
 from attestation.contract import Check, Outcome
 from attestation.errors import EvidenceError, RejectedError
 from attestation.nvidia import opaque
@@ -25,7 +24,7 @@ from attestation.nvidia.chains import Path, check_path, common_name
 from attestation.nvidia.fwid import Identity, read_identity
 from attestation.nvidia.golden import check_measurements
 from attestation.nvidia.opaque import Opaque, parse_opaque
-from attestation.nvidia.rim import Found, Wanted, documents, find, normal
+from attestation.nvidia.rim import Documents, Found, Wanted, find, normal
 from attestation.nvidia.spdm import Report, parse_report
 from attestation.nvidia.trust import NvidiaTrust
 from attestation.pki.certificate import READ_ERRORS, der_length, load_certificate, load_chain, serial_number
@@ -84,7 +83,7 @@ def check_device(
     device: Device,
     name: str,
     responses: Sequence[ocsp.OCSPResponse],
-    collateral: Collateral,
+    among: Documents,
     trust: NvidiaTrust,
     at: datetime,
 ) -> Result:
@@ -104,7 +103,6 @@ def check_device(
         _check_layout(device, f"{name}.opaque"),
     ]
     manifests = []
-    among = documents(collateral)
     for wanted in _wanted(device):
         found: Found = find(wanted, among, responses, trust, at, f"{name}.{wanted.part}-rim", device.report.by_index)
         checks += [found.check, *found.revocation]

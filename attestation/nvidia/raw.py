@@ -57,22 +57,22 @@ def _devices(found: Any, *, switch: bool) -> dict[str, bytes]:
     shared: dict[str, Any] = {}
     if isinstance(found, dict):
         if _is_token(found):
-            _refuse("token", "a verifier's token, which is a verdict and no evidence")
+            _refuse_token()
         lists = [found[name] for name in _LISTS if isinstance(found.get(name), list)]
         if not lists and isinstance(found.get("evidence"), str):
             lists = [[found]]
         if len(lists) != 1:
-            _refuse("malformed", "JSON without a list of devices")
+            _refuse("JSON without a list of devices")
         shared = {name: found[name] for name in ("nonce", "arch") if name in found}
         found = lists[0]
     if any(isinstance(entry, list) and entry[:1] == ["JWT"] for entry in found):
-        _refuse("token", "a verifier's token, which is a verdict and no evidence")
+        _refuse_token()
     if not 1 <= len(found) <= MAX_DEVICES:
-        _refuse("malformed", f"{len(found)} devices; 1 to {MAX_DEVICES}")
+        _refuse(f"{len(found)} devices; 1 to {MAX_DEVICES}")
     parts = {}
     for index, entry in enumerate(found):
         if not isinstance(entry, dict):
-            _refuse("malformed", "a device that is no JSON object")
+            _refuse("a device that is no JSON object")
         parts[f"report_{index}"], chain = _device({**shared, **entry}, switch=switch)
         if chain is not None:
             parts[f"chain_{index}"] = chain
@@ -87,10 +87,10 @@ def _device(entry: dict[str, Any], *, switch: bool) -> tuple[bytes, bytes | None
     arch = entry.get("arch")
     wanted = SWITCH_ARCHITECTURES if switch else GPU_ARCHITECTURES
     if arch is not None and (not isinstance(arch, str) or arch.upper() not in wanted):
-        _refuse("malformed", f"architecture {str(arch)[:20]!r}; {' or '.join(sorted(wanted))}")
+        _refuse(f"architecture {str(arch)[:20]!r}; {' or '.join(sorted(wanted))}")
     report = unarmoured(_text(entry, "evidence"))
     if (nonce := entry.get("nonce")) is not None and nonce != report[_NONCE].hex():
-        _refuse("malformed", "the nonce that is told is not the report's")
+        _refuse("the nonce that is told is not the report's")
     if entry.get("certificate") is None:
         return report, None
     text = _text(entry, "certificate")
@@ -100,7 +100,7 @@ def _device(entry: dict[str, Any], *, switch: bool) -> tuple[bytes, bytes | None
 def _text(entry: dict[str, Any], name: str) -> bytes:
     value = entry.get(name)
     if not isinstance(value, str):
-        _refuse("malformed", f"a device without {name}")
+        _refuse(f"a device without {name}")
     return value.encode("utf-8", "surrogatepass")
 
 
@@ -108,11 +108,19 @@ def _pem(data: bytes) -> bytes:
     try:
         items = recognise(data)
     except MalformedError as error:
-        _refuse("malformed", error.message)
+        _refuse(error.message)
     if not items or any(item.kind != "x509" for item in items):
-        _refuse("malformed", "no PEM certificates where a chain is due")
+        _refuse("no PEM certificates where a chain is due")
     return b"".join(item.data for item in items)
 
 
-def _refuse(what: str, message: str) -> NoReturn:
-    raise MalformedError(f"{ID}.raw-{what}", message)
+def _refuse(message: str) -> NoReturn:
+    raise MalformedError(f"{ID}.raw-malformed", message)
+
+
+def _refuse_token() -> NoReturn:
+    raise MalformedError(
+        f"{ID}.raw-token",
+        "a verifier's token, which is a verdict and no evidence",
+        remedy="give the reports and certificates that the verifier was given",
+    )

@@ -19,9 +19,11 @@ from attestation.nvidia.swid import MAX_RESOURCES, Manifest, Signed, parse_manif
 from attestation.nvidia.trust import NvidiaTrust
 from attestation.nvidia.xmldsig import signed_bytes
 from attestation.pki.certificate import load_certificate
-from attestation.pki.path import key_usage
+from attestation.pki.path import extended_key_usage, key_usage
 
 PREFIX = "evidence.nvidia.rim"
+OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"
+"""The RIM CAs certify OCSP responders, too; those sign no RIMs."""
 MAX_CANDIDATES = 4
 """Documents for one version of one product that are looked into; there is one, or two revisions of it."""
 
@@ -55,6 +57,14 @@ class Found:
     revocation: tuple[Check, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """RIMs among the collateral, of which nothing is believed yet, and how many XML documents are none."""
+
+    rims: tuple[Signed, ...]
+    others: int
+
+
 def normal(product: str) -> str:
     """`LS_10` in a certificate is `LS10` in a RIM."""
     return product.replace("_", "").upper()
@@ -68,15 +78,15 @@ def _parsed(data: bytes) -> Signed | None:
         return None
 
 
-def documents(collateral: Collateral) -> tuple[list[Signed], int]:
-    """RIMs in the collateral, and the number of XML documents that are none."""
+def documents(collateral: Collateral) -> Documents:
+    """The XML of the collateral, read."""
     parsed = [_parsed(data) for data in collateral.of("xml")]
-    return [document for document in parsed if document is not None], parsed.count(None)
+    return Documents(tuple(document for document in parsed if document is not None), parsed.count(None))
 
 
 def find(
     wanted: Wanted,
-    among: tuple[list[Signed], int],
+    among: Documents,
     responses: Sequence[ocsp.OCSPResponse],
     trust: NvidiaTrust,
     at: datetime,
@@ -88,18 +98,17 @@ def find(
     There may be several (revisions, other boards): of those that pass, the one that fits best what was `measured`, by
     index from 0. FAIL or SKIP with `evidence.nvidia.rim-*`.
     """
-    parsed, malformed = among
     name = f"{', '.join(sorted(wanted.products))} {wanted.part} {wanted.version or 'of a version that is not reported'}"
     required = f"NVIDIA's RIM for {name}"
-    candidates = [document for document in parsed if wanted.fits(document.claimed)][:MAX_CANDIDATES]
+    candidates = [document for document in among.rims if wanted.fits(document.claimed)][:MAX_CANDIDATES]
     found = [_verify(document, wanted, responses, trust, at, check, required) for document in candidates]
     if found:
         return min(
             found, key=lambda each: MAX_RESOURCES + 1 if each.manifest is None else each.manifest.misfit(measured)
         )
-    code, observed = f"{PREFIX}-missing", f"{len(parsed)} RIMs for other versions or products"
-    if malformed:
-        code, observed = f"{PREFIX}-malformed", f"{observed}; {malformed} XML documents that are no RIM"
+    code, observed = f"{PREFIX}-missing", f"{len(among.rims)} RIMs for other versions or products"
+    if among.others:
+        code, observed = f"{PREFIX}-malformed", f"{observed}; {among.others} XML documents that are no RIM"
     return Found(Check(check, "SKIP", observed, required, code, demanded=trust.require_rims, category="executables"))
 
 
@@ -116,9 +125,11 @@ def _verify(
         chain = tuple(load_certificate(data, f"{PREFIX}-certificate") for data in document.certificates)
         path = check_path(chain, trust.rim_roots, at, f"{PREFIX}-signer")
         usage = key_usage(chain[0])
-        if usage is None or not usage.digital_signature:
-            raise RejectedError(f"{PREFIX}-signer-usage", "the signer's certificate is not for signatures")
+        if usage is None or not usage.digital_signature or OCSP_SIGNING in extended_key_usage(chain[0]):
+            raise RejectedError(f"{PREFIX}-signer-usage", "the signer's certificate is not for signing documents")
         manifest = _signed_manifest(document.data, chain[0])
+        if isinstance(manifest, EvidenceError):
+            raise manifest
         if not wanted.fits(manifest):
             raise RejectedError(f"{PREFIX}-signature-invalid", "what is signed is for another version")
     except EvidenceError as error:
@@ -134,6 +145,13 @@ def _verify(
 
 
 @lru_cache(maxsize=64)
-def _signed_manifest(data: bytes, signer: x509.Certificate) -> Manifest:
-    """What the signature covers, read from the very bytes that were verified."""
-    return parse_manifest(signed_bytes(data, signer))
+def _signed_manifest(data: bytes, signer: x509.Certificate) -> Manifest | EvidenceError:
+    """What the signature covers, read from the very bytes that were verified; or why it is nothing.
+
+    Both are remembered, so that no document costs more than once for all devices. Raises `UnsupportedError` where the
+    library is absent.
+    """
+    try:
+        return parse_manifest(signed_bytes(data, signer))
+    except (MalformedError, RejectedError) as error:
+        return type(error)(error.code, error.message)

@@ -8,7 +8,6 @@ a key nor resolves anything.
 from __future__ import annotations
 
 from binascii import Error as Base64Error
-from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -18,7 +17,6 @@ from attestation.errors import RejectedError, UnsupportedError
 PREFIX = "evidence.nvidia.rim"
 
 
-@lru_cache(maxsize=64)
 def signed_bytes(data: bytes, signer: x509.Certificate) -> bytes:
     """The bytes, canonicalised and without the signature, that `signer`'s key signed in `data`.
 

@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -32,6 +33,9 @@ from attestation.pki.path import check_key
 
 MAX_RESPONSE = 32 << 10
 """Bytes of one response: about 2 kB with the responder's certificate."""
+MAX_MATCHING = 4
+MAX_RESPONDERS = 2
+"""Responses about one certificate, and certificates in a response, that are looked at: each costs a signature."""
 
 _STRONG = frozenset({"sha256", "sha384", "sha512"})
 _NAMING = frozenset({"sha1", "sha256", "sha384", "sha512"})
@@ -86,9 +90,8 @@ def check_status(
     required = "a current OCSP response that says good"
     problem, code, tolerable = "no OCSP response", f"{prefix}-ocsp-missing", True
     good: datetime | None = None
-    for response in responses:
-        if not _names(response, certificate, above[0]):
-            continue
+    matching = (response for response in responses if _names(response, certificate, above[0]))
+    for response in islice(matching, MAX_MATCHING):
         if not _signed(response, above, at, prefix):
             if code.endswith("missing"):
                 problem, code = "a response that nobody signed who may", f"{prefix}-ocsp-invalid"
@@ -96,8 +99,9 @@ def check_status(
         if response.certificate_status is ocsp.OCSPCertStatus.REVOKED:
             reason = response.revocation_reason
             held = reason is x509.ReasonFlags.certificate_hold
+            code = f"{prefix}-ocsp-hold" if held else f"{prefix}-ocsp-revoked"
             said = f"{name} revoked: {reason.value if reason else 'no reason given'}"
-            return Status(Check(check, "FAIL", said, required, f"{prefix}-ocsp-{'hold' if held else 'revoked'}"))
+            return Status(Check(check, "FAIL", said, required, code))
         begin, end = response.this_update_utc, response.next_update_utc
         if end is None or not begin <= at <= end:
             problem = f"response of {begin.isoformat()}, next update {end.isoformat() if end else 'never'}"
@@ -138,7 +142,7 @@ def _signed(response: ocsp.OCSPResponse, above: Sequence[x509.Certificate], at: 
         return False
     if _verifies(response, above[0]):
         return True
-    for responder in response.certificates[:4]:
+    for responder in response.certificates[:MAX_RESPONDERS]:
         if _verifies(response, responder) and _may_respond(responder, above, at, prefix):
             return True
     return False

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attestation.pki.ocsp import MAX_RESPONSE, check_status, load_responses
+from attestation.pki.ocsp import MAX_MATCHING, MAX_RESPONSE, check_status, load_responses
 from tests.attestation.small_pki import DAY, issue, ocsp_response
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -158,6 +158,9 @@ def test_what_is_left_out():
     )
 
 
+GOOD = response()
+
+
 @pytest.mark.fuzz
 @given(st.integers(0, 600), st.binary(min_size=1, max_size=8))
 def test_hostile_responses(position, octets):
@@ -166,4 +169,7 @@ def test_hostile_responses(position, octets):
     assert bytes(data) == GOOD or code(bytes(data))[0] in ("SKIP", "PASS")
 
 
-GOOD = response()
+def test_a_few_responses_about_one_certificate():
+    forged = [response(responder=STRANGER, start=AT - timedelta(days=n + 2)) for n in range(MAX_MATCHING)]
+    assert code(*forged[:-1], response()) == ("PASS", "")
+    assert code(*forged, response()) == ("SKIP", "invalid")

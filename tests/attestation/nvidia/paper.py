@@ -171,7 +171,7 @@ def report(
 
 def members(*devices: PaperDevice, nonce: bytes = NONCE) -> dict[str, bytes]:
     """Evidence of these devices, or of one."""
-    found = {}
+    found: dict[str, bytes] = {}
     for index, one in enumerate(devices or (device(),)):
         found |= {f"report_{index}": report(one, nonce), f"chain_{index}": one.der}
     return found
@@ -203,8 +203,13 @@ def golden(indices: range) -> str:
 
 def sign_rim(text: str, chain: tuple[Identity, ...] | None = None, **settings: Any) -> bytes:
     """An enveloped signature by signxml's signer, in the way of NVIDIA's RIMs."""
-    from lxml import etree
-    from signxml import CanonicalizationMethod, DigestAlgorithm, SignatureMethod, XMLSigner
+    from lxml import etree  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    from signxml.algorithms import (  # type: ignore[import-not-found,unused-ignore]
+        CanonicalizationMethod,
+        DigestAlgorithm,
+        SignatureMethod,
+    )
+    from signxml.signer import XMLSigner  # type: ignore[import-not-found,unused-ignore]
 
     chain = chain or rim_signer()
     signer = XMLSigner(
@@ -253,7 +258,7 @@ def judge(
     **trust: Any,
 ) -> Appraisal:
     """Appraise under one's own roots, and without demands on collateral where there is none."""
-    settings = {"device_roots": (device_root().der,), "rim_roots": (rim_root().der,)}
+    settings: dict[str, Any] = {"device_roots": (device_root().der,), "rim_roots": (rim_root().der,)}
     settings |= {} if collateral.items else LOOSE
     appraise = appraise_switches if switch else appraise_gpus
     return appraise(

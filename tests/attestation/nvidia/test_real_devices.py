@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -215,15 +216,15 @@ def test_every_raw_form_gives_the_same_report():
         assert read_gpus(form) == {"report_0": plain}
     entry = {"evidence": base64.b64encode(plain).decode(), "certificate": base64.b64encode(vector(chain)).decode()}
     told = {"nonce": plain[4:36].hex(), "arch": "HOPPER"}
-    forms = [
+    shapes: list[Any] = [
         [{**told, **entry}],
         [{**entry, "arch": "hopper"}],
         {**told, "evidence_list": [entry]},
         {**told, **entry},
         [{**told, **entry, "certificate": vector(chain).decode(), "evidence": plain.hex()}],
     ]
-    for form in forms:
-        assert read_gpus(json.dumps(form).encode()) == whole
+    for shape in shapes:
+        assert read_gpus(json.dumps(shape).encode()) == whole
     assert read_gpus(members_document("nvidia-gpu@v1", whole)) == whole
     assert read_gpus(json.dumps([{"evidence": plain.hex()}]).encode()) == {"report_0": plain}
 

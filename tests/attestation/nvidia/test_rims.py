@@ -8,6 +8,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,7 +43,7 @@ from tests.attestation.nvidia.test_real_devices import PAIRS, gpus, switches
 from tests.attestation.nvidia.test_real_devices import SWITCH as SWITCH_FILES
 from tests.attestation.small_pki import Identity, issue
 
-signxml = pytest.importorskip("signxml")
+pytest.importorskip("signxml")
 
 UNIT = "attsdk-unit"
 RIMS = f"{UNIT}/sample_rims"
@@ -226,27 +228,15 @@ def test_genuine_certificates_over_another_signature():
     assert "evidence.nvidia.rim-signature-invalid" in faults(one(forged))
 
 
-@pytest.mark.parametrize("name", ["ECDSA_SHA256", "ECDSA_SHA1"])
-def test_weak_signature_methods(name):
-    class Signer(signxml.XMLSigner):
-        def check_deprecated_methods(self) -> None:
-            """Sign with anything."""
-
-    from lxml import etree
+def test_signature_method_below_sha384():
+    from signxml.algorithms import SignatureMethod  # type: ignore[import-not-found,unused-ignore]
 
     text = rim_text("550.90.07", golden(range(20, 40)))
-    method, canonical = getattr(signxml.SignatureMethod, name), signxml.CanonicalizationMethod.CANONICAL_XML_1_1
-    signer = Signer(signature_algorithm=method, c14n_algorithm=canonical)
-    certificates = [identity.certificate for identity in rim_signer()]
-    data = etree.tostring(signer.sign(etree.fromstring(text), key=rim_signer()[0].key, cert=certificates))
-    assert "evidence.nvidia.rim-signature-invalid" in faults(one(data))
+    weak = sign_rim(text, signature_algorithm=SignatureMethod.ECDSA_SHA256)
+    assert "evidence.nvidia.rim-signature-invalid" in faults(one(weak))
 
 
 # Wrapping
-
-
-def resigned(text: str) -> str:
-    return sign_rim(text).decode()
 
 
 def test_content_beside_the_signed_one():
@@ -435,3 +425,9 @@ def test_hostile_documents(octets, position, length):
 
 def test_measured_values_are_what_the_paper_says():
     assert len(measurements()) == 64 and rim_root().der in b"".join(parse_signed(rims()[0]).certificates)
+
+
+def test_an_ocsp_responder_signs_no_rims():
+    purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING])
+    driver = sign_rim(rim_text("550.90.07", golden(range(20, 40))), chain_of(extensions=[(purpose, False)]))
+    assert "evidence.nvidia.rim-signer-usage" in faults(one(driver))
