@@ -12,6 +12,7 @@ from attestation.cmw.codes import CODES as CMW
 from attestation.ear.codes import CODES as EAR
 from attestation.eventlog.codes import CODES as EVENTLOG
 from attestation.nitro.codes import CODES as NITRO
+from attestation.nvidia.codes import CODES as NVIDIA
 from attestation.simulated.codes import CODES as SIMULATED
 from attestation.snp.codes import CODES as SNP
 from attestation.tpm2.codes import CODES as TPM2
@@ -36,6 +37,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         **EAR,
         **EVENTLOG,
         **NITRO,
+        **NVIDIA,
         **SIMULATED,
         **SNP,
         **TPM2,

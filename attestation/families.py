@@ -60,3 +60,15 @@ def revocation(prefix: str, what: str) -> dict[str, str]:
         f"{prefix}-crl-expired": f"the revocation list for {what} is not current at the given time",
         f"{prefix}-crl-malformed": f"the revocation list for {what} is not one DER list in canonical form",
     }
+
+
+def ocsp(prefix: str, what: str) -> dict[str, str]:
+    """Codes of `pki.ocsp`."""
+    return {
+        f"{prefix}-ocsp-revoked": f"{what} is revoked, says its responder",
+        f"{prefix}-ocsp-hold": f"{what} is on hold, says its responder",
+        f"{prefix}-ocsp-unknown": f"{what} is unknown to its responder",
+        f"{prefix}-ocsp-missing": f"there is no OCSP response for {what}",
+        f"{prefix}-ocsp-invalid": f"the OCSP response for {what} is signed by nobody who may",
+        f"{prefix}-ocsp-expired": f"the OCSP response for {what} is not current at the given time",
+    }

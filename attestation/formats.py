@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from attestation import azure_snp, cmw, nitro, simulated, snp, tpm2
+from attestation import azure_snp, cmw, nitro, nvidia, simulated, snp, tpm2
 from attestation.contract import Format
 from attestation.errors import UnsupportedError
 
@@ -17,6 +17,8 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             azure_snp.FORMAT,
             cmw.FORMAT,
             nitro.FORMAT,
+            nvidia.FORMAT,
+            nvidia.SWITCH_FORMAT,
             simulated.FORMAT,
             snp.FORMAT,
             tpm2.FORMAT,

@@ -21,6 +21,8 @@ from attestation.pki.revocation import check_revocation, load_crl
 
 ID = "evidence.nitro"
 CERTIFICATE = f"{ID}.certificate"
+MAX_LISTS = 16
+"""CRLs that are looked at: four issuers, of which each has one, or a newer one as well."""
 _REQUIRED = "an enclave's certificate that leads to a root in the policy, valid at the given time"
 
 
@@ -105,7 +107,7 @@ def _lists(collateral: Collateral, chain: Chain) -> Sequence[x509.CertificateRev
             continue
         if crl.issuer in issuers:
             lists.append(crl)
-    return lists
+    return lists[:MAX_LISTS]
 
 
 def _names_list(certificate: x509.Certificate) -> bool:

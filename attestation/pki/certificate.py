@@ -77,6 +77,13 @@ def load_certificate(data: bytes, prefix: str) -> x509.Certificate:
     return certificate
 
 
+def serial_number(certificate: x509.Certificate) -> int:
+    """The serial number, of any sign: `cryptography` warns at each look at one that is not positive (AMD's are 0)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return certificate.serial_number
+
+
 def load_chain(data: bytes, prefix: str) -> tuple[x509.Certificate, ...]:
     """Certificates of a concatenation, issuer of the leaf first; at most `MAX_INTERMEDIATES`.
 

@@ -60,6 +60,8 @@ def test_formats_and_their_contract():
         "azure-snp-vtpm@v1",
         "cmw-collection@v1",
         "nitro-document@v1",
+        "nvidia-gpu@v1",
+        "nvidia-switch@v1",
         "simulated@v1",
         "snp-report@v1",
         "tpm2-quote@v1",

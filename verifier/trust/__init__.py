@@ -12,13 +12,14 @@ from types import MappingProxyType
 from typing import Any
 
 from verifier.fields import Fields
-from verifier.trust import azure_snp, cmw, nitro, snp, tpm2
+from verifier.trust import azure_snp, cmw, nitro, nvidia, snp, tpm2
 
 READERS: Mapping[str, Callable[[Fields], Any]] = MappingProxyType(
     {
         "azure-snp": azure_snp.read,
         "cmw": cmw.read,
         "nitro": nitro.read,
+        "nvidia": nvidia.read,
         "snp": snp.read,
         "tpm2": tpm2.read,
     }

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A device's chain out of loose certificates, where the report comes alone."""
+
+from __future__ import annotations
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from attestation.collateral.bag import Collateral
+from attestation.errors import EvidenceError
+from attestation.nvidia.device import device_info
+from attestation.nvidia.spdm import Report, parse_report
+from attestation.pki.certificate import READ_ERRORS, load_certificate
+from attestation.pki.path import key_usage
+
+MAX_LOOSE = 64
+"""Certificates that are looked at: two each of sixteen devices, and those that they share."""
+MAX_LENGTH = 5
+
+
+def assemble(report: bytes, collateral: Collateral) -> bytes:
+    """The concatenated DER of the certificate whose key signed `report`, and of its issuers; empty where there is none.
+
+    A certificate is an issuer's by name and signature. Whether it is to be trusted is asked later. Raises as
+    `parse_report`.
+    """
+    parsed = parse_report(report)
+    loose = []
+    for data in collateral.of("x509")[:MAX_LOOSE]:
+        try:
+            loose.append(load_certificate(data, "evidence.nvidia.certificate"))
+        except EvidenceError:
+            continue
+    leaves = [certificate for certificate in loose if _may_sign(certificate)]
+    # Where no key fits, a device's certificate is taken all the same: the report is then refused for its signature.
+    leaf = next((certificate for certificate in leaves if _signed(parsed, certificate)), None) or next(
+        iter(leaves), None
+    )
+    if leaf is None:
+        return b""
+    chain = [leaf]
+    while len(chain) < MAX_LENGTH:
+        issuer = next((other for other in loose if other not in chain and _issued(chain[-1], other)), None)
+        if issuer is None:
+            break
+        chain.append(issuer)
+    return b"".join(certificate.public_bytes(Encoding.DER) for certificate in chain)
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    usage = key_usage(certificate)
+    return usage is not None and usage.digital_signature and device_info(certificate) is not None
+
+
+def _signed(report: Report, certificate: x509.Certificate) -> bool:
+    try:
+        key = certificate.public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp384r1":
+            return False
+        key.verify(encode_dss_signature(report.r, report.s), report.signed, ec.ECDSA(hashes.SHA384()))
+    except (InvalidSignature, *READ_ERRORS):
+        return False
+    return True
+
+
+def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, *READ_ERRORS):
+        return False
+    return True

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""OCSP responses (RFC 6960), given as collateral.
+
+A response counts when it names the certificate by its issuer's name, its issuer's key and its serial number, is signed,
+and is current at the time of the question. It may be signed by the issuer; or by a responder that the issuer, or a CA
+above it in the path, has certified for `id-kp-OCSPSigning` and whose certificate is valid. RFC 6960 section 4.2.2.2
+knows the issuer alone; a CA above could have certified the issuer anew, so that listening to it, too, trusts nobody
+else. Nonces are not looked at: a response that travels answers nobody's question. One that revokes does so whatever
+its date.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from attestation.contract import Check
+from attestation.errors import EvidenceError
+from attestation.pki.certificate import READ_ERRORS, load_certificate, serial_number
+from attestation.pki.path import check_key
+
+MAX_RESPONSE = 32 << 10
+"""Bytes of one response: about 2 kB with the responder's certificate."""
+MAX_MATCHING = 4
+MAX_RESPONDERS = 2
+"""Responses about one certificate, and certificates in a response, that are looked at: each costs a signature."""
+
+_STRONG = frozenset({"sha256", "sha384", "sha512"})
+_NAMING = frozenset({"sha1", "sha256", "sha384", "sha512"})
+_UNREADABLE = (*READ_ERRORS, UnsupportedAlgorithm, OverflowError)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A check line, and the end of the response that was relied upon."""
+
+    check: Check
+    expires: datetime | None = None
+
+
+def load_responses(items: Sequence[bytes]) -> tuple[ocsp.OCSPResponse, ...]:
+    """The successful, single responses among items; what cannot be read is left out."""
+    found = []
+    for data in items:
+        if len(data) > MAX_RESPONSE:
+            continue
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # serial number 0 and over-long names: see `certificate`
+                response = ocsp.load_der_ocsp_response(data)
+                if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+                    continue
+                # Read once here: what fails later would fail in the middle of a question.
+                for part in ("serial_number", "certificate_status", "extensions", "single_extensions", "certificates"):
+                    getattr(response, part)
+        except _UNREADABLE:
+            continue
+        found.append(response)
+    return tuple(found)
+
+
+def check_status(
+    certificate: x509.Certificate,
+    above: Sequence[x509.Certificate],
+    responses: Sequence[ocsp.OCSPResponse],
+    at: datetime,
+    *,
+    check: str,
+    prefix: str,
+    demanded: bool = True,
+) -> Status:
+    """Is `certificate` good? `above` is its validated path: issuer first, anchor last.
+
+    FAIL with `<prefix>-ocsp-revoked` or `-ocsp-hold`; SKIP with `-ocsp-missing`, `-ocsp-invalid` (not signed by whoever
+    may), `-ocsp-expired` (`at` is outside its window); and, demanded in any case, `-ocsp-unknown`.
+    """
+    name = f"serial {serial_number(certificate):x}"
+    required = "a current OCSP response that says good"
+    problem, code, tolerable = "no OCSP response", f"{prefix}-ocsp-missing", True
+    good: datetime | None = None
+    matching = (response for response in responses if _names(response, certificate, above[0]))
+    for response in islice(matching, MAX_MATCHING):
+        if not _signed(response, above, at, prefix):
+            if code.endswith("missing"):
+                problem, code = "a response that nobody signed who may", f"{prefix}-ocsp-invalid"
+            continue
+        if response.certificate_status is ocsp.OCSPCertStatus.REVOKED:
+            reason = response.revocation_reason
+            held = reason is x509.ReasonFlags.certificate_hold
+            code = f"{prefix}-ocsp-hold" if held else f"{prefix}-ocsp-revoked"
+            said = f"{name} revoked: {reason.value if reason else 'no reason given'}"
+            return Status(Check(check, "FAIL", said, required, code))
+        begin, end = response.this_update_utc, response.next_update_utc
+        if end is None or not begin <= at <= end:
+            problem = f"response of {begin.isoformat()}, next update {end.isoformat() if end else 'never'}"
+            code = f"{prefix}-ocsp-expired"
+        elif response.certificate_status is ocsp.OCSPCertStatus.GOOD:
+            good = end if good is None else max(good, end)
+        else:
+            problem, code, tolerable = f"{name} is unknown to the responder", f"{prefix}-ocsp-unknown", False
+    if good is not None and tolerable:
+        return Status(Check(check, "PASS", f"{name} good until {good.isoformat()}", required), good)
+    return Status(Check(check, "SKIP", problem, required, code, demanded=demanded or not tolerable))
+
+
+def _names(response: ocsp.OCSPResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        algorithm = response.hash_algorithm.name
+        if response.serial_number != serial_number(certificate) or algorithm not in _NAMING:
+            return False
+        public = issuer.public_key()
+        # The BIT STRING's content in the issuer's key, without tag, length and unused bits (RFC 6960 4.1.1).
+        if isinstance(public, rsa.RSAPublicKey):
+            key = public.public_bytes(Encoding.DER, PublicFormat.PKCS1)
+        elif isinstance(public, ec.EllipticCurvePublicKey):
+            key = public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        else:
+            return False
+    except _UNREADABLE:
+        return False
+    subject = issuer.subject.public_bytes()
+    return hmac.compare_digest(response.issuer_key_hash, hashlib.new(algorithm, key).digest()) and hmac.compare_digest(
+        response.issuer_name_hash, hashlib.new(algorithm, subject).digest()
+    )
+
+
+def _signed(response: ocsp.OCSPResponse, above: Sequence[x509.Certificate], at: datetime, prefix: str) -> bool:
+    critical = [*response.extensions, *response.single_extensions]
+    if any(extension.critical and extension.oid != x509.OCSPNonce.oid for extension in critical):
+        return False
+    if _verifies(response, above[0]):
+        return True
+    for responder in response.certificates[:MAX_RESPONDERS]:
+        if _verifies(response, responder) and _may_respond(responder, above, at, prefix):
+            return True
+    return False
+
+
+def _verifies(response: ocsp.OCSPResponse, signer: x509.Certificate) -> bool:
+    try:
+        algorithm = response.signature_hash_algorithm
+        if algorithm is None or algorithm.name not in _STRONG:
+            return False
+        key = signer.public_key()
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(response.signature, response.tbs_response_bytes, ec.ECDSA(algorithm))
+        elif isinstance(key, rsa.RSAPublicKey):
+            key.verify(response.signature, response.tbs_response_bytes, padding.PKCS1v15(), algorithm)
+        else:
+            return False
+    except (InvalidSignature, *_UNREADABLE):
+        return False
+    return True
+
+
+def _may_respond(responder: x509.Certificate, above: Sequence[x509.Certificate], at: datetime, prefix: str) -> bool:
+    try:
+        # Again from its bytes, for the canonical form and for parts that are read lazily.
+        certificate = load_certificate(responder.public_bytes(Encoding.DER), f"{prefix}-responder")
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        check_key(certificate, prefix)
+    except (x509.ExtensionNotFound, EvidenceError, *_UNREADABLE):
+        return False
+    if ExtendedKeyUsageOID.OCSP_SIGNING not in usage:
+        return False
+    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+        return False
+    return any(_issued(certificate, issuer) for issuer in above)
+
+
+def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    algorithm = certificate.signature_hash_algorithm
+    if algorithm is None or algorithm.name not in _STRONG:
+        return False
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, *_UNREADABLE):
+        return False
+    return True

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""OCSP responses: who may sign them, when they count, what they say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attestation.pki.ocsp import MAX_MATCHING, MAX_RESPONSE, check_status, load_responses
+from tests.attestation.small_pki import DAY, issue, ocsp_response
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+ROOT = issue("root", AT, ca=True, end=AT + 900 * DAY)
+MIDDLE = issue("middle", AT, ROOT, ca=True, end=AT + 900 * DAY)
+LEAF = issue("leaf", AT, MIDDLE)
+SIGNING = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), False)
+RESPONDER = issue("responder", AT, MIDDLE, extensions=[SIGNING])
+
+
+def ask(*responses: bytes, demanded: bool = True, at: datetime = AT):
+    return check_status(
+        LEAF.certificate,
+        (MIDDLE.certificate, ROOT.certificate),
+        load_responses(responses),
+        at,
+        check="x",
+        prefix="evidence.nvidia.certificate",
+        demanded=demanded,
+    )
+
+
+def code(*responses: bytes, **settings) -> tuple[str, str]:
+    check = ask(*responses, **settings).check
+    return check.outcome, check.code.removeprefix("evidence.nvidia.certificate-ocsp-")
+
+
+def response(**settings) -> bytes:
+    return ocsp_response(LEAF.certificate, MIDDLE, AT, **settings)
+
+
+def test_good():
+    status = ask(response())
+    assert status.check.outcome == "PASS" and status.expires == AT + DAY
+    for algorithm in (hashes.SHA256(), hashes.SHA384(), hashes.SHA512()):
+        assert code(response(algorithm=algorithm)) == ("PASS", "")
+    assert ask(response(), response(end=AT + 2 * DAY)).expires == AT + 2 * DAY
+
+
+def test_missing():
+    assert code() == ("SKIP", "missing")
+    assert ask().check.demanded and not ask(demanded=False).check.demanded
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"end": AT}, ("PASS", "")),
+        ({"end": AT + SECOND}, ("PASS", "")),
+        ({"end": AT - SECOND}, ("SKIP", "expired")),
+        ({"start": AT}, ("PASS", "")),
+        ({"start": AT - SECOND}, ("PASS", "")),
+        ({"start": AT + SECOND}, ("SKIP", "expired")),
+    ],
+)
+def test_window_to_the_second(settings, expected):
+    assert code(response(**settings)) == expected
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        (None, "revoked"),
+        (x509.ReasonFlags.key_compromise, "revoked"),
+        (x509.ReasonFlags.certificate_hold, "hold"),
+    ],
+)
+def test_revoked(reason, expected):
+    revoked = response(status=ocsp.OCSPCertStatus.REVOKED, reason=reason)
+    assert code(revoked) == code(response(), revoked) == code(revoked, response()) == ("FAIL", expected)
+    late = response(status=ocsp.OCSPCertStatus.REVOKED, reason=reason, start=AT - 9 * DAY, end=AT - 8 * DAY)
+    assert code(late, response()) == ("FAIL", expected)
+
+
+def test_unknown_is_demanded_whatever_the_policy_says():
+    unknown = response(status=ocsp.OCSPCertStatus.UNKNOWN)
+    assert code(unknown) == ("SKIP", "unknown")
+    assert ask(unknown, response(), demanded=False).check.demanded
+
+
+def test_responders():
+    assert code(response(responder=RESPONDER, certificates=[RESPONDER])) == ("PASS", "")
+    above = issue("responder", AT, ROOT, extensions=[SIGNING])
+    assert code(response(responder=above, certificates=[above])) == ("PASS", "")
+    root = response(responder=ROOT, certificates=[ROOT])  # a CA above, without the purpose
+    assert code(root) == ("SKIP", "invalid")
+
+
+STRANGER = issue("root", AT, ca=True)
+NOT_FOR_IT = {
+    "without the purpose": issue("responder", AT, MIDDLE),
+    "of a stranger": issue("responder", AT, STRANGER, extensions=[SIGNING]),
+    "expired": issue("responder", AT, MIDDLE, extensions=[SIGNING], end=AT - SECOND),
+    "not yet valid": issue("responder", AT, MIDDLE, extensions=[SIGNING], start=AT + SECOND),
+    "of the leaf": issue("responder", AT, LEAF, extensions=[SIGNING]),
+    "weak": issue("responder", AT, MIDDLE, extensions=[SIGNING], curve=ec.SECP192R1()),
+}
+
+
+@pytest.mark.parametrize("who", NOT_FOR_IT)
+def test_responders_who_may_not(who):
+    signer = NOT_FOR_IT[who]
+    assert code(response(responder=signer, certificates=[signer])) == ("SKIP", "invalid")
+
+
+def test_responder_without_its_certificate():
+    assert code(response(responder=RESPONDER)) == ("SKIP", "invalid")
+
+
+def test_about_somebody_else():
+    other = issue("other", AT, MIDDLE)
+    assert code(ocsp_response(other.certificate, MIDDLE, AT)) == ("SKIP", "missing")
+    namesake = issue("middle", AT, ROOT, ca=True)  # the issuer's name, another key
+    same = x509.load_der_x509_certificate(LEAF.der)
+    assert code(ocsp_response(same, namesake, AT)) == ("SKIP", "missing")
+
+
+def test_critical_extensions():
+    strange = (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), b"\x05\x00"), True)
+    assert code(response(extensions=[strange])) == ("SKIP", "invalid")
+    nonce = (x509.OCSPNonce(b"n" * 32), False)
+    assert code(response(extensions=[nonce])) == ("PASS", "")
+
+
+def test_every_bit_of_a_response():
+    """None turns a revoked certificate into a good one."""
+    data = response(status=ocsp.OCSPCertStatus.REVOKED)
+    for bit in range(len(data) * 8):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        assert code(bytes(flipped))[0] != "PASS"
+
+
+def test_what_is_left_out():
+    failed = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
+
+    assert (
+        load_responses([b"", b"\x30\x03\x0a\x01\x00", failed.public_bytes(Encoding.DER), bytes(MAX_RESPONSE + 1)]) == ()
+    )
+
+
+GOOD = response()
+
+
+@pytest.mark.fuzz
+@given(st.integers(0, 600), st.binary(min_size=1, max_size=8))
+def test_hostile_responses(position, octets):
+    data = bytearray(GOOD)
+    data[position % len(data) : position % len(data) + len(octets)] = octets
+    assert bytes(data) == GOOD or code(bytes(data))[0] in ("SKIP", "PASS")
+
+
+def test_a_few_responses_about_one_certificate():
+    forged = [response(responder=STRANGER, start=AT - timedelta(days=n + 2)) for n in range(MAX_MATCHING)]
+    assert code(*forged[:-1], response()) == ("PASS", "")
+    assert code(*forged, response()) == ("SKIP", "invalid")
