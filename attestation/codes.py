@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from attestation.eventlog.codes import CODES as EVENTLOG
+from attestation.sgx.codes import CODES as SGX
 from attestation.simulated.codes import CODES as SIMULATED
+from attestation.tdx.codes import CODES as TDX
 from attestation.tpm2.codes import CODES as TPM2
 
 _SHARED = {
@@ -21,4 +23,4 @@ _SHARED = {
     "evidence.collateral.armour-malformed": "a file of collateral has PEM armour that does not decode",
 }
 
-CODES: Mapping[str, str] = MappingProxyType({**_SHARED, **EVENTLOG, **TPM2, **SIMULATED})
+CODES: Mapping[str, str] = MappingProxyType({**_SHARED, **EVENTLOG, **TPM2, **TDX, **SGX, **SIMULATED})

@@ -30,8 +30,11 @@ ARROWS: Mapping[str, frozenset[str]] = {
 CORE_LIBRARIES = frozenset({"cbor2", "cryptography", "numpy"})
 """The third-party packages in the verifying core's closure."""
 
-CORE_OPTIONAL = {"verifier.proof.compiled": "numba"}
-"""Module -> what it alone may import, and without which the core does the same more slowly."""
+CORE_OPTIONAL = {
+    "attestation.intel.second_opinion": "dcap_qvl",
+    "verifier.proof.compiled": "numba",
+}
+"""Module -> what it alone may import, and without which the core does the same more slowly, or says that it cannot."""
 
 # fmt: off
 CORE_FORBIDDEN = frozenset({
