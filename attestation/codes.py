@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from attestation.azure.codes import CODES as AZURE
 from attestation.eventlog.codes import CODES as EVENTLOG
 from attestation.sgx.codes import CODES as SGX
 from attestation.simulated.codes import CODES as SIMULATED
+from attestation.snp.codes import CODES as SNP
 from attestation.tdx.codes import CODES as TDX
 from attestation.tpm2.codes import CODES as TPM2
 
@@ -23,4 +25,6 @@ _SHARED = {
     "evidence.collateral.armour-malformed": "a file of collateral has PEM armour that does not decode",
 }
 
-CODES: Mapping[str, str] = MappingProxyType({**_SHARED, **EVENTLOG, **TPM2, **TDX, **SGX, **SIMULATED})
+CODES: Mapping[str, str] = MappingProxyType(
+    {**_SHARED, **AZURE, **EVENTLOG, **TPM2, **SIMULATED, **SNP, **TDX, **SGX}
+)

@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from attestation import sgx, simulated, tdx, tpm2
+from attestation import sgx, simulated, snp, tdx, tpm2
 from attestation.contract import Format
 from attestation.errors import UnsupportedError
 
-FORMATS: Mapping[str, Format] = MappingProxyType({format_.type: format_ for format_ in (tpm2.FORMAT, tdx.FORMAT, sgx.FORMAT, simulated.FORMAT)})
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {format_.type: format_ for format_ in (tpm2.FORMAT, simulated.FORMAT, snp.FORMAT, tdx.FORMAT, sgx.FORMAT)}
+)
 
 
 def find_format(type_: str) -> Format:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import TypeVar
 
 from cryptography import x509
@@ -28,6 +29,7 @@ from attestation.pki.certificate import READ_ERRORS, load_certificate
 T = TypeVar("T", bound=x509.ExtensionType)
 
 MIN_RSA_BITS = 2048
+REMEMBERED_LINKS = 256
 _STRONG = frozenset({"sha256", "sha384", "sha512"})
 _CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 _KNOWN_CRITICAL = frozenset(
@@ -116,12 +118,26 @@ def _find_anchor(
     raise RejectedError(f"{prefix}-untrusted", f"issued by {issuer!r}, which leads to no listed anchor")
 
 
-def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+@lru_cache(maxsize=REMEMBERED_LINKS)
+def _fault(certificate: x509.Certificate, issuer: x509.Certificate) -> str:
+    """Why `certificate` was not issued by `issuer`; nothing when it was. Remembered, since CAs come again and again.
+
+    Raises what `cryptography` raises for keys and algorithms that it does not know.
+    """
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, *READ_ERRORS):
+    except InvalidSignature:
+        return "a certificate's signature does not verify"
+    except ValueError as error:
+        return f"not a chain: {error}"
+    return ""
+
+
+def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        return not _fault(certificate, issuer)
+    except READ_ERRORS:
         return False
-    return True
 
 
 def _check_link(certificate: x509.Certificate, issuer: x509.Certificate, prefix: str) -> None:
@@ -129,12 +145,8 @@ def _check_link(certificate: x509.Certificate, issuer: x509.Certificate, prefix:
     if algorithm is None or algorithm.name not in _STRONG:
         name = algorithm.name if algorithm else "none"
         raise RejectedError(f"{prefix}-chain-signature-weak", f"certificate signed with {name}; SHA-2 needed")
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except InvalidSignature:
-        raise RejectedError(f"{prefix}-chain-broken", "a certificate's signature does not verify") from None
-    except ValueError as error:
-        raise RejectedError(f"{prefix}-chain-broken", f"not a chain: {error}") from None
+    if fault := _fault(certificate, issuer):
+        raise RejectedError(f"{prefix}-chain-broken", fault)
 
 
 def _check_certificate(
