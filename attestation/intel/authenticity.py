@@ -20,7 +20,6 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from attestation.contract import Check
 from attestation.errors import EvidenceError, RejectedError
@@ -28,7 +27,7 @@ from attestation.intel import pem
 from attestation.intel.collateral import IntelCollateral
 from attestation.intel.enclave import EnclaveReport, parse_enclave_report
 from attestation.intel.lines import judged, refused
-from attestation.intel.pck import Pck, read_pck
+from attestation.intel.pck import Pck, common_name, read_pck
 from attestation.intel.quote import Quote
 from attestation.intel.roots import anchors
 from attestation.intel.signature import load_key, verifies
@@ -95,12 +94,6 @@ def check_authenticity(
             )
         )
     return checks, Endorsement(endorsed.pck, leaf, ca, root, endorsed.qe)
-
-
-def common_name(name: x509.Name) -> str:
-    """The one common name, or nothing."""
-    found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(found[0].value) if len(found) == 1 else ""
 
 
 def _anchor(

@@ -21,13 +21,19 @@ from attestation.collateral.bag import Collateral
 from attestation.collateral.recognition import recognise
 from attestation.errors import EvidenceError
 from attestation.intel.documents import MAX_DOCUMENT, load
+from attestation.intel.pck import common_name
 from attestation.pki.certificate import load_certificate
 from attestation.pki.revocation import load_crl
 
 PREFIX = "evidence.intel.collateral"
 MAX_PIECES = 64
 """Of each kind: certificates, CRLs, documents. A full set for one platform has 6, 2 and 2."""
+MAX_SIGNERS = 8
 MAX_NESTING = 6
+MAX_JSON = 1 << 20
+MAX_TEXTS = 256
+"""Bytes of one JSON file, and texts in it that are looked into; a bundle has 20 thousand bytes and 9 texts."""
+SIGNER_NAME = "Intel SGX TCB Signing"
 MAX_CACHED = 1 << 20
 """Bytes of collateral whose parsed form is kept for the next appraisal."""
 
@@ -51,11 +57,11 @@ class Signed:
 
 @dataclass(frozen=True)
 class IntelCollateral:
-    """What was found, each piece once."""
+    """What was found, each piece once. `signers` are named as Intel's TCB signing certificate is."""
 
     tcb_infos: tuple[Signed, ...] = ()
     qe_identities: tuple[Signed, ...] = ()
-    certificates: tuple[x509.Certificate, ...] = ()
+    signers: tuple[x509.Certificate, ...] = ()
     crls: tuple[x509.CertificateRevocationList, ...] = ()
 
 
@@ -78,9 +84,14 @@ def _gather(collateral: Collateral) -> IntelCollateral:
     return IntelCollateral(
         tuple(found.documents["tcbInfo"].values()),
         tuple(found.documents["enclaveIdentity"].values()),
-        tuple(found.certificates.values()),
+        tuple(filter(_named_as_signer, found.certificates.values()))[:MAX_SIGNERS],
         tuple(found.crls.values()),
     )
+
+
+def _named_as_signer(certificate: x509.Certificate) -> bool:
+    # By name first: a PCK certificate leads to the same root and signs other things.
+    return common_name(certificate.subject) == SIGNER_NAME
 
 
 class _Found:
@@ -90,6 +101,7 @@ class _Found:
         self.documents: dict[str, dict[bytes, Signed]] = {"tcbInfo": {}, "enclaveIdentity": {}}
         self.certificates: dict[bytes, x509.Certificate] = {}
         self.crls: dict[bytes, x509.CertificateRevocationList] = {}
+        self.texts = 0
 
     def piece(self, kind: str, data: bytes, depth: int) -> None:
         if depth > MAX_NESTING:
@@ -104,7 +116,7 @@ class _Found:
                 self.crls[data] = load_crl(data, PREFIX)
             except EvidenceError:
                 return
-        elif kind == "json":
+        elif kind == "json" and len(data) <= MAX_JSON:
             self.json(data, depth)
         elif kind == "binary" and b"-----BEGIN%20" in data:
             for line in data.split(b"\n"):  # "SGX-TCB-Info-Issuer-Chain: -----BEGIN%20CERTIFICATE-----%0A..."
@@ -129,7 +141,8 @@ class _Found:
                 for key, (kind, signature) in _DOCUMENTS.items():
                     if key in node and signature in node:
                         self.document(kind, node[key], node[signature])
-            elif len(node) >= 64:
+            elif len(node) >= 64 and self.texts < MAX_TEXTS:
+                self.texts += 1
                 text = node.encode(errors="replace")
                 self.text(unquote_to_bytes(text) if b"-----BEGIN%20" in text else text, depth)
 

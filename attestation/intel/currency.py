@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from attestation.contract import Check
 from attestation.errors import EvidenceError
-from attestation.intel.authenticity import Endorsement, common_name
+from attestation.intel.authenticity import Endorsement
 from attestation.intel.collateral import IntelCollateral, Signed
 from attestation.intel.documents import (
     QeIdentity,
@@ -33,7 +34,6 @@ from attestation.intel.trust import IntelTrust
 from attestation.pki.path import validate
 from attestation.pki.revocation import check_revocation
 
-SIGNER_NAME = "Intel SGX TCB Signing"
 MAX_CANDIDATES = 8
 """Documents for one platform that are tried: several of different age may be in one folder."""
 
@@ -165,13 +165,15 @@ def _rely_on(
 
 
 def _find_signer(item: Signed, collateral: IntelCollateral) -> x509.Certificate | None:
-    for certificate in collateral.certificates:
-        # By name first: a PCK certificate leads to the same root and signs other things.
-        if common_name(certificate.subject) != SIGNER_NAME:
-            continue
-        key = certificate.public_key()
-        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-            continue
-        if verifies(key, item.signature, item.body):
-            return certificate
+    for signer in collateral.signers:
+        if _signed_by(item.body, item.signature, signer):
+            return signer
     return None
+
+
+@lru_cache(maxsize=64)
+def _signed_by(body: bytes, signature: bytes, signer: x509.Certificate) -> bool:
+    key = signer.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        return False
+    return verifies(key, signature, body)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -113,6 +114,7 @@ def load(body: bytes) -> dict[str, Any]:
     return value
 
 
+@lru_cache(maxsize=64)
 def parse_tcb_info(body: bytes) -> TcbInfo:
     """The TCB information in the signed bytes. Raises `UnreadableError`."""
     value = load(body)
@@ -133,6 +135,7 @@ def parse_tcb_info(body: bytes) -> TcbInfo:
     )
 
 
+@lru_cache(maxsize=16)
 def parse_qe_identity(body: bytes) -> QeIdentity:
     """The QE identity in the signed bytes. Raises `UnreadableError`."""
     value = load(body)

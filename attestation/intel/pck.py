@@ -14,8 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from attestation.errors import MalformedError
 
@@ -40,6 +42,13 @@ class Pck:
     platform_instance: bytes
 
 
+def common_name(name: x509.Name) -> str:
+    """The one common name, or nothing."""
+    found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(found[0].value) if len(found) == 1 else ""
+
+
+@lru_cache(maxsize=256)
 def read_pck(certificate: x509.Certificate, prefix: str) -> Pck:
     """The extension's content. Raises `MalformedError` (`<prefix>.pck-extension-malformed`)."""
     code = f"{prefix}.pck-extension-malformed"

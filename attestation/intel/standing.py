@@ -22,6 +22,8 @@ from attestation.intel.ladder import (
 from attestation.intel.lines import judged, missing
 from attestation.intel.trust import IntelTrust
 
+NOT_SUPPORTED = "NotSupported"
+"""Claimed as TCB status where a level is below all that Intel lists; no policy can tolerate it."""
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=SW)(?=H)")
 
 
@@ -69,6 +71,7 @@ def _status(
     reached = {name: level for name, level in levels.items() if level is not None}
     if len(reached) != len(levels):
         below = ", ".join(name for name in levels if name not in reached)
+        currency.claims["tcb_status"] = NOT_SUPPORTED
         return judged(
             f"{prefix}.tcb", False, f"below every level: {below}", required, f"{prefix}.tcb-not-supported",
             category="hardware",

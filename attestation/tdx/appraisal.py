@@ -68,7 +68,8 @@ def _body(report: TdReport, trust: TdxTrust) -> list[Check]:
     names = " ".join(report.attribute_names()) or "none"
     unexpected = report.attributes & ~(HARMLESS | DEBUG)
     lacking = trust.require_sept_ve_disable and not report.attributes & SEPT_VE_DISABLE
-    service = any(report.mr_service_td)
+    bound = report.mr_service_td.hex() if any(report.mr_service_td) else ""
+    known = report.mr_service_td in trust.service_tds
     return [
         judged(
             f"{ID}.debug", not report.debug or trust.allow_debug, "on" if report.debug else "off", "off",
@@ -83,8 +84,9 @@ def _body(report: TdReport, trust: TdxTrust) -> list[Check]:
             category="configuration",
         ),
         judged(
-            f"{ID}.service-td", not service, report.mr_service_td.hex() if service else "none",
-            "no service TD bound to this one", f"{ID}.service-td-bound", category="configuration",
+            f"{ID}.service-td", not bound or known, bound or "none",
+            f"none, or one of {len(trust.service_tds)} that the policy lists",
+            f"{ID}.service-td-bound", category="configuration",
         ),
     ]  # fmt: skip
 
@@ -93,6 +95,8 @@ def _beyond(report: TdReport) -> str:
     """What dcap-qvl has no setting for; where the policy does not tolerate it either, a line above is FAIL."""
     if report.debug:
         return "it takes no debuggable TD"
+    if any(report.mr_service_td):
+        return "it takes no TD with a service TD"
     return "" if report.attributes & SEPT_VE_DISABLE else "it takes no TD without SEPT_VE_DISABLE"
 
 

@@ -26,14 +26,15 @@ FIRST_RTMR = 1
 RUNTIME_EVENT = 0x08000001
 """dstack's type for events that its guest software extends into RTMR3."""
 MAX_RUNTIME_EVENTS = 128
-_HEADER = bytes(4) + EV_NO_ACTION.to_bytes(4, "little") + bytes(20)
+_HEADER = EV_NO_ACTION.to_bytes(4, "little") + bytes(20)
+"""Type and SHA-1 digest of a crypto-agile log's first event, behind a register that means nothing."""
 
 
 def find_log(collateral: Collateral, report: TdReport) -> EventLog | None:
     """An event log among the collateral: the one that explains most RTMRs. What does not parse is not one."""
     best: tuple[int, EventLog] | None = None
     for data in collateral.of("binary"):
-        if not data.startswith(_HEADER) or data[32:48] != SPEC_ID_03:
+        if data[4:28] != _HEADER or data[32:48] != SPEC_ID_03:
             continue
         try:
             log = parse_event_log(data, padded=True)
