@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from attestation.azure.codes import CODES as AZURE
+from attestation.azure_tdx.codes import CODES as AZURE_TDX
 from attestation.eventlog.codes import CODES as EVENTLOG
 from attestation.sgx.codes import CODES as SGX
 from attestation.simulated.codes import CODES as SIMULATED
@@ -26,5 +27,5 @@ _SHARED = {
 }
 
 CODES: Mapping[str, str] = MappingProxyType(
-    {**_SHARED, **AZURE, **EVENTLOG, **TPM2, **SIMULATED, **SNP, **TDX, **SGX}
+    {**_SHARED, **AZURE, **EVENTLOG, **TPM2, **SIMULATED, **SNP, **TDX, **SGX, **AZURE_TDX}
 )

@@ -64,7 +64,6 @@ def check_second_opinion(
     quote: bytes,
     platform: Platform,
     made: Iterable[Check],
-    trust: IntelTrust,
     at: datetime,
     prefix: str,
     beyond: str = "",

@@ -144,9 +144,7 @@ def _key_binding(quote: Quote, qe: EnclaveReport, prefix: str) -> Check:
 def _qe_signature(quote: Quote, leaf: x509.Certificate, prefix: str) -> Check:
     key = leaf.public_key()
     suited = isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
-    holds = (
-        isinstance(key, ec.EllipticCurvePublicKey) and suited and verifies(key, quote.qe_signature, quote.qe_report)
-    )
+    holds = isinstance(key, ec.EllipticCurvePublicKey) and suited and verifies(key, quote.qe_signature, quote.qe_report)
     return judged(
         f"{prefix}.qe-signature",
         holds,
@@ -155,4 +153,3 @@ def _qe_signature(quote: Quote, leaf: x509.Certificate, prefix: str) -> Check:
         f"{prefix}.qe-signature-invalid",
         bits=128,
     )
-

@@ -141,9 +141,7 @@ def _parse(reader: Reader, tee: int, prefix: str) -> Quote:
     chain = reader.take(size, "PCK certificate chain")
     if reader.offset != end:
         reader.fail(f"the signature data ends at {reader.offset}; its size says {end}")
-    return Quote(
-        version, tee, header, body_type, body, signature, key, qe_report, qe_signature, auth_data, chain
-    )
+    return Quote(version, tee, header, body_type, body, signature, key, qe_report, qe_signature, auth_data, chain)
 
 
 def _check_header(header: bytes, version: int, tee: int, prefix: str) -> None:

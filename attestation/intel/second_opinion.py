@@ -62,9 +62,7 @@ def ask(question: Question, prefix: str) -> Opinion:
             question.qe_identity.decode(),
             question.qe_identity_signature,
         )
-        report = library.verify_with_root_ca(
-            question.quote, collateral, question.root, int(question.at.timestamp())
-        )
+        report = library.verify_with_root_ca(question.quote, collateral, question.root, int(question.at.timestamp()))
     except (ValueError, RuntimeError, OverflowError) as error:
         raise RejectedError(f"{prefix}.second-opinion-refuses", f"dcap-qvl: {str(error)[:160]}") from None
     return Opinion(report.status, frozenset(report.advisory_ids), bytes(report.ppid))

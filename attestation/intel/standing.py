@@ -36,7 +36,9 @@ class Seam:
     attributes: bytes
 
 
-def check_standing(currency: Currency, endorsed: Endorsement, seam: Seam | None, trust: IntelTrust, prefix: str) -> None:
+def check_standing(
+    currency: Currency, endorsed: Endorsement, seam: Seam | None, trust: IntelTrust, prefix: str
+) -> None:
     """Add the lines to `currency`, and its `standing` and claims where a level is reached."""
     info = currency.tcb_info.parsed if currency.tcb_info else None
     identity = currency.qe_identity.parsed if currency.qe_identity else None
@@ -46,7 +48,9 @@ def check_standing(currency: Currency, endorsed: Endorsement, seam: Seam | None,
         currency.checks.append(_module(info, seam, prefix))
     required = f"one of {', '.join(sorted(trust.tcb_statuses)) or 'nothing'}"
     if not isinstance(info, TcbInfo) or not isinstance(identity, QeIdentity):
-        currency.checks.append(missing(f"{prefix}.tcb", "unknown without collateral", required, f"{prefix}.tcb-unknown"))
+        currency.checks.append(
+            missing(f"{prefix}.tcb", "unknown without collateral", required, f"{prefix}.tcb-unknown")
+        )
         return
     levels = {
         "platform": find_platform_level(info, endorsed.pck, seam.tee_tcb_svn if seam else None),

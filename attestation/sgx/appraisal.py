@@ -51,10 +51,8 @@ def appraise(
         _reference(report, trust),
     ]  # fmt: skip
     beyond = "it takes no debuggable enclave" if report.debug else ""
-    checks.append(check_second_opinion(members["quote"], platform, checks, trust, at, ID, beyond))
-    return Appraisal(
-        TYPE, tuple(checks), {**_claims(quote, report), **platform.claims}, expires=platform.expires
-    )
+    checks.append(check_second_opinion(members["quote"], platform, checks, at, ID, beyond))
+    return Appraisal(TYPE, tuple(checks), {**_claims(quote, report), **platform.claims}, expires=platform.expires)
 
 
 def _reference(report: EnclaveReport, trust: SgxTrust) -> Check:

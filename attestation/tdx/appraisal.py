@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -45,23 +45,34 @@ def appraise(
     """
     check_arguments(challenge, at)
     check_members(ID, members, MEMBERS)
-    quote = parse_quote(members["quote"], TDX, ID)
-    report = parse_td_report(quote.body)
     log = parse_event_log(members["event_log"], padded=True) if "event_log" in members else None
+
+    def bound(report: TdReport) -> tuple[list[Check], dict[str, Any]]:
+        line, claims = check_event_log(log or find_log(collateral, report), report, trust)
+        return [freshness(report.report_data, challenge, f"{ID}.challenge", ID), line], claims
+
+    return appraise_td(TYPE, members["quote"], bound, at=at, trust=trust, collateral=collateral)
+
+
+def appraise_td(
+    type_: str,
+    data: bytes,
+    bound: Callable[[TdReport], tuple[list[Check], dict[str, Any]]],
+    *,
+    at: datetime,
+    trust: TdxTrust,
+    collateral: Collateral,
+) -> Appraisal:
+    """Appraise the quote in `data`; `bound` gives lines and claims on what the TD report binds. Raises as `appraise`."""
+    quote = parse_quote(data, TDX, ID)
+    report = parse_td_report(quote.body)
     seam = Seam(report.tee_tcb_svn, report.registers["mr_signer_seam"], report.seam_attributes)
     platform = check_platform(quote, seam, trust, collateral, at, ID)
-    log_line, log_claims = check_event_log(log or find_log(collateral, report), report, trust)
-    checks = [
-        *platform.checks,
-        freshness(report.report_data, challenge, f"{ID}.challenge", ID),
-        *_body(report, trust),
-        _reference(report, trust),
-        log_line,
-    ]
-    beyond = _beyond(report)
-    checks.append(check_second_opinion(members["quote"], platform, checks, trust, at, ID, beyond))
-    claims = {**_claims(quote, report), **platform.claims, **log_claims}
-    return Appraisal(TYPE, tuple(checks), claims, expires=platform.expires)
+    lines, more = bound(report)
+    checks = [*platform.checks, *_body(report, trust), _reference(report, trust), *lines]
+    checks.append(check_second_opinion(data, platform, checks, at, ID, _beyond(report)))
+    claims = {**_claims(quote, report), **platform.claims, **more}
+    return Appraisal(type_, tuple(checks), claims, expires=platform.expires)
 
 
 def _body(report: TdReport, trust: TdxTrust) -> list[Check]:

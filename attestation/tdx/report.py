@@ -37,8 +37,17 @@ ATTRIBUTES: Mapping[int, str] = MappingProxyType(
 HARMLESS = SEPT_VE_DISABLE | 1 << 30 | 1 << 31 | 1 << 63
 """What a trusted TD may have set: bits 0 to 7 make it untrusted, the rest is reserved or lets others move it."""
 
-REGISTERS = ("mr_td", "mr_seam", "mr_signer_seam", "mr_config_id", "mr_owner", "mr_owner_config") + tuple(
-    f"rtmr{index}" for index in range(4)
+REGISTERS = (
+    "mr_td",
+    "mr_seam",
+    "mr_signer_seam",
+    "mr_config_id",
+    "mr_owner",
+    "mr_owner_config",
+    "rtmr0",
+    "rtmr1",
+    "rtmr2",
+    "rtmr3",
 )
 """Names of the 48-byte registers that can have reference values."""
 

@@ -2,8 +2,8 @@
 """The event log against the RTMRs that the quote vouches for.
 
 The log is a crypto-agile TCG log with SHA-384 digests; its register field is an MR index: 0 is MRTD, 1 to 4 are RTMR0
-to RTMR3 (UEFI 2.10, 38.4.1, TDX mapping). What replays to the quoted value is covered; an event's data counts only where
-its digest is its hash.
+to RTMR3 (UEFI 2.10, 38.4.1, TDX mapping). What replays to the quoted value is covered; an event's data counts only
+where its digest is its hash.
 """
 
 from __future__ import annotations

@@ -12,9 +12,11 @@ from types import MappingProxyType
 from typing import Any
 
 from verifier.fields import Fields
-from verifier.trust import tpm2
+from verifier.trust import azure_tdx, intel, tpm2
 
-READERS: Mapping[str, Callable[[Fields], Any]] = MappingProxyType({"tpm2": tpm2.read})
+READERS: Mapping[str, Callable[[Fields], Any]] = MappingProxyType(
+    {"tpm2": tpm2.read, "tdx": intel.read_tdx, "sgx": intel.read_sgx, "azure-tdx": azure_tdx.read}
+)
 """Format name, as in ``Format.name``, to the reader of its table."""
 
 __all__ = ["READERS"]
