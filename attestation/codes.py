@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from attestation.azure.codes import CODES as AZURE
+from attestation.azure_snp.codes import CODES as AZURE_SNP
 from attestation.azure_tdx.codes import CODES as AZURE_TDX
 from attestation.eventlog.codes import CODES as EVENTLOG
 from attestation.sgx.codes import CODES as SGX
@@ -27,5 +28,16 @@ _SHARED = {
 }
 
 CODES: Mapping[str, str] = MappingProxyType(
-    {**_SHARED, **AZURE, **EVENTLOG, **TPM2, **SIMULATED, **SNP, **TDX, **SGX, **AZURE_TDX}
+    {
+        **_SHARED,
+        **AZURE,
+        **AZURE_SNP,
+        **AZURE_TDX,
+        **EVENTLOG,
+        **SGX,
+        **SIMULATED,
+        **SNP,
+        **TDX,
+        **TPM2,
+    }
 )

@@ -6,14 +6,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from attestation import azure_tdx, sgx, simulated, snp, tdx, tpm2
+from attestation import azure_snp, azure_tdx, sgx, simulated, snp, tdx, tpm2
 from attestation.contract import Format
 from attestation.errors import UnsupportedError
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         format_.type: format_
-        for format_ in (tpm2.FORMAT, simulated.FORMAT, snp.FORMAT, tdx.FORMAT, sgx.FORMAT, azure_tdx.FORMAT)
+        for format_ in (
+            tpm2.FORMAT,
+            simulated.FORMAT,
+            snp.FORMAT,
+            azure_snp.FORMAT,
+            tdx.FORMAT,
+            sgx.FORMAT,
+            azure_tdx.FORMAT,
+        )
     }
 )
 

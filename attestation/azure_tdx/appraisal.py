@@ -48,7 +48,9 @@ def appraise(
 
     def bound(report: TdReport) -> tuple[list[Check], dict[str, Any]]:
         lines, claims = check_vtpm(members, runtime.ak, challenge, trust.vtpm)
-        return [_binding(report, members["runtime_data"]), *lines], {**runtime.claims(), **claims}
+        named = {name: value for name, value in claims.items() if value is not None}
+        own = {"td_report_data": report.report_data.hex(), "report_data": claims.get("challenge", "")}
+        return [_binding(report, members["runtime_data"]), *lines], {**runtime.claims(), **named, **own}
 
     return appraise_td(TYPE, members["quote"], bound, at=at, trust=trust.td, collateral=collateral)
 

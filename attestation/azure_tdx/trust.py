@@ -16,8 +16,11 @@ def _td() -> TdxTrust:
 
 @dataclass(frozen=True, kw_only=True)
 class AzureTdxTrust:
-    """`td`: anchors, tolerances and reference values for the quote. `vtpm`: for the vTPM's quote; its anchors are not
-    used, since the TD vouches for the key."""
+    """`td`: anchors, tolerances and reference values for the quote; `vtpm`: banks, hashes, PCRs of the vTPM's quote.
+
+    Anybody who can launch a TD can launch one with a paravisor of their own, which writes what runtime data it likes:
+    only `td.reference` (`mr_td`) tells Azure's from others.
+    """
 
     td: TdxTrust = field(default_factory=_td)
     vtpm: Tpm2Trust = field(default_factory=Tpm2Trust)

@@ -63,7 +63,10 @@ def appraise_td(
     trust: TdxTrust,
     collateral: Collateral,
 ) -> Appraisal:
-    """Appraise the quote in `data`; `bound` gives lines and claims on what the TD report binds. Raises as `appraise`."""
+    """Appraise the quote in `data`; `bound` gives lines and claims on what the TD report binds.
+
+    Raises as `appraise` does.
+    """
     quote = parse_quote(data, TDX, ID)
     report = parse_td_report(quote.body)
     seam = Seam(report.tee_tcb_svn, report.registers["mr_signer_seam"], report.seam_attributes)

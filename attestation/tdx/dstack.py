@@ -5,9 +5,9 @@
 
     {"imr": 0..3, "event_type": u32, "digest": hex or "", "event": name, "event_payload": hex}
 
-dstack's own events (type 0x08000001) have the digest SHA-384(type, little-endian || ":" || name || ":" || payload); that
-string becomes the event's data, so that the digest binds it, and gives the digest where a stripped log leaves it out.
-Any other event keeps digest and payload. The `imr` is an RTMR's index: the MR index less one.
+dstack's own events (type 0x08000001) have the digest SHA-384(type, little-endian || ":" || name || ":" || payload);
+that string becomes the event's data, so that the digest binds it, and gives the digest where a stripped log leaves it
+out. Any other event keeps digest and payload. The `imr` is an RTMR's index: the MR index less one.
 """
 
 from __future__ import annotations

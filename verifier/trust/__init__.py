@@ -12,10 +12,17 @@ from types import MappingProxyType
 from typing import Any
 
 from verifier.fields import Fields
-from verifier.trust import azure_tdx, intel, tpm2
+from verifier.trust import azure_snp, azure_tdx, intel, snp, tpm2
 
 READERS: Mapping[str, Callable[[Fields], Any]] = MappingProxyType(
-    {"tpm2": tpm2.read, "tdx": intel.read_tdx, "sgx": intel.read_sgx, "azure-tdx": azure_tdx.read}
+    {
+        "azure-snp": azure_snp.read,
+        "azure-tdx": azure_tdx.read,
+        "sgx": intel.read_sgx,
+        "snp": snp.read,
+        "tdx": intel.read_tdx,
+        "tpm2": tpm2.read,
+    }
 )
 """Format name, as in ``Format.name``, to the reader of its table."""
 

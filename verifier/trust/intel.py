@@ -25,51 +25,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from attestation.errors import OperationalError
 from attestation.sgx import SgxTrust
 from attestation.tdx import TdxTrust
 from verifier.errors import MalformedError
 from verifier.fields import Fields
-from verifier.trust.certificates import MAX_LIST, certificates
+from verifier.trust.certificates import certificates
+from verifier.trust.values import numbers, octets, texts
+
+T = TypeVar("T")
 
 SHARED = frozenset({"roots", "tcb_statuses", "require_crl", "allow_debug", "min_tcb_evaluation"})
 TDX = frozenset({"reference", "require_event_log", "require_sept_ve_disable", "runtime_rtmrs", "service_tds"})
 SGX = frozenset({"mr_enclave", "mr_signer", "isv_prod_id", "min_isv_svn"})
 
 
-def read_tdx(fields: Fields, **defaults: Any) -> TdxTrust:
-    """The trust of ``[evidence.tdx]``; an absent key has the format's default, or the one in `defaults`."""
+def read_tdx(fields: Fields) -> TdxTrust:
+    """The trust of ``[evidence.tdx]``; an absent key has the format's default."""
     fields.exactly((), optional=SHARED | TDX)
-    return tdx_trust(fields, **defaults)
+    return tdx_trust(fields)
 
 
 def tdx_trust(fields: Fields, **defaults: Any) -> TdxTrust:
-    """As :func:`read_tdx`, for a table that has other keys, too."""
+    """The same from a table that may have other keys, with other `defaults`."""
     values = {**defaults, **_shared(fields)}
     for key in ("require_event_log", "require_sept_ve_disable"):
         if key in fields.value:
             values[key] = fields.boolean(key)
     if "runtime_rtmrs" in fields.value:
-        values["runtime_rtmrs"] = frozenset(
-            _index(fields, item) for item in fields.list("runtime_rtmrs", _any, limit=4)
-        )
-    if "service_tds" in fields.value:
-        values["service_tds"] = _digests(fields, "service_tds", 48)
+        values["runtime_rtmrs"] = frozenset(numbers(fields, "runtime_rtmrs", 0, 3))
     if "reference" in fields.value:
         table = fields.object("reference")
-        values["reference"] = {name: _digests(table, name, 48) for name in table.value}
-    return _made(fields, TdxTrust, values)
+        values["reference"] = {name: octets(table, name, 48) for name in table.value}
+    return _made(fields, TdxTrust, {**values, "service_tds": octets(fields, "service_tds", 48)})
 
 
 def read_sgx(fields: Fields) -> SgxTrust:
     """The trust of ``[evidence.sgx]``; an absent key has the format's default."""
     fields.exactly((), optional=SHARED | SGX)
-    values = _shared(fields)
-    for key in ("mr_enclave", "mr_signer"):
-        if key in fields.value:
-            values[key] = _digests(fields, key, 32)
+    values = {**_shared(fields), "mr_enclave": octets(fields, "mr_enclave", 32)}
+    values["mr_signer"] = octets(fields, "mr_signer", 32)
     for key in ("isv_prod_id", "min_isv_svn"):
         if key in fields.value:
             values[key] = fields.integer(key, 0, 0xFFFF)
@@ -81,7 +79,7 @@ def _shared(fields: Fields) -> dict[str, Any]:
     if "roots" in fields.value:
         values["roots"] = certificates(fields, "roots")
     if "tcb_statuses" in fields.value:
-        values["tcb_statuses"] = frozenset(str(item) for item in fields.list("tcb_statuses", _any, limit=16))
+        values["tcb_statuses"] = texts(fields, "tcb_statuses")
     for key in ("require_crl", "allow_debug"):
         if key in fields.value:
             values[key] = fields.boolean(key)
@@ -90,34 +88,8 @@ def _shared(fields: Fields) -> dict[str, Any]:
     return values
 
 
-def _made(fields: Fields, kind: Any, values: dict[str, Any]) -> Any:
+def _made(fields: Fields, kind: Callable[..., T], values: dict[str, Any]) -> T:
     try:
         return kind(**values)
-    except OperationalError as error:
+    except OperationalError as error:  # the policy's own words, so its fault
         raise MalformedError(fields.code, f"{fields.path}: {error.message}") from None
-
-
-def _any(value: Any, path: str) -> Any:
-    return value
-
-
-def _index(fields: Fields, value: Any) -> int:
-    if type(value) is not int or not 0 <= value <= 3:
-        raise MalformedError(fields.code, f"{fields.path}.runtime_rtmrs: RTMR index 0 to 3 expected")
-    return value
-
-
-def _digests(fields: Fields, key: str, size: int) -> frozenset[bytes]:
-    def read(value: Any, path: str) -> bytes:
-        try:
-            found = bytes.fromhex(value)
-        except (TypeError, ValueError):
-            found = b""
-        if len(found) != size or found.hex() != value:
-            raise MalformedError(fields.code, f"{path}: expected {size} bytes in lower-case hex")
-        return found
-
-    values = frozenset(fields.list(key, read, limit=MAX_LIST))
-    if not values:
-        raise MalformedError(fields.code, f"{fields.path}.{key}: at least one allowed value expected")
-    return values

@@ -16,12 +16,12 @@ def read(fields: Fields) -> Tpm2Trust:
         ek_roots=certificates(fields, "ek_roots"),
         ak_issuers=certificates(fields, "ak_issuers"),
         platform_ak_issuers=certificates(fields, "platform_ak_issuers"),
-        reference_pcrs=reference_pcrs(fields.object("pcrs")) if "pcrs" in fields.value else {},
+        reference_pcrs=pcrs(fields.object("pcrs")) if "pcrs" in fields.value else {},
     )
 
 
-def reference_pcrs(fields: Fields) -> dict[tuple[str, int], frozenset[bytes]]:
-    """Allowed SHA-256 values by PCR index, from a table ``pcrs``."""
+def pcrs(fields: Fields) -> dict[tuple[str, int], frozenset[bytes]]:
+    """Allowed SHA-256 values by PCR, from a table whose keys are indices."""
     out: dict[tuple[str, int], frozenset[bytes]] = {}
     for key in fields.value:
         if not (key.isascii() and key.isdigit() and len(key) <= 2 and int(key) < 24 and str(int(key)) == key):
