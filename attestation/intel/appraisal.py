@@ -86,7 +86,7 @@ def check_second_opinion(
     except EvidenceError as error:
         return refused(id_, error, required, category="hardware")
     same = (
-        opinion.status == standing.worst
+        opinion.status == standing.status
         and opinion.advisories == frozenset(standing.advisories)
         and opinion.ppid == platform.endorsed.pck.ppid
     )

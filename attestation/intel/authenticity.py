@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from attestation.contract import Check
 from attestation.errors import EvidenceError, RejectedError
@@ -30,7 +29,7 @@ from attestation.intel.lines import judged, refused
 from attestation.intel.pck import Pck, common_name, read_pck
 from attestation.intel.quote import Quote
 from attestation.intel.roots import anchors
-from attestation.intel.signature import load_key, verifies
+from attestation.intel.signature import key_of, load_key, verifies
 from attestation.intel.trust import IntelTrust
 from attestation.pki.certificate import load_certificate
 from attestation.pki.path import der, validate
@@ -142,13 +141,12 @@ def _key_binding(quote: Quote, qe: EnclaveReport, prefix: str) -> Check:
 
 
 def _qe_signature(quote: Quote, leaf: x509.Certificate, prefix: str) -> Check:
-    key = leaf.public_key()
-    suited = isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
-    holds = isinstance(key, ec.EllipticCurvePublicKey) and suited and verifies(key, quote.qe_signature, quote.qe_report)
+    key = key_of(leaf)
+    holds = key is not None and verifies(key, quote.qe_signature, quote.qe_report)
     return judged(
         f"{prefix}.qe-signature",
         holds,
-        "verifies" if holds else "does not verify" if suited else "the PCK is no P-256 key",
+        "verifies" if holds else "does not verify" if key else "the PCK is no P-256 key",
         "the PCK's ECDSA P-256 signature over the quoting enclave's report",
         f"{prefix}.qe-signature-invalid",
         bits=128,

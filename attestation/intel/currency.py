@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from attestation.contract import Check
 from attestation.errors import EvidenceError
@@ -29,7 +28,7 @@ from attestation.intel.documents import (
 from attestation.intel.ladder import Standing
 from attestation.intel.lines import missing
 from attestation.intel.roots import anchors
-from attestation.intel.signature import verifies
+from attestation.intel.signature import key_of, verifies
 from attestation.intel.trust import IntelTrust
 from attestation.pki.path import validate
 from attestation.pki.revocation import check_revocation
@@ -173,7 +172,5 @@ def _find_signer(item: Signed, collateral: IntelCollateral) -> x509.Certificate 
 
 @lru_cache(maxsize=64)
 def _signed_by(body: bytes, signature: bytes, signer: x509.Certificate) -> bool:
-    key = signer.public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        return False
-    return verifies(key, signature, body)
+    key = key_of(signer)
+    return key is not None and verifies(key, signature, body)

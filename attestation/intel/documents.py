@@ -30,6 +30,8 @@ STATUSES: Mapping[str, int] = MappingProxyType(
     }
 )
 """TCB statuses with their severity."""
+PART_STATUSES = frozenset({"UpToDate", "OutOfDate", "Revoked"})
+"""The only ones of quoting enclaves and TDX modules."""
 
 MAX_DOCUMENT = 1 << 18
 """Bytes; real ones have 3 to 20 thousand."""
@@ -168,7 +170,10 @@ def _platform_level(value: dict[str, Any], tdx: bool) -> Level:
 
 
 def _svn_level(value: dict[str, Any], limit: int) -> Level:
-    return Level(_number(_object(value, "tcb"), "isvsvn", limit), *_meaning(value))
+    level = Level(_number(_object(value, "tcb"), "isvsvn", limit), *_meaning(value))
+    if level.status not in PART_STATUSES:
+        raise UnreadableError(f"TCB status {level.status} of an enclave or module")
+    return level
 
 
 def _meaning(value: dict[str, Any]) -> tuple[str, datetime, tuple[str, ...]]:

@@ -18,19 +18,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from attestation.intel.documents import STATUSES, Level, Module, QeIdentity, TcbInfo
+from attestation.intel.documents import Level, Module, QeIdentity, TcbInfo
 from attestation.intel.pck import Pck
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a quote stands: `status` as Intel's library converges it, `worst` the severest of the levels' own.
-
-    `date` is the earliest TCB date of the levels in use, `advisories` those of all of them.
-    """
+    """Where a quote stands: the `status` that all levels in use add up to, their earliest date, all their advisories."""
 
     status: str
-    worst: str
     date: datetime
     advisories: tuple[str, ...]
 
@@ -74,13 +70,13 @@ def converge(platform: Level, *others: Level) -> Standing:
     """The platform's level with those of the TDX module and the quoting enclave."""
     status = platform.status
     for other in others:
-        if STATUSES[other.status] >= STATUSES["OutOfDate"]:
+        if other.status == "OutOfDate":
             status = _outdated(status)
-        status = max(status, other.status, key=STATUSES.__getitem__)
+        elif other.status == "Revoked":
+            status = "Revoked"
     levels = (platform, *others)
     return Standing(
         status,
-        max((level.status for level in levels), key=STATUSES.__getitem__),
         min(level.date for level in levels),
         tuple(dict.fromkeys(name for level in levels for name in level.advisories)),
     )

@@ -36,7 +36,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """The worst TCB status of platform, TDX module and QE, their advisories, the platform's PPID."""
+    """The TCB status that platform, TDX module and QE add up to, their advisories, the platform's PPID."""
 
     status: str
     advisories: frozenset[str]

@@ -6,10 +6,13 @@ Both s and n - s are accepted: quoting enclaves and the PCE emit either (see doc
 
 from __future__ import annotations
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from attestation.pki.certificate import READ_ERRORS
 
 SIGNATURE_SIZE = 64
 KEY_SIZE = 64
@@ -25,6 +28,15 @@ def load_key(data: bytes) -> ec.EllipticCurvePublicKey | None:
         return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + data)
     except ValueError:
         return None
+
+
+def key_of(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey | None:
+    """The certificate's key, or None where it is not one of P-256 or cannot be read."""
+    try:
+        key = certificate.public_key()
+    except READ_ERRORS:
+        return None
+    return key if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1) else None
 
 
 def verifies(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> bool:
