@@ -139,7 +139,7 @@ class _Found:
         for node in _nodes(value):
             if isinstance(node, dict):
                 for key, (kind, signature) in _DOCUMENTS.items():
-                    if key in node and signature in node:
+                    if _is_document(node, key):
                         self.document(kind, node[key], node[signature])
             elif len(node) >= 64 and self.texts < MAX_TEXTS:
                 self.texts += 1
@@ -158,6 +158,10 @@ class _Found:
             return
 
 
+def _is_document(node: dict[str, Any], key: str) -> bool:
+    return key in _DOCUMENTS and key in node and _DOCUMENTS[key][1] in node
+
+
 def _nodes(value: Any) -> Iterator[Any]:
     """Every object and every text in a JSON value, documents' own insides excepted."""
     waiting, depth = [value], 0
@@ -167,7 +171,7 @@ def _nodes(value: Any) -> Iterator[Any]:
         for node in waiting:
             if isinstance(node, dict):
                 yield node
-                below += [child for key, child in node.items() if not (key in _DOCUMENTS and isinstance(child, dict))]
+                below += [child for key, child in node.items() if not _is_document(node, key)]
             elif isinstance(node, list):
                 below += node
             elif isinstance(node, str):
