@@ -39,6 +39,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "evidence.snp.launch-tcb-too-old": "the guest was launched under a TCB below the policy's minimum",
         "evidence.snp.firmware-too-old": "the firmware's version is below the policy's minimum",
         "evidence.snp.provisional": "the running firmware is not committed, and can be rolled back",
+        "evidence.snp.mitigation-missing": "a mitigation that the policy asks for was not in force, at launch or now",
         "evidence.snp.debug-enabled": "the host may debug the guest",
         "evidence.snp.policy-unexpected": "the guest policy has a bit that it should not have, or lacks one",
         "evidence.snp.platform-unexpected": "the platform has a feature that it should not have, or lacks one",

@@ -73,6 +73,8 @@ def check_endorsement(
     issuers = () if given else (*(loose or _certificates(collateral)), *_anchors(trust.intermediates).certificates)
     try:
         path, root = _validate(vek, given, issuers, anchors, at)
+        if len(given) < len(bundle) - 1 and bundle[-1] != root:
+            raise RejectedError(f"{_CHAIN}-chain-broken", "the certificates end with the root of another chain")
     except (RejectedError, UnsupportedError) as error:
         outcome: Outcome = "FAIL" if isinstance(error, RejectedError) else "SKIP"
         line = Check(f"{_CHAIN}-chain", outcome, error.message, _REQUIRED_CHAIN, error.code, category="hardware")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from attestation.contract import Category, Check
+from attestation.contract import Category, Check, Outcome
 from attestation.snp.products import Product
 from attestation.snp.report import Report
 from attestation.snp.tcb import Tcb
@@ -18,15 +18,16 @@ ID = "evidence.snp"
 def check_guest(report: Report, trust: SnpTrust) -> Iterator[Check]:
     """Checks on policy, platform, VMPL, reference values."""
     yield _check_debug(report, trust)
-    yield _check_bits("policy", report.policy_names, trust.required_policy, trust.forbidden_policy, "configuration")
-    yield _check_bits("platform", report.platform_names, trust.required_platform, trust.forbidden_platform, "hardware")
+    required, forbidden, code = trust.required_policy, trust.forbidden_policy, f"{ID}.policy-unexpected"
+    yield _check_bits("policy", report.policy_names, required, forbidden, "configuration", code)
+    required, forbidden, code = trust.required_platform, trust.forbidden_platform, f"{ID}.platform-unexpected"
+    yield _check_bits("platform", report.platform_names, required, forbidden, "hardware", code)
     yield _check_vmpl(report, trust)
-    abi = report.policy >> 8 & 0xFF, report.policy & 0xFF
-    yield _line(
-        "abi", abi >= trust.minimum_abi, _dotted(abi), f"at least {_dotted(trust.minimum_abi)}", "configuration"
-    )
-    svn, least = report.guest_svn, trust.minimum_guest_svn
-    yield _line("guest-svn", svn >= least, str(svn), f"at least {least}", "executables")
+    abi, least = (report.policy >> 8 & 0xFF, report.policy & 0xFF), trust.minimum_abi
+    yield _line("abi", abi >= least, _dotted(abi), f"at least {_dotted(least)}", "configuration", f"{ID}.abi-too-old")
+    svn, code = report.guest_svn, f"{ID}.guest-svn-too-old"
+    enough = svn >= trust.minimum_guest_svn
+    yield _line("guest-svn", enough, str(svn), f"at least {trust.minimum_guest_svn}", "executables", code)
     yield _check_measurement(report, trust)
     yield from _check_references(report, trust)
 
@@ -40,20 +41,27 @@ def check_platform(report: Report, vek: Vek | None, product: Product, trust: Snp
         "launch": Tcb(report.launch_tcb, product),
     }
     yield _check_order(tcbs)
-    yield _check_minimum("tcb", ("reported", "committed"), tcbs, trust.minimum_tcb.get(product.name, {}))
-    yield _check_minimum("launch-tcb", ("launch",), tcbs, trust.minimum_launch_tcb.get(product.name, {}))
+    minimum, launch = trust.minimum_tcb.get(product.name, {}), trust.minimum_launch_tcb.get(product.name, {})
+    yield _check_minimum("tcb", ("reported", "committed"), tcbs, minimum, f"{ID}.tcb-too-old")
+    yield _check_minimum("launch-tcb", ("launch",), tcbs, launch, f"{ID}.launch-tcb-too-old")
     firmware, least = min(report.firmware, report.committed_firmware), trust.minimum_firmware
-    yield _line("firmware", firmware >= least, _dotted(firmware), f"at least {_dotted(least)}", "hardware")
+    code = f"{ID}.firmware-too-old"
+    yield _line("firmware", firmware >= least, _dotted(firmware), f"at least {_dotted(least)}", "hardware", code)
     if trust.require_committed:
         settled = report.committed_tcb == report.current_tcb and report.committed_firmware == report.firmware
         observed = f"current {tcbs['current']}; committed {tcbs['committed']}"
-        yield _line("committed", settled, observed, "firmware that cannot be rolled back", "hardware", "provisional")
+        required = "firmware that cannot be rolled back"
+        yield _line("committed", settled, observed, required, "hardware", f"{ID}.provisional")
+    if trust.required_mitigations:
+        both = report.mitigations[0] & report.mitigations[1] if report.mitigations else 0
+        good, code = both & trust.required_mitigations == trust.required_mitigations, f"{ID}.mitigation-missing"
+        yield _line("mitigations", good, f"0x{both:x}", f"0x{trust.required_mitigations:x}", "hardware", code)
     yield _check_chip_lists(report, vek, trust)
 
 
-def _line(name: str, good: bool, observed: str, required: str, category: Category, code: str = "") -> Check:
-    code = "" if good else f"{ID}.{code or name + '-too-old'}"
-    return Check(f"{ID}.{name}", "PASS" if good else "FAIL", observed, required, code, category=category)
+def _line(name: str, good: bool, observed: str, required: str, category: Category, code: str) -> Check:
+    outcome: Outcome = "PASS" if good else "FAIL"
+    return Check(f"{ID}.{name}", outcome, observed, required, "" if good else code, category=category)
 
 
 def _check_debug(report: Report, trust: SnpTrust) -> Check:
@@ -71,18 +79,17 @@ def _check_debug(report: Report, trust: SnpTrust) -> Check:
 
 
 def _check_bits(
-    what: str, found: frozenset[str], required: frozenset[str], forbidden: frozenset[str], category: Category
+    what: str,
+    found: frozenset[str],
+    required: frozenset[str],
+    forbidden: frozenset[str],
+    category: Category,
+    code: str,
 ) -> Check:
-    wrong = sorted((required - found) | (forbidden & found))
+    good = required <= found and not forbidden & found
     wanted = [*sorted(required), *(f"not {name}" for name in sorted(forbidden))]
-    return Check(
-        f"{ID}.{what}",
-        "FAIL" if wrong else "PASS",
-        ", ".join(sorted(found)) or "no bit set",
-        ", ".join(wanted) or "any",
-        f"{ID}.{what}-unexpected" if wrong else "",
-        category=category,
-    )
+    observed = ", ".join(sorted(found)) or "no bit set"
+    return _line(what, good, observed, ", ".join(wanted) or "any", category, code)
 
 
 def _check_vmpl(report: Report, trust: SnpTrust) -> Check:
@@ -111,36 +118,29 @@ def _check_measurement(report: Report, trust: SnpTrust) -> Check:
             demanded=False,
             category="executables",
         )
-    return _member("measurement", report.measurement, trust.measurements, "executables")
+    code = f"{ID}.measurement-unexpected"
+    return _member("measurement", report.measurement, trust.measurements, "executables", code)
 
 
 def _check_references(report: Report, trust: SnpTrust) -> Iterator[Check]:
-    questions: tuple[tuple[str, bytes, frozenset[bytes], Category], ...] = (
-        ("host-data", report.host_data, trust.host_data, "configuration"),
-        ("id-key", report.id_key_digest, trust.id_key_digests, "executables"),
-        ("report-id", report.report_id, trust.report_ids, "instance-identity"),
-        ("family-id", report.family_id, trust.family_ids, "executables"),
-        ("image-id", report.image_id, trust.image_ids, "executables"),
+    author = report.author_key_digest if report.author_key_enabled else b""
+    questions: tuple[tuple[str, bytes, frozenset[bytes], Category, str], ...] = (
+        ("host-data", report.host_data, trust.host_data, "configuration", f"{ID}.host-data-unexpected"),
+        ("id-key", report.id_key_digest, trust.id_key_digests, "executables", f"{ID}.id-key-unexpected"),
+        ("author-key", author, trust.author_key_digests, "executables", f"{ID}.author-key-unexpected"),
+        ("report-id", report.report_id, trust.report_ids, "instance-identity", f"{ID}.report-id-unexpected"),
+        ("family-id", report.family_id, trust.family_ids, "executables", f"{ID}.family-id-unexpected"),
+        ("image-id", report.image_id, trust.image_ids, "executables", f"{ID}.image-id-unexpected"),
     )
-    for name, value, allowed, category in questions:
+    for name, value, allowed, category, code in questions:
         if allowed:
-            yield _member(name, value, allowed, category)
-    if trust.author_key_digests:
-        digest = report.author_key_digest if report.author_key_enabled else b""
-        yield _member("author-key", digest, trust.author_key_digests, "executables")
+            yield _member(name, value, allowed, category, code)
 
 
-def _member(name: str, value: bytes, allowed: frozenset[bytes], category: Category) -> Check:
-    good = value in allowed
+def _member(name: str, value: bytes, allowed: frozenset[bytes], category: Category, code: str) -> Check:
     first = min(allowed).hex()
-    return Check(
-        f"{ID}.{name}",
-        "PASS" if good else "FAIL",
-        value.hex() or "none",
-        first if len(allowed) == 1 else f"{first} or {len(allowed) - 1} others",
-        "" if good else f"{ID}.{name}-unexpected",
-        category=category,
-    )
+    required = first if len(allowed) == 1 else f"{first} or {len(allowed) - 1} others"
+    return _line(name, value in allowed, value.hex() or "none", required, category, code)
 
 
 def _check_order(tcbs: Mapping[str, Tcb]) -> Check:
@@ -158,11 +158,13 @@ def _check_order(tcbs: Mapping[str, Tcb]) -> Check:
     )
 
 
-def _check_minimum(name: str, which: tuple[str, ...], tcbs: Mapping[str, Tcb], minimum: Mapping[str, int]) -> Check:
+def _check_minimum(
+    name: str, which: tuple[str, ...], tcbs: Mapping[str, Tcb], minimum: Mapping[str, int], code: str
+) -> Check:
     low = [f"{key}: {', '.join(found)}" for key in which if (found := tcbs[key].below(minimum))]
     observed = "; ".join(low) or "; ".join(f"{key} {tcbs[key]}" for key in which)
     required = ", ".join(f"{part} {least}" for part, least in minimum.items())
-    return _line(name, not low, observed, f"at least {required}" if required else "any", "hardware")
+    return _line(name, not low, observed, f"at least {required}" if required else "any", "hardware", code)
 
 
 def _check_chip_lists(report: Report, vek: Vek | None, trust: SnpTrust) -> Check:

@@ -7,8 +7,9 @@ file                                   content
 report                                 1184 bytes; in hex or base64
 extended report                        a report, and a certificate table behind it
 JSON of this project                   `{"type": "snp-report@v1", "members": {...}}`
-JSON with a report in it               `report`, `attestation_report`, `snp_report` or `quote`, in hex or base64 (with
-                                       another bundle: `certificates`, `cert_chain`, `vcek`, `vlek`, `auxblob`)
+JSON with a report in it               `report`, `attestation_report`, `snp_report` or `quote`, in hex or base64; beside
+                                       it `certificates`, `cert_chain`, `vcek`, `vlek` or `auxblob`: a text, or a list
+                                       or object of texts; possibly all under `evidence` (attestation-rs)
 =====================================  ===============================================================
 """
 
@@ -63,10 +64,19 @@ def _from_document(found: dict[str, Any]) -> dict[str, bytes]:
     report = next((found[name] for name in _REPORTS if isinstance(found.get(name), str | list)), None)
     if report is None:
         raise ValueError("no report in it")
-    pieces = [_octets(found[name]) for name in _CERTIFICATES if found.get(name)]
     members = split(_octets(report))
-    arranged = arrange(b"\n".join(pieces) if all(b"-----BEGIN" in piece for piece in pieces) else b"".join(pieces))
-    return {**members, **({"certificates": arranged} if arranged else {})} if pieces else members
+    pieces = [piece for name in _CERTIFICATES for piece in _pieces(found.get(name))]
+    arranged = arrange(b"".join(arrange(piece) for piece in pieces))
+    return {**members, "certificates": arranged} if arranged else members
+
+
+def _pieces(value: Any) -> list[bytes]:
+    """Files in a text, a list of octets, or a list or object of those."""
+    if isinstance(value, dict):
+        return [piece for inner in value.values() for piece in _pieces(inner)]
+    if isinstance(value, list) and not all(type(octet) is int for octet in value):
+        return [piece for inner in value for piece in _pieces(inner)]
+    return [_octets(value)] if value else []
 
 
 def _octets(value: Any) -> bytes:

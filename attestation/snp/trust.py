@@ -36,6 +36,7 @@ class SnpTrust:
     (major, minor, build), `minimum_abi` (major, minor) of the guest policy.
 
     `required_policy`, `forbidden_policy`, `required_platform`, `forbidden_platform`: names of bits (`policy`).
+    `required_mitigations`: bits of the mitigation vectors, at launch and now, which reports have from version 5 on.
     `allow_debug`: debugging guests pass, with a warning. `require_committed`: no firmware that can be rolled back.
     """
 
@@ -64,6 +65,7 @@ class SnpTrust:
     forbidden_policy: frozenset[str] = frozenset({"migrate_ma"})
     required_platform: frozenset[str] = frozenset()
     forbidden_platform: frozenset[str] = frozenset()
+    required_mitigations: int = 0
     allow_debug: bool = False
     require_committed: bool = False
 

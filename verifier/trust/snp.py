@@ -39,7 +39,19 @@ _CHIPS = ("chip_ids", "denied_chip_ids")
 _FLAGS = ("require_crl", "allow_debug", "require_committed")
 _LEVELS = ("minimum_tcb", "minimum_launch_tcb")
 _NUMBERS = {"minimum_firmware": 3, "minimum_abi": 2, "vmpls": 0}
-KEYS = frozenset({*_CERTIFICATES, *_TEXTS, *_CHIPS, *_FLAGS, *_LEVELS, *_NUMBERS, *DIGEST_SETS, "minimum_guest_svn"})
+KEYS = frozenset(
+    {
+        *_CERTIFICATES,
+        *_TEXTS,
+        *_CHIPS,
+        *_FLAGS,
+        *_LEVELS,
+        *_NUMBERS,
+        *DIGEST_SETS,
+        "minimum_guest_svn",
+        "required_mitigations",
+    }
+)
 
 
 def read(fields: Fields) -> SnpTrust:
@@ -68,7 +80,7 @@ def trust(fields: Fields) -> SnpTrust:
             found = numbers(fields, key, _NUMBERS[key], 255)
             settings[key] = frozenset(found) if key == "vmpls" else found
         else:
-            settings[key] = fields.integer(key, 0, 0xFFFFFFFF)
+            settings[key] = fields.integer(key, 0, (1 << 63) - 1)
     try:
         return SnpTrust(**settings)
     except OperationalError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""A chip on paper, under a manufacturer on paper: real keys and certificates, reports that say whatever a test wants."""
+"""A chip on paper, under a manufacturer on paper: real keys and certificates, reports that say what a test wants."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ VLEK_AT = datetime(2025, 6, 1, 12, tzinfo=UTC)
 REPORTS = {
     "milan-v3": ("ms-milan/report.bin", "ms-milan/vcek.pem"),
     "genoa-v3": ("ms-genoa/report.bin", "ms-genoa/vcek.pem"),
+    "genoa-v5": ("attestation-rs-bergamo/live-report-v5-genoa.bin", "attestation-rs-bergamo/live-vcek-genoa.der"),
     "turin-v5": ("ms-turin/report.bin", "ms-turin/vcek.pem"),
     "milan-v2": ("trustee/test-report.bin", "trustee/test-vcek.der"),
     "milan-v2-debug": ("google-milan-v2/report.bin", "google-milan-v2/vcek.der"),
@@ -70,10 +71,10 @@ def judge(
     collateral: Collateral = EMPTY,
 ) -> Appraisal:
     """Appraise as what the members are, without demanding a CRL unless `trust` does."""
-    if "hcl_report" in members:
-        chosen = trust or AZURE_WITHOUT_CRL
-        return azure_snp.appraise(members, challenge=challenge, at=when, trust=chosen, collateral=collateral)
-    return snp.appraise(members, challenge=challenge, at=when, trust=trust or WITHOUT_CRL, collateral=collateral)
+    azure = "hcl_report" in members
+    chosen = trust or (AZURE_WITHOUT_CRL if azure else WITHOUT_CRL)
+    format_ = azure_snp.FORMAT if azure else snp.FORMAT
+    return format_.appraise(members, challenge=challenge, at=when, trust=chosen, collateral=collateral)
 
 
 def codes(appraisal: Appraisal) -> set[str]:
