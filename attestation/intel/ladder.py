@@ -24,7 +24,7 @@ from attestation.intel.pck import Pck
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a quote stands: the `status` that all levels in use add up to, their earliest date, all their advisories."""
+    """Where a quote stands: the status that the levels in use add up to, their earliest date, all their advisories."""
 
     status: str
     date: datetime

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +23,6 @@ from attestation.intel.trust import IntelTrust
 
 NOT_SUPPORTED = "NotSupported"
 """Claimed as TCB status where a level is below all that Intel lists; no policy can tolerate it."""
-_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=SW)(?=H)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +62,17 @@ def check_standing(
     currency.claims["tcb_evaluation"] = min(info.evaluation, identity.evaluation)
 
 
-def code_of(status: str) -> str:
-    """The kebab-case tail of a status: `tcb-out-of-date`, `tcb-sw-hardening-needed`."""
-    return "tcb-" + _WORDS.sub("-", status).lower()
+def _codes(prefix: str) -> dict[str, str]:
+    """What a status that the policy does not list is called."""
+    return {
+        "UpToDate": f"{prefix}.tcb-up-to-date",
+        "SWHardeningNeeded": f"{prefix}.tcb-sw-hardening-needed",
+        "ConfigurationNeeded": f"{prefix}.tcb-configuration-needed",
+        "ConfigurationAndSWHardeningNeeded": f"{prefix}.tcb-configuration-and-sw-hardening-needed",
+        "OutOfDate": f"{prefix}.tcb-out-of-date",
+        "OutOfDateConfigurationNeeded": f"{prefix}.tcb-out-of-date-configuration-needed",
+        "Revoked": f"{prefix}.tcb-revoked",
+    }
 
 
 def _status(
@@ -91,7 +97,7 @@ def _status(
         standing.status in trust.tcb_statuses,
         observed,
         required,
-        f"{prefix}.{code_of(standing.status)}",
+        _codes(prefix)[standing.status],
         category="hardware",
         warning=standing.status != "UpToDate",
     )

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import attestation
-from attestation import azure, azure_snp, simulated, snp, tpm2
+from attestation import azure, azure_snp, azure_tdx, sgx, simulated, snp, tdx, tpm2
 from attestation.contract import Appraisal, Check
 from attestation.errors import (
     EvidenceError,
@@ -55,7 +55,15 @@ def test_what_counts_as_passed(checks, simulated_, passed):
 
 
 def test_formats_and_their_contract():
-    assert set(FORMATS) == {"azure-snp-vtpm@v1", "simulated@v1", "snp-report@v1", "tpm2-quote@v1"}
+    assert set(FORMATS) == {
+        "azure-snp-vtpm@v1",
+        "azure-tdx-vtpm@v1",
+        "sgx-quote@v1",
+        "simulated@v1",
+        "snp-report@v1",
+        "tdx-quote@v1",
+        "tpm2-quote@v1",
+    }
     for type_, format_ in FORMATS.items():
         assert find_format(type_) is format_ and format_.type == type_
         assert any(member.required for member in format_.members.values())
@@ -67,7 +75,7 @@ def test_formats_and_their_contract():
 
 
 def test_public_names_are_sorted():
-    for package in (attestation, azure, azure_snp, snp, tpm2, simulated, attestation.eventlog):
+    for package in (attestation, azure, azure_snp, azure_tdx, sgx, snp, tdx, tpm2, simulated, attestation.eventlog):
         assert list(package.__all__) == sorted(package.__all__, key=lambda n: (not n.isupper(), n))
         assert all(hasattr(package, name) for name in package.__all__)
 

@@ -42,9 +42,7 @@ def judge(
 
 def codes(appraisal: Appraisal) -> dict[str, str]:
     """Ids and codes of what is FAIL, or SKIP and demanded, without the format's prefix."""
-    return {
-        check.id.split(".", 2)[2]: check.code.split(".", 2)[2] for check in (*appraisal.failed, *appraisal.missing)
-    }
+    return {check.id.split(".", 2)[2]: check.code.split(".", 2)[2] for check in (*appraisal.failed, *appraisal.missing)}
 
 
 @cache

@@ -48,7 +48,9 @@ def raw_point(signer: ec.EllipticCurvePrivateKey) -> bytes:
 
 def _der(tag: int, content: bytes) -> bytes:
     size = len(content)
-    head = bytes([size]) if size < 128 else bytes([0x81, size]) if size < 256 else bytes([0x82, *size.to_bytes(2, "big")])
+    head = (
+        bytes([size]) if size < 128 else bytes([0x81, size]) if size < 256 else bytes([0x82, *size.to_bytes(2, "big")])
+    )
     return bytes([tag]) + head + content
 
 
@@ -135,7 +137,9 @@ def der(item: x509.Certificate | x509.CertificateRevocationList) -> bytes:
     return item.public_bytes(Encoding.DER)
 
 
-def level(svn: int, status: str = "UpToDate", advisories: tuple[str, ...] = (), date: str = "2025-01-01T00:00:00Z") -> Any:
+def level(
+    svn: int, status: str = "UpToDate", advisories: tuple[str, ...] = (), date: str = "2025-01-01T00:00:00Z"
+) -> Any:
     found: dict[str, Any] = {"tcb": {"isvsvn": svn}, "tcbDate": date, "tcbStatus": status}
     return {**found, "advisoryIDs": list(advisories)} if advisories else found
 
@@ -179,7 +183,13 @@ class Paper:
     body: dict[str, Any] = field(default_factory=dict)
     levels: tuple[Any, ...] | None = None
     modules: tuple[Any, ...] = (
-        {"id": "TDX_01", "mrsigner": "00" * 48, "attributes": "00" * 8, "attributesMask": "FF" * 8, "tcbLevels": [level(4)]},
+        {
+            "id": "TDX_01",
+            "mrsigner": "00" * 48,
+            "attributes": "00" * 8,
+            "attributesMask": "FF" * 8,
+            "tcbLevels": [level(4)],
+        },
     )
     qe_levels: tuple[Any, ...] = (level(4),)
     tcb_info: dict[str, Any] = field(default_factory=dict)
@@ -240,7 +250,9 @@ class Paper:
     def tcb_info_body(self) -> bytes:
         levels = self.levels
         if levels is None:
-            levels = (platform_level(bytes([3] * 16), 11, bytes([5, 0, 2, *[0] * 13]) if self.tdx else None, "UpToDate"),)
+            levels = (
+                platform_level(bytes([3] * 16), 11, bytes([5, 0, 2, *[0] * 13]) if self.tdx else None, "UpToDate"),
+            )
         found: dict[str, Any] = {
             "id": "TDX" if self.tdx else "SGX",
             "version": 3,

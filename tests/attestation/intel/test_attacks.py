@@ -16,8 +16,6 @@ from tests.attestation.intel.making import (
     AT,
     CHALLENGE,
     END,
-
-
     Paper,
     der,
     key,
@@ -40,6 +38,12 @@ def test_honest_evidence_passes(paper):
     assert [check.outcome for check in appraisal.checks if check.id.endswith("second-opinion")] == ["PASS"]
     assert appraisal.expires == END
 
+
+UNSIGNED = {
+    "tcb-info": "tcb-info-signature-invalid",
+    "qe-identity": "qe-identity-signature-invalid",
+    "tcb": "tcb-unknown",
+}
 
 DEFECTS = {
     "PCK revoked": ({"pck_revoked": (4,)}, {"pck-revocation": "pck-revoked"}),
@@ -74,9 +78,11 @@ DEFECTS = {
     ),
     "TCB signing certificate of another name": (
         {"tcb_name": "Intel SGX PCK Certificate"},
-        {"tcb-info": "tcb-info-signature-invalid", "qe-identity": "qe-identity-signature-invalid", "tcb": "tcb-unknown"},
+        UNSIGNED,
     ),
-    "QE's report names another key": ({"qe": {"report_data": bytes(64)}}, {"attestation-key": "attestation-key-unbound"}),
+    "QE's report names another key": (
+        {"qe": {"report_data": bytes(64)}}, {"attestation-key": "attestation-key-unbound"},
+    ),
     "QE of another signer": ({"qe": {"signer": b"\x50" * 32}}, {"qe": "qe-mismatch"}),
     "QE of another product": ({"qe": {"prod_id": 3}}, {"qe": "qe-mismatch"}),
     "QE debuggable": ({"qe": {"flags": 0x17}}, {"qe": "qe-mismatch"}),
@@ -109,7 +115,8 @@ DEFECTS = {
         {"tcb-info": "tcb-info-unsupported", "tcb": "tcb-unknown"},
     ),
     "QE identity expired": (
-        {"qe_identity": {"nextUpdate": "2026-05-31T00:00:00Z"}}, {"qe-identity": "qe-identity-expired", "tcb": "tcb-unknown"},
+        {"qe_identity": {"nextUpdate": "2026-05-31T00:00:00Z"}},
+        {"qe-identity": "qe-identity-expired", "tcb": "tcb-unknown"},
     ),
     "QE identity of another enclave": (
         {"qe_identity": {"id": "QVE"}}, {"qe-identity": "qe-identity-missing", "tcb": "tcb-unknown"},
@@ -217,12 +224,11 @@ def test_chains():
     leaf, ca, root = TDX.pck_certificate(), TDX.ca_certificate(), TDX.root()
     for good in (chain_of(leaf, ca, root), chain_of(leaf, ca) + b"\0", chain_of(leaf, ca, root)[:-1]):
         assert judge(TDX, TDX.quote(good)).passed
-    for wrong in (chain_of(ca, leaf, root), chain_of(leaf, root, ca), chain_of(leaf, leaf, root)):
-        with_wrong = TDX.quote(wrong)
-        try:
-            assert "pck-certificate" in codes(judge(TDX, with_wrong))
-        except MalformedError as error:  # a CA has no SGX extension
-            assert error.code == "evidence.tdx.pck-extension-malformed"
+    for wrong in (chain_of(leaf, root, ca), chain_of(leaf, leaf, root), chain_of(leaf, ca, leaf)):
+        assert "pck-certificate" in codes(judge(TDX, TDX.quote(wrong)))
+    with pytest.raises(MalformedError) as caught:
+        judge(TDX, TDX.quote(chain_of(ca, leaf, root)))
+    assert caught.value.code == "evidence.tdx.pck-extension-malformed"  # a CA has none
     other = TDX.quote(chain_of(leaf, ca, Paper(root_key=66).root()))
     assert codes(judge(TDX, other)) == {"pck-certificate": "pck-untrusted"}
 
@@ -289,14 +295,7 @@ def test_documents_windows_to_the_second(document):
         ("root_crl", {"pck-ca-revocation": "pck-ca-crl-missing", "tcb-signer-revocation": "tcb-signer-crl-missing"}),
         ("tcb_info", {"tcb-info": "tcb-info-missing", "tcb": "tcb-unknown"}),
         ("qe_identity", {"qe-identity": "qe-identity-missing", "tcb": "tcb-unknown"}),
-        (
-            "chain",
-            {
-                "tcb-info": "tcb-info-signature-invalid",
-                "qe-identity": "qe-identity-signature-invalid",
-                "tcb": "tcb-unknown",
-            },
-        ),
+        ("chain", UNSIGNED),
     ],
 )
 def test_missing_collateral_fails_closed(missing, expected):
@@ -330,7 +329,15 @@ def test_forged_documents_do_not_hide_the_good_one():
     for name in ("tcbInfo", "enclaveIdentity"):
         body = TDX.tcb_info_body() if name == "tcbInfo" else TDX.qe_identity_body()
         signature = raw_sign(key(66), body).hex().encode()
-        forged = b'{"' + name.encode() + b'":' + body.replace(b'Number":17', b'Number":99') + b',"signature":"' + signature + b'"}'
+        forged = (
+            b'{"'
+            + name.encode()
+            + b'":'
+            + body.replace(b'Number":17', b'Number":99')
+            + b',"signature":"'
+            + signature
+            + b'"}'
+        )
         assert judge(TDX, collateral=sort_collateral([forged, *TDX.files().values()])).passed
         alone = sort_collateral([forged, *[data for data in TDX.files().values() if name.encode() not in data[:20]]])
         line = "tcb-info" if name == "tcbInfo" else "qe-identity"

@@ -60,9 +60,7 @@ FORMS = {
     "header values alone": [*RESPONSES.values(), *LISTS.values(), quote(CHAIN).encode()],
     "responses with their headers as JSON": [
         *LISTS.values(),
-        json.dumps(
-            {name: {"headers": {"issuer-chain": quote(CHAIN)}, "body": data.decode()} for name, data in RESPONSES.items()}
-        ).encode(),
+        json.dumps({name: {"chain": quote(CHAIN), "body": data.decode()} for name, data in RESPONSES.items()}).encode(),
     ],
     "a list of things": [json.dumps([json.loads(bundle()), {"note": "x" * 80}, "y" * 64, 1, None]).encode()],
     "among others' files": [b"\0" * 100, b"<xml/>", b"{", b"not collateral", *FILES.values(), b"[" * 5000],
@@ -90,8 +88,9 @@ def test_real_responses():
     "changes",
     [
         {"tcb_info_signature": "00" * 64}, {"tcb_info_signature": "zz"}, {"tcb_info_signature": 5}, {"tcb_info": "{}"},
-        {"tcb_info": "\ud800" + "x" * 80}, {"tcb_info": None}, {"tcb_info_issuer_chain": "\ud800" * 70}, {"pck_crl": "30"},
-        {"root_ca_crl": FILES["pck_crl"].hex()}, {"tcb_info": {"a": [1, 2, {"b": None}]}}, {"qe_identity": "[]"},
+        {"tcb_info": "\ud800" + "x" * 80}, {"tcb_info": None}, {"tcb_info_issuer_chain": "\ud800" * 70},
+        {"pck_crl": "30"}, {"root_ca_crl": FILES["pck_crl"].hex()}, {"tcb_info": {"a": [1, 2, {"b": None}]}},
+        {"qe_identity": "[]"},
     ],
 )  # fmt: skip
 def test_spoiled_bundles_fail_closed(changes):
@@ -112,9 +111,13 @@ def test_limits():
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=90) | st.just(CHAIN) | st.just(FILES["pck_crl"].hex()),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["tcbInfo", "signature", "tcb_info", "tcb_info_signature", "enclaveIdentity", "x"]), inner, max_size=4
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["tcbInfo", "signature", "tcb_info", "tcb_info_signature", "enclaveIdentity", "x"]),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
 )

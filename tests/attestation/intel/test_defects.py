@@ -2,8 +2,8 @@
 """Real quotes with one defect each, as data: tests/vectors/{tdx,sgx}/defects.json.
 
 An entry names base file, collateral (glob patterns) and time, then one defect: `patch` (offset and hex), `cut` (length
-that is left, or what goes at the end), `append`, `repeat`, another `challenge`, `at` or `collateral`; and the verdict with
-its code.
+that is left, or what goes at the end), `append`, `repeat`, another `challenge`, `at` or `collateral`; and the verdict
+with its code.
 """
 
 from __future__ import annotations

@@ -18,11 +18,12 @@ NORMAL_STEP = 61
 """A prime: over the runs of a byte every bit position comes up."""
 
 TOLERANT = frozenset({"UpToDate", "ConfigurationAndSWHardeningNeeded"})
+JUNE, MARCH = datetime(2025, 6, 20, tzinfo=UTC), datetime(2026, 3, 20, tzinfo=UTC)
 CASES = {
-    "tdx v4": (tdx, "tdx/dcap-qvl/tdx_quote", "tdx/dcap-qvl/tdx_quote_collateral.json", datetime(2025, 6, 20, tzinfo=UTC)),
-    "tdx v5": (tdx, "tdx/google/quote_v5_sample.dat", "tdx/attestation-rs-collateral/*", datetime(2026, 3, 20, tzinfo=UTC)),
-    "sgx v3": (sgx, "sgx/dcap-qvl/sgx_quote", "sgx/dcap-qvl/*.json", datetime(2025, 6, 20, tzinfo=UTC)),
-}  # fmt: skip
+    "tdx v4": (tdx, "tdx/dcap-qvl/tdx_quote", "tdx/dcap-qvl/tdx_quote_collateral.json", JUNE),
+    "tdx v5": (tdx, "tdx/google/quote_v5_sample.dat", "tdx/attestation-rs-collateral/*", MARCH),
+    "sgx v3": (sgx, "sgx/dcap-qvl/sgx_quote", "sgx/dcap-qvl/*.json", JUNE),
+}
 
 
 def accepted(scheme, data, files, at):

@@ -204,7 +204,8 @@ def test_module_versions_skip_the_first_two_components():
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 2}, {"tcbType": 1}, {"id": "QE"}, {"fmspc": "00"}, {"fmspc": 1}, {"pceId": "zz"}, {"issueDate": "now"},
+        {"version": 2}, {"tcbType": 1}, {"id": "QE"}, {"fmspc": "00"}, {"fmspc": 1}, {"pceId": "zz"},
+        {"issueDate": "now"},
         {"issueDate": "2026-13-01T00:00:00Z"}, {"tcbEvaluationDataNumber": -1}, {"tcbEvaluationDataNumber": True},
         {"tcbLevels": {}}, {"tcbLevels": [1]}, {"tcbLevels": [{}] * 300}, {"tdxModule": None},
         {"tdxModuleIdentities": [{}]},
@@ -221,8 +222,15 @@ def test_unreadable_tcb_information(change):
 
 @pytest.mark.parametrize(
     "change",
-    [{"version": 1}, {"id": "QVE"}, {"mrsigner": "00"}, {"isvprodid": 1 << 16}, {"miscselectMask": None}, {"tcbLevels": 1},
-        {"tcbLevels": [level(4, "SWHardeningNeeded")]}],
+    [
+        {"version": 1},
+        {"id": "QVE"},
+        {"mrsigner": "00"},
+        {"isvprodid": 1 << 16},
+        {"miscselectMask": None},
+        {"tcbLevels": 1},
+        {"tcbLevels": [level(4, "SWHardeningNeeded")]},
+    ],
 )
 def test_unreadable_qe_identity(change):
     with pytest.raises(UnreadableError):
