@@ -101,7 +101,7 @@ def certify(
         .not_valid_after(end)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-        .add_extension(x509.KeyUsage(not ca, not ca, *[False] * 3, ca, ca, False, False), critical=True)
+        .add_extension(_usage(ca), critical=True)
     )
     if constraints:
         builder = builder.add_extension(x509.BasicConstraints(ca, None), critical=True)
@@ -109,6 +109,20 @@ def certify(
         oid = x509.ObjectIdentifier("1.2.840.113741.1.13.1")
         builder = builder.add_extension(x509.UnrecognizedExtension(oid, extension), critical=False)
     return builder.sign(signer, SHA256)
+
+
+def _usage(ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not ca,
+        content_commitment=not ca,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _name(text: str) -> x509.Name:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -182,7 +183,7 @@ def test_sgx_defect(defect):
 
 
 def test_expected_enclave_passes():
-    trust = {"mr_signer": frozenset({b"\x52" * 32}), "isv_prod_id": 7, "min_isv_svn": 3}
+    trust: dict[str, Any] = {"mr_signer": frozenset({b"\x52" * 32}), "isv_prod_id": 7, "min_isv_svn": 3}
     assert judge(SGX, **trust, mr_enclave=frozenset({b"\x53" * 32})).passed
 
 
