@@ -8,13 +8,17 @@ from types import MappingProxyType
 
 from attestation.azure.codes import CODES as AZURE
 from attestation.azure_snp.codes import CODES as AZURE_SNP
+from attestation.azure_tdx.codes import CODES as AZURE_TDX
 from attestation.cmw.codes import CODES as CMW
 from attestation.ear.codes import CODES as EAR
 from attestation.eventlog.codes import CODES as EVENTLOG
+from attestation.intel.codes import CODES as INTEL
 from attestation.nitro.codes import CODES as NITRO
 from attestation.nvidia.codes import CODES as NVIDIA
+from attestation.sgx.codes import CODES as SGX
 from attestation.simulated.codes import CODES as SIMULATED
 from attestation.snp.codes import CODES as SNP
+from attestation.tdx.codes import CODES as TDX
 from attestation.tpm2.codes import CODES as TPM2
 
 _SHARED = {
@@ -33,13 +37,17 @@ CODES: Mapping[str, str] = MappingProxyType(
         **_SHARED,
         **AZURE,
         **AZURE_SNP,
+        **AZURE_TDX,
         **CMW,
         **EAR,
         **EVENTLOG,
+        **INTEL,
         **NITRO,
         **NVIDIA,
+        **SGX,
         **SIMULATED,
         **SNP,
+        **TDX,
         **TPM2,
     }
 )

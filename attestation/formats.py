@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from attestation import azure_snp, cmw, nitro, nvidia, simulated, snp, tpm2
+from attestation import azure_snp, azure_tdx, cmw, nitro, nvidia, sgx, simulated, snp, tdx, tpm2
 from attestation.contract import Format
 from attestation.errors import UnsupportedError
 
@@ -15,12 +15,15 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         format_.type: format_
         for format_ in (
             azure_snp.FORMAT,
+            azure_tdx.FORMAT,
             cmw.FORMAT,
             nitro.FORMAT,
             nvidia.FORMAT,
             nvidia.SWITCH_FORMAT,
+            sgx.FORMAT,
             simulated.FORMAT,
             snp.FORMAT,
+            tdx.FORMAT,
             tpm2.FORMAT,
         )
     }

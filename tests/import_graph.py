@@ -31,8 +31,9 @@ CORE_LIBRARIES = frozenset({"cbor2", "cryptography", "numpy"})
 """The third-party packages in the verifying core's closure."""
 
 CORE_OPTIONAL = {
-    "verifier.proof.compiled": "numba",
+    "attestation.intel.second_opinion": "dcap_qvl",
     "attestation.nvidia.xmldsig": "signxml",
+    "verifier.proof.compiled": "numba",
 }
 """Module -> what it alone may import, and without which the core does the same more slowly, or says what it cannot."""
 

@@ -49,17 +49,17 @@ def cover(log: EventLog, algorithm: str, quoted: Mapping[int, bytes]) -> Coverag
     return Coverage(algorithm, frozenset(covered), frozenset(mismatched), frozenset(unlogged))
 
 
-def secure_boot(log: EventLog, coverage: Coverage) -> bool | None:
-    """Whether UEFI Secure Boot was on; None when PCR 7 does not vouch for an answer.
+def secure_boot(log: EventLog, coverage: Coverage, *, register: int = SECURE_BOOT_PCR) -> bool | None:
+    """Whether UEFI Secure Boot was on; None when `register` (PCR 7; in a CCEL, RTMR0) does not vouch for an answer.
 
-    Judged by measured data alone: the first events of PCR 7, up to its separator, whose data hashes to the
+    Judged by measured data alone: the first events of the register, up to its separator, whose data hashes to the
     digest and is the global variable `SecureBoot`. More than one such event is no answer.
     """
-    if SECURE_BOOT_PCR not in coverage.covered:
+    if register not in coverage.covered:
         return None
     found: list[bool] = []
     for event in log.events:
-        if event.register != SECURE_BOOT_PCR or event.type == EV_NO_ACTION:
+        if event.register != register or event.type == EV_NO_ACTION:
             continue
         if not event.binds_data(coverage.algorithm):
             continue

@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -22,6 +23,10 @@ from attestation.pki.certificate import READ_ERRORS
 
 MAX_CRL = 4 << 20
 """Bytes of one list; the largest of the platforms here is below 100 kB."""
+
+REMEMBERED_SIGNATURES = 64
+MAX_REMEMBERED = 1 << 18
+"""Bytes of a list whose signature is remembered: the same few lists come with every piece of evidence."""
 
 _STRONG = frozenset({"sha256", "sha384", "sha512"})
 
@@ -92,6 +97,16 @@ def _serial(certificate: x509.Certificate) -> int:
 
 
 def _signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    data = crl.public_bytes(Encoding.DER)
+    return _remembered(data, issuer) if len(data) <= MAX_REMEMBERED else _verifies(crl, issuer)
+
+
+@lru_cache(maxsize=REMEMBERED_SIGNATURES)
+def _remembered(data: bytes, issuer: x509.Certificate) -> bool:
+    return _verifies(x509.load_der_x509_crl(data), issuer)
+
+
+def _verifies(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
     algorithm = crl.signature_hash_algorithm
     if algorithm is None or algorithm.name not in _STRONG:
         return False

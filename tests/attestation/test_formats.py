@@ -58,12 +58,15 @@ def test_what_counts_as_passed(checks, simulated_, passed):
 def test_formats_and_their_contract():
     assert set(FORMATS) == {
         "azure-snp-vtpm@v1",
+        "azure-tdx-vtpm@v1",
         "cmw-collection@v1",
         "nitro-document@v1",
         "nvidia-gpu@v1",
         "nvidia-switch@v1",
         "simulated@v1",
+        "sgx-quote@v1",
         "snp-report@v1",
+        "tdx-quote@v1",
         "tpm2-quote@v1",
     }
     assert len({format_.name for format_ in FORMATS.values()}) == len(FORMATS)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The PCK certificate chain as quotes carry it: PEM, whose every byte is checked by writing it again.
+
+No signature covers the armour, so there is one form: RFC 7468 with lines of 64 characters and line feeds. Quoting
+services end it with or without the last line feed, and with or without one NUL; all four are read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from attestation.errors import MalformedError
+from attestation.pki.certificate import MAX_CERTIFICATE
+
+MAX_CERTIFICATES = 3
+"""PCK certificate, its CA, the root."""
+
+_BEGIN, _END = b"-----BEGIN CERTIFICATE-----\n", b"-----END CERTIFICATE-----\n"
+
+
+def parse_chain(data: bytes, prefix: str) -> tuple[bytes, ...]:
+    """The certificates as DER, leaf first; 2 or 3. Raises `MalformedError` (`<prefix>.pck-chain-malformed`)."""
+    code = f"{prefix}.pck-chain-malformed"
+    text = data.removesuffix(b"\0")
+    if not text.endswith(b"\n"):
+        text += b"\n"
+    blocks = text.split(_END)
+    if not 3 <= len(blocks) <= MAX_CERTIFICATES + 1 or blocks[-1]:
+        raise MalformedError(code, f"PEM with {len(blocks) - 1} certificates; 2 or {MAX_CERTIFICATES}, nothing else")
+    found = []
+    for block in blocks[:-1]:
+        try:
+            der = base64.b64decode(b"".join(block.removeprefix(_BEGIN).split(b"\n")), validate=True)
+        except binascii.Error:
+            raise MalformedError(code, "a certificate whose PEM does not decode") from None
+        if len(der) > MAX_CERTIFICATE or encode_certificate(der) != block + _END:
+            raise MalformedError(code, "a certificate whose PEM is not in canonical form")
+        found.append(der)
+    return tuple(found)
+
+
+def encode_certificate(der: bytes) -> bytes:
+    """PEM of one certificate."""
+    text = base64.b64encode(der)
+    lines = [text[start : start + 64] + b"\n" for start in range(0, len(text), 64)]
+    return _BEGIN + b"".join(lines) + _END

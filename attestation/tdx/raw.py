@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""TDX evidence as files: the quote (binary, hex, base64), or JSON around it with an event log.
+
+=====================================  ==================================================================
+form                                   told by
+=====================================  ==================================================================
+this project's members                 `type` and `members`
+dstack's answer to GetQuote            `quote`, `event_log` as a list of events or its JSON text
+attestation agents (Trustee and kin)   `quote` or `td_quote`, `cc_eventlog` in base64 or null
+=====================================  ==================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from attestation import raw
+from attestation.errors import MalformedError
+from attestation.intel.quote import TDX
+from attestation.intel.raw import exact, text_bytes
+from attestation.tdx import dstack
+
+TYPE = "tdx-quote@v1"
+ID = "evidence.tdx"
+_QUOTES = ("quote", "td_quote", "tdx_quote")
+_LOGS = ("cc_eventlog", "ccel", "event_log")
+
+
+def read(data: bytes) -> dict[str, bytes]:
+    """Members of one file. Raises `MalformedError` (`evidence.tdx.raw-*`)."""
+    members = raw.members(data, TYPE, ID)
+    if members is not None:
+        return members
+    found = raw.document(data, ID)
+    if found is None:
+        return {"quote": exact(raw.binary(data, ID), TDX, ID)}
+    if not isinstance(found, dict):
+        raise MalformedError(f"{ID}.raw-malformed", "a JSON list is no TDX evidence")
+    return _from_json(found)
+
+
+def _from_json(found: dict[str, Any]) -> dict[str, bytes]:
+    quotes = [key for key in _QUOTES if key in found]
+    logs = [key for key in _LOGS if found.get(key)]
+    if len(quotes) != 1 or len(logs) > 1:
+        raise MalformedError(f"{ID}.raw-malformed", f"JSON with one of {_QUOTES} and at most one of {_LOGS} expected")
+    members = {"quote": exact(text_bytes(found[quotes[0]], ID, "the quote"), TDX, ID)}
+    if logs:
+        members["event_log"] = _log(found[logs[0]])
+    return members
+
+
+def _log(value: Any) -> bytes:
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise MalformedError(f"{ID}.raw-malformed", "an event log that is not JSON") from None
+    if isinstance(value, list) and not all(type(octet) is int for octet in value):
+        return dstack.event_log(value)
+    return text_bytes(value, ID, "the event log")
