@@ -20,7 +20,7 @@ def commitment_command(
     as_json: JsonOption = False,
 ) -> None:
     """Commit to a circuit's weights: what a verifier of --committed proofs trusts, beside the circuit's digest."""
-    from prover.cache import WeightsCache
+    from prover import WeightsCache
 
     loaded = files.read_circuit(circuit)
     started = time.perf_counter()
