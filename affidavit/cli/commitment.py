@@ -21,8 +21,10 @@ def commitment_command(
 ) -> None:
     """Commit to a circuit's weights: what a verifier of --committed proofs trusts, beside the circuit's digest."""
     from prover import WeightsCache
+    from prover.warm import warm
 
     loaded = files.read_circuit(circuit)
+    warm()
     started = time.perf_counter()
     found = WeightsCache(cache_folder()).set_up(loaded)
     setup_s = time.perf_counter() - started
