@@ -40,13 +40,23 @@ from prover.commitment import TraceCommitment, commit_execution
 from verifier.errors import OperationalError
 
 if TYPE_CHECKING:
+    from prover.cache import WeightsCache
     from prover.layers import WeightsCommitment, commit_weights
     from prover.proving import Proof, prove
 
-__all__ = ["Proof", "TraceCommitment", "WeightsCommitment", "commit_execution", "commit_weights", "prove"]
+__all__ = [
+    "Proof",
+    "TraceCommitment",
+    "WeightsCache",
+    "WeightsCommitment",
+    "commit_execution",
+    "commit_weights",
+    "prove",
+]
 
 _HOMES = {
     "Proof": "prover.proving",
+    "WeightsCache": "prover.cache",
     "WeightsCommitment": "prover.layers",
     "commit_weights": "prover.layers",
     "prove": "prover.proving",

@@ -98,7 +98,7 @@ class WeightsCache:
             return None
         words = weights_vector(circuit, layout)
         matrix = matrix_of(words, layout.code)
-        if not _encodes(columns, matrix, layout.code):
+        if not encodes(columns, matrix, layout.code):
             with contextlib.suppress(OSError):
                 path.unlink()
             return None
@@ -158,7 +158,7 @@ def _load(path: Path, code: Code) -> Words | None:
     return columns
 
 
-def _encodes(columns: Words, matrix: Words, code: Code) -> bool:
+def encodes(columns: Words, matrix: Words, code: Code) -> bool:
     """Whether every row's encoding stands in the columns, word for word."""
     if not vectors.canonical(columns):  # the same residue, another hash
         return False

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from circuits import Circuit, CircuitBuilder
-from prover import prove
+from prover import commit_weights, prove
+from prover.cache import encodes
 from verifier.proof import verify_proof
 
 
@@ -43,6 +44,9 @@ def warm() -> None:
     inputs = {"x": np.arange(72, dtype=np.int64).reshape(1, 2, 6, 6)}
     proof = prove(circuit, inputs, context=bytes(32))
     verify_proof(proof.bytes, circuit=circuit, inputs=inputs, outputs=proof.outputs, context=bytes(32))
+    committed = commit_weights(circuit).committed
+    if committed is not None:
+        encodes(committed.columns, committed.matrix, committed.code)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,11 @@ def commitment_command(
     as_json: JsonOption = False,
 ) -> None:
     """Commit to a circuit's weights: what a verifier of --committed proofs trusts, beside the circuit's digest."""
-    from prover.cache import WeightsCache
+    from prover import WeightsCache
+    from prover.warm import warm
 
     loaded = files.read_circuit(circuit)
+    warm()
     started = time.perf_counter()
     found = WeightsCache(cache_folder()).set_up(loaded)
     setup_s = time.perf_counter() - started

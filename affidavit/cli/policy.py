@@ -49,7 +49,7 @@ def _certificates(paths: list[Path] | None) -> list[bytes]:
 
 
 def _commitments(circuits: list[Circuit]) -> dict[bytes, bytes]:
-    from prover.cache import WeightsCache
+    from prover import WeightsCache
 
     cache = WeightsCache(cache_folder())
     return {circuit.digest: cache.set_up(circuit).weights.root for circuit in circuits}

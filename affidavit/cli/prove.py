@@ -64,8 +64,7 @@ def prove_command(
 ) -> None:
     """Prove that the output is the circuit's on the input. The proof is succinct, and not zero-knowledge."""
     started = time.perf_counter()
-    from prover import prove
-    from prover.cache import WeightsCache
+    from prover import WeightsCache, prove
     from prover.warm import warm
     from verifier.proof.outline import dump_outline
 

@@ -20,8 +20,7 @@ from node.stages.unseal import Unsealed
 from verifier.receipt import proof_context
 
 if TYPE_CHECKING:
-    from prover import WeightsCommitment
-    from prover.cache import WeightsCache
+    from prover import WeightsCache, WeightsCommitment
     from verifier.proof.plan import Mode
 
 
@@ -92,7 +91,7 @@ class Prove:
         return Proven(proof.bytes, weights.root, dump_outline(circuit))
 
     def _set_up(self, circuit: Circuit) -> WeightsCommitment:
-        from prover.cache import WeightsCache
+        from prover import WeightsCache
 
         if self._progress is not None:
             self._progress("set-up")

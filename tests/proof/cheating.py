@@ -23,7 +23,7 @@ import pytest
 from circuits import Circuit, CircuitBuilder, evaluate
 from circuits.circuit import IntArray
 from prover import opening, proving
-from tests.proof import liars
+from tests.proof import liars, opening_liar
 from tests.proof.test_attacks import Cheat
 from tests.proof.tiny import linear
 from verifier.errors import RejectedError
@@ -212,7 +212,7 @@ STRATEGIES: dict[str, Strategy] = {
             1 << 20,
             queries,
             _one_off,
-            liars.opening(),
+            opening_liar.opening(),
             _HIDDEN**queries,
             "queries",
             frozenset({"proof.opening.evaluation"}),

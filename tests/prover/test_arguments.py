@@ -73,7 +73,7 @@ def test_inner_product(seed, log_length, data):
     fast, slow = transcripts(seed)
     ours, theirs = Writer(), Writer()
     point = prove_inner_product(ours, fast, vector.copy(), weights.copy(), log_length, claim, "inner")
-    expected, *_ = liars._inner_product(
+    expected, *_ = liars.inner_rounds(
         theirs, slow, vector, weights, log_length, claim, "inner", lambda error: pytest.fail("an error")
     )
     assert (point, ours.bytes()) == (expected, theirs.bytes())

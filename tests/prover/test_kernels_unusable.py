@@ -17,7 +17,7 @@ import verifier.proof.vectors as vectors
 assert vectors.compiled.__name__ == "verifier.proof.portable"
 from verifier.errors import OperationalError
 try:
-    from prover import prove
+    from prover import WeightsCache, prove
 except OperationalError as error:
     print(error.code, error.remedy)
 """
