@@ -27,9 +27,10 @@ compile() { # compile TARGET SOURCE...
 }
 
 wheels="--only-binary :all:"
-compile base.txt $wheels pyproject.toml requirements/build.in
+extras="--extra tdx --extra nvidia --extra fhe"
+compile base.txt $wheels $extras pyproject.toml requirements/build.in
 compile verifier.txt $wheels -c requirements/base.txt requirements/verifier.in
-compile dev.txt $wheels -c requirements/base.txt --extra postgres --group dev pyproject.toml requirements/build.in
+compile dev.txt $wheels -c requirements/base.txt $extras --extra rego --extra postgres --group dev pyproject.toml requirements/build.in
 compile models.txt $wheels --no-deps requirements/models.in
 compile fuzz.txt $wheels -c requirements/dev.txt requirements/fuzz.in
 compile tpm-build.txt $wheels -c requirements/base.txt requirements/tpm-build.in

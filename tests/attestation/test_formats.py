@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import attestation
-import attestation.formats
+import attestation.collateral
+import attestation.eventlog
 from attestation import simulated
 from attestation.contract import Appraisal, Check
 from attestation.errors import (
@@ -96,7 +97,8 @@ def test_errors_are_a_tree():
 
 CLOSURE = """
 import json, sys
-import attestation.formats
+import attestation.collateral
+import attestation.eventlog
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names))))
 """
 
