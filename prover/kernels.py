@@ -25,11 +25,12 @@ def settle(sums: np.ndarray, at: int) -> Element:
 
 
 @nb.njit(cache=True, nogil=True)
-def fill_leaves(q, offset, first, second, valid, alpha, gamma, tag):
-    """q[:, offset + i] = alpha - valid_i * (first_i + gamma*second_i + tag): residues in, tag = gamma^2 * number."""
+def fill_leaves(q, offset, first, second, valid, alpha, gamma, tag, idle):
+    """q[:, offset + i] = alpha - first_i - gamma*second_i - tag where valid, else idle; tag = gamma^2 * number."""
     a0, a1, g0, g1, t0, t1 = alpha[0], alpha[1], gamma[0], gamma[1], tag[0], tag[1]
     b0 = sub(a0, t0)
     b1 = sub(a1, t1)
+    n0, n1 = idle[0], idle[1]
     both = second.size > 0
     for i in range(first.size):
         x0 = sub(b0, first[i])
@@ -37,8 +38,8 @@ def fill_leaves(q, offset, first, second, valid, alpha, gamma, tag):
         if both:
             x0 = sub(x0, mul(g0, second[i]))
             x1 = sub(x1, mul(g1, second[i]))
-        q[0, offset + i] = x0 if valid[i] else a0
-        q[1, offset + i] = x1 if valid[i] else a1
+        q[0, offset + i] = x0 if valid[i] else n0
+        q[1, offset + i] = x1 if valid[i] else n1
 
 
 @nb.njit(cache=True, nogil=True)

@@ -15,7 +15,7 @@ from prover.inner_product import prove_inner_product
 from prover.lookup import padded
 from prover.messages import Writer
 from prover.opening import Committed, commit, open_at
-from prover.products import bound_rounds
+from prover.products import bound_rounds, cube
 from prover.witness import Witness, read
 from verifier.proof import modular, vectors
 from verifier.proof.claims import Evaluated
@@ -56,8 +56,8 @@ def commit_weights(circuit: Circuit) -> WeightsCommitment:
             site = site_of(gate, circuit.tensors, circuit.constants)
             weights = site.constants[0].T if gate.kind == "dense" else site.constants[0]
             for array in (np.ascontiguousarray(weights).reshape(weight_view(site)), site.constants[1]):
-                flat = padded(array, layout.blocks[slot])
-                vector[layout.blocks[slot].offset :][: flat.size] = flat
+                block = layout.blocks[slot]
+                vector[block.offset : block.end] = padded(array, block)
                 slot += 1
     words = modular.from_integers(vector)
     return WeightsCommitment(layout, words, commit(words, layout.code))
@@ -86,18 +86,13 @@ def _prove(
     y = _against(witness.tensors[layer.gate.output], at.vectors)
     bias = _against(bias_constant, (at.vectors[layer.channel],))
     writer.elements("layer output", [y, bias], transcript)
-    block = Block(layer.summed, 0)
-    v = np.concatenate([_in_block(folded_x, block), _in_block(folded_w, block)])
+    v = np.concatenate([cube(folded_x, layer.summed), cube(folded_w, layer.summed)])
     eq = vectors.eq_vector(at.group, 1 << len(at.group))
-    eq = np.repeat(eq, 1 << (block.bits - len(at.group)), axis=1)
+    eq = np.repeat(eq, v.shape[1] >> len(at.group), axis=1)
     reached = bound_rounds(writer, transcript, v, eq, len(at.group), "layer")
     x, w = ((int(v[2 * k, 0]), int(v[2 * k + 1, 0])) for k in range(2))
     writer.elements("layer operands", [x, w], transcript)
     return layer_claims(layer, witness.plan, at, reached, (y, bias, x, w))
-
-
-def _in_block(words: Words, block: Block) -> Words:
-    return np.stack([padded(words[k].reshape(block.shape), block) for k in range(2)])
 
 
 def _against(array: Integers, eqs: Sequence[Words]) -> tuple[int, int]:
@@ -158,7 +153,13 @@ def prove_weights(
     out = np.zeros((2, len(weights.vector)), np.uint64)
     for claim in scaled:
         block = weights.layout.blocks[claim.slot]
-        view = out[:, block.offset : block.offset + (1 << block.bits)].reshape(2, *block.padded)
-        view[(slice(None), *(slice(d) for d in block.shape))] = claim.weight.explicit(len(block.shape))
+        place_weights(out, block, claim.weight.explicit(len(block.shape)))
     point = prove_inner_product(writer, transcript, weights.vector, out, code.log_length, value, "weights")
     open_at(weights.committed, writer, transcript, point)
+
+
+def place_weights(out: Words, block: Block, values: Words) -> None:
+    """Write values [2, *shape] into a vector [2, n] where their block lies; the rest of the block stays."""
+    turned = values.transpose(0, *(1 + a for a in block.order))
+    view = out[:, block.offset : block.end].reshape(2, *block.padded)
+    view[(slice(None), *(slice(d) for d in turned.shape[1:]))] = turned

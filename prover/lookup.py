@@ -14,6 +14,7 @@ from prover.messages import Writer
 from prover.threads import LONG, spread
 from prover.witness import Witness, valid_rows
 from verifier.proof import modular, vectors
+from verifier.proof.claims import table_head
 from verifier.proof.field import Element, add, interpolate, inverse, lift, mul, quadratic, scale, sub
 from verifier.proof.layout import Block
 from verifier.proof.lookup import LeafClaim
@@ -24,42 +25,43 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 def padded(array: npt.NDArray[Number], block: Block) -> npt.NDArray[Number]:
-    """An array inside its padded block, flat."""
-    if array.shape == block.padded:
-        return np.ascontiguousarray(array).reshape(-1)
+    """An array as its block holds it, flat."""
+    turned = array.transpose(block.order)
+    if turned.shape == block.padded:
+        return np.ascontiguousarray(turned).reshape(-1)
     out = np.zeros(block.padded, array.dtype)
-    out[tuple(slice(d) for d in block.shape)] = array
+    out[tuple(slice(d) for d in turned.shape)] = turned
     return out.reshape(-1)
 
 
 def leaves(witness: Witness, alpha: Element, gamma: Element) -> tuple[Words, Words]:
-    """Numerators and denominators: [2, 2^log_leaves] each."""
+    """Numerators, which are residues: [2^log_leaves]; denominators: [2, 2^log_leaves]."""
     plan = witness.plan
-    p = np.zeros((2, 1 << plan.log_leaves), np.uint64)
-    q = np.empty_like(p)
-    q[0], q[1] = alpha
+    p = np.zeros(1 << plan.log_leaves, np.uint64)
+    q = np.empty((2, 1 << plan.log_leaves), np.uint64)
+    q[0, plan.leaves :], q[1, plan.leaves :] = 1, 0
     square, nothing = mul(gamma, gamma), np.zeros(0, np.uint64)
     pair = (np.array(alpha, np.uint64), np.array(gamma, np.uint64))
     for lookup, block, (first, second) in zip(plan.lookups, plan.lookup_blocks, witness.looked_up, strict=True):
         valid = padded(np.broadcast_to(valid_rows(lookup.valid, lookup.shape), lookup.shape).astype(np.uint8), block)
         words = modular.from_integers(padded(first, block))
         more = nothing if second is None else modular.from_integers(padded(second, block))
-        tag = np.array(scale(square, lookup.table + 1), np.uint64)
-        kernels.fill_leaves(q, block.offset, words, more, valid, pair[0], pair[1], tag)
-        p[0, block.offset : block.offset + valid.size] = valid
+        tag = scale(square, lookup.table + 1)
+        idle = sub(alpha, add(tag, table_head(plan, lookup.table, gamma)))
+        known = (np.array(tag, np.uint64), np.array(idle, np.uint64))
+        kernels.fill_leaves(q, block.offset, words, more, valid, *pair, *known)
+        p[block.offset : block.end] = 1
     for number, block in enumerate(plan.table_blocks):
-        words, more = (modular.from_integers(padded(v[None], block)) for v in plan.tables[number].rows())
-        valid = padded(np.ones(block.shape, np.uint8), block)
-        tag = np.array(scale(square, number + 1), np.uint64)
-        kernels.fill_leaves(q, block.offset, words, more, valid, pair[0], pair[1], tag)
-        count = padded(witness.columns[plan.multiplicities[number]], block)
-        p[0, block.offset : block.offset + count.size] = modular.from_integers(-count)
+        words, more = (modular.from_integers(v) for v in plan.tables[number].rows())
+        mark = np.array(scale(square, number + 1), np.uint64)
+        kernels.fill_leaves(q, block.offset, words, more, np.ones(len(words), np.uint8), *pair, mark, mark)
+        p[block.offset : block.end] = modular.from_integers(-witness.columns[plan.multiplicities[number]][0])
     return p, q
 
 
 def prove_fractions(writer: Writer, transcript: Transcript, p: Words, q: Words) -> LeafClaim:
     """Send the levels from the root down; returns the claim on the leaves."""
-    levels = [(p, q)]
+    levels = [(vectors.embed(p), q)]
     while levels[-1][0].shape[1] > 2:
         below_p, below_q = levels[-1]
         size = below_p.shape[1] >> 1

@@ -6,13 +6,13 @@ from __future__ import annotations
 import numpy as np
 
 from prover import kernels
-from prover.lookup import padded
 from prover.messages import Writer
 from prover.witness import Witness
 from verifier.proof import compiled, modular, vectors
 from verifier.proof.claims import Evaluated
+from verifier.proof.expression import Shape
 from verifier.proof.field import Element
-from verifier.proof.layout import Block, bits_of
+from verifier.proof.layout import bits_of
 from verifier.proof.modular import Words
 from verifier.proof.plan import Product
 from verifier.proof.products import cut, operand_claims
@@ -38,8 +38,8 @@ def _prove(writer: Writer, transcript: Transcript, witness: Witness, product: Pr
         right_words = _folded(np.moveaxis(right, -1, 0), j)
     else:
         left_words, right_words = (vectors.embed(modular.from_integers(x)) for x in (left, right))
-    block = Block((*product.common, product.inner), 0)
-    v = np.concatenate([_padded(left_words, block), _padded(right_words, block)])
+    shape = (*product.common, product.inner)
+    v = np.concatenate([cube(left_words, shape), cube(right_words, shape)])
     eq = _weights(beta, bits_of(product.inner))
     value = vectors.dot(compiled.multiply(eq, v[:2]), v[2:])
     writer.elements("product result", [value], transcript)
@@ -72,9 +72,11 @@ def _folded(array: Integers, point: list[Element]) -> Words:
     return folded.reshape(2, *array.shape[1:])
 
 
-def _padded(words: Words, block: Block) -> Words:
-    """[2, *shape] inside its padded block: [2, size]."""
-    return np.stack([padded(words[k].reshape(block.shape), block) for k in range(2)])
+def cube(words: Words, shape: Shape) -> Words:
+    """[2, *shape] with every axis padded to a power of two: [2, size]."""
+    out = np.zeros((2, *(1 << bits_of(d) for d in shape)), np.uint64)
+    out[(slice(None), *(slice(d) for d in shape))] = words.reshape(2, *shape)
+    return out.reshape(2, -1)
 
 
 def _weights(beta: list[Element], inner_bits: int) -> Words:

@@ -12,7 +12,7 @@ import numpy as np
 from circuits import Circuit, evaluate
 from prover import kernels
 from prover.inner_product import prove_inner_product
-from prover.layers import commit_weights, prove_layers, prove_weights
+from prover.layers import commit_weights, place_weights, prove_layers, prove_weights
 from prover.lookup import leaves, padded, prove_fractions
 from prover.messages import Writer
 from prover.opening import commit, open_at
@@ -133,8 +133,7 @@ def committed_vector(plan: Plan, witness: Witness) -> Words:
     """All columns in their blocks, as residues: [committed]."""
     vector = np.zeros(plan.committed, np.int64)
     for index, block in enumerate(plan.column_blocks):
-        flat = padded(witness.columns[index], block)
-        vector[block.offset : block.offset + flat.size] = flat
+        vector[block.offset : block.end] = padded(witness.columns[index], block)
     return modular.from_integers(vector)
 
 
@@ -150,6 +149,5 @@ def explicit_weights(plan: Plan, terms: Sequence[tuple[int, Weight]]) -> Words:
             by_column[column] = values
     for column, values in by_column.items():
         block = plan.column_blocks[column]
-        view = out[:, block.offset : block.offset + (1 << block.bits)].reshape(2, *block.padded)
-        view[(slice(None), *(slice(d) for d in block.shape))] = values
+        place_weights(out, block, values)
     return out
