@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -15,9 +16,6 @@ from verifier.proof.commitment import QUERIES, RATE_BITS, Code, coset_powers, po
 from verifier.proof.field import Element
 from verifier.proof.modular import Words
 from verifier.proof.transcript import Transcript
-
-_SHORT = 512
-"""Bytes below which a call of hashlib costs more than the hashing."""
 
 _PIECE = 1 << 16
 """Words or bytes worth a thread."""
@@ -58,21 +56,13 @@ def commit(vector: Words, code: Code) -> Committed:
 
 def leaf_digests(columns: Words) -> sha.Words32:
     """Leaf hash of every row: [n, 8] words."""
-    if 8 * columns.shape[1] < _SHORT:
-        return hashed(columns.view("<u4"), 0)
-    data, size = memoryview(columns.tobytes()), 8 * columns.shape[1]
-
-    def piece(first: int, last: int) -> bytes:
-        return b"".join(merkle.leaf(data[i * size : (i + 1) * size]) for i in range(first, last))
-
-    joined = b"".join(spread(piece, len(columns), max(1, 16 * _PIECE // size) if size > 2047 else len(columns)))
-    return np.frombuffer(joined, "<u4").reshape(-1, 8)
+    return hashed(columns.view("<u4"), 0)
 
 
 def hashed(messages: sha.Words32, suffix: int) -> sha.Words32:
     """SHA-256 of every row and the suffix: [n, 8] words."""
     out = np.empty((len(messages), 8), "<u4")
-    spread(lambda first, last: sha.digests(messages, suffix, out, first, last), len(messages), 1024)
+    spread(partial(sha.digests, messages, suffix, out), len(messages), max(sha.LANES, _PIECE // messages.shape[1]))
     return out
 
 
