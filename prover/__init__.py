@@ -16,6 +16,7 @@ module          holds
 proving         ``prove``: an execution in, a succinct proof (``verifier.proof``) out
 witness         the columns that a proof commits to
 lookup          fractions, level by level
+functional      weights of that inner product, written out
 inner_product   the sumcheck that ends in one point
 products        sumchecks of products
 layers          layers with committed weights, and ``commit_weights``

@@ -1,27 +1,37 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Compiled loops of the prover.  Extension arrays are pairs of uint64 vectors; `tests/proof` has the slow meaning.
+"""Compiled loops of the prover.  `tests/proof` has the slow meaning.
 
-Sums are kept as two plain 64-bit counters, of low and of high halves, so that loops vectorise; `settle` brings them
-together.  They are exact for fewer than 2^32 terms.
+Several extension vectors of one length are one array [2, k, n]: coordinate, vector, entry.  A sumcheck binds the
+highest variable, entry j with entry j + size/2, in place.  Sums of products are kept as the sums of their uncarried
+digits (`verifier.proof.compiled.digits`), exact for fewer than 2^27 terms; `settle` brings them together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numba as nb
 import numpy as np
 
-from verifier.proof.compiled import add, mul, mul0, mul1, sub
+from verifier.proof.compiled import add, digits, digits0, digits1, dot0, dot1, mul, mul0, mul1, pair, plus, sub
 from verifier.proof.field import Element, P
 
-_LOW = np.uint64(0xFFFFFFFF)
-_HALF = np.uint64(32)
-_ZERO = np.uint64(0)
+_SEVEN = np.uint64(7)
+_NONE = (np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0))
 
 
-def settle(sums: np.ndarray, at: int) -> Element:
-    """The element whose coordinates were summed up at sums[at : at + 4] as low, high, low, high halves."""
-    low0, high0, low1, high1 = (int(v) for v in sums[at : at + 4])
-    return ((high0 << 32) + low0) % P, ((high1 << 32) + low1) % P
+def settle(parts: Iterable[np.ndarray]) -> list[Element]:
+    """The elements whose coordinates were summed up as digits, [number of elements, 2, 4] in each part."""
+    totals: dict[int, tuple[int, int]] = {}
+    for part in parts:
+        for i, (first, second) in enumerate(part.tolist()):
+            a, b = totals.get(i, (0, 0))
+            totals[i] = (a + _value(first), b + _value(second))
+    return [(a % P, b % P) for a, b in totals.values()]
+
+
+def _value(d: list[int]) -> int:
+    return d[0] + (d[1] << 32) + (d[2] << 64) + (d[3] << 96)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -43,148 +53,153 @@ def fill_leaves(q, offset, first, second, valid, alpha, gamma, tag, idle):
 
 
 @nb.njit(cache=True, nogil=True)
+def add_leaves(p, q, up_p, up_q, first, last):
+    """`add_fractions` for numerators that are residues: p [2, m], q [2, 2, m]."""
+    p0, p1 = p[0, first:last], p[1, first:last]
+    a0, a1, b0, b1 = q[0, 0, first:last], q[1, 0, first:last], q[0, 1, first:last], q[1, 1, first:last]
+    x0, x1, y0, y1 = up_p[0, first:last], up_p[1, first:last], up_q[0, first:last], up_q[1, first:last]
+    for j in range(p0.size):
+        x0[j] = pair(p0[j], b0[j], p1[j], a0[j])
+        x1[j] = pair(p0[j], b1[j], p1[j], a1[j])
+        y0[j] = mul0(a0[j], a1[j], b0[j], b1[j])
+        y1[j] = mul1(a0[j], a1[j], b0[j], b1[j])
+
+
+@nb.njit(cache=True, nogil=True)
 def add_fractions(p, q, up_p, up_q, first, last):
-    """One level up: fractions j and m + j added, for first <= j < last.  p, q [2, 2m] -> up_p, up_q [2, m]."""
-    m = up_p.shape[1]
-    p0, p1, q0, q1 = p[0, first:last], p[1, first:last], q[0, first:last], q[1, first:last]
-    r0, r1 = p[0, m + first : m + last], p[1, m + first : m + last]
-    s0, s1 = q[0, m + first : m + last], q[1, m + first : m + last]
+    """One level up, fractions j and m + j added for first <= j < last: p, q [2, 2, m] -> up_p, up_q [2, m]."""
+    p0, p1, r0, r1 = p[0, 0, first:last], p[1, 0, first:last], p[0, 1, first:last], p[1, 1, first:last]
+    q0, q1, s0, s1 = q[0, 0, first:last], q[1, 0, first:last], q[0, 1, first:last], q[1, 1, first:last]
     x0, x1, y0, y1 = up_p[0, first:last], up_p[1, first:last], up_q[0, first:last], up_q[1, first:last]
     for j in range(p0.size):
         a0, a1, b0, b1 = p0[j], p1[j], q0[j], q1[j]
         c0, c1, d0, d1 = r0[j], r1[j], s0[j], s1[j]
-        x0[j] = add(mul0(a0, a1, d0, d1), mul0(c0, c1, b0, b1))
-        x1[j] = add(mul1(a0, a1, d0, d1), mul1(c0, c1, b0, b1))
+        x0[j] = dot0(a0, a1, d0, d1, c0, c1, b0, b1)
+        x1[j] = dot1(a0, a1, d0, d1, c0, c1, b0, b1)
         y0[j] = mul0(b0, b1, d0, d1)
         y1[j] = mul1(b0, b1, d0, d1)
 
 
 @nb.njit(cache=True, nogil=True)
-def start_level(p, q, mix, out, first, last):
-    """out [8, m] = p_low, q_high, q_low, p_high + mix*q_high for first <= j < last: a, b, c, d of a*b + c*d."""
-    m = out.shape[1]
+def start_leaves(p, q, mix, out, first, last):
+    """out = p_high + mix * q_high for residues p [2, m], q [2, 2, m], out [2, 1, m]."""
+    p1, q0, q1 = p[1, first:last], q[0, 1, first:last], q[1, 1, first:last]
+    x0, x1, d0, d1 = mix[0], mix[1], out[0, 0, first:last], out[1, 0, first:last]
+    for j in range(p1.size):
+        d0[j] = add(p1[j], mul0(q0[j], q1[j], x0, x1))
+        d1[j] = mul1(q0[j], q1[j], x0, x1)
+
+
+@nb.njit(cache=True, nogil=True)
+def start_level(p, q, mix, first, last):
+    """In place, p_high += mix * q_high: p, q [2, 2, m]."""
+    p0, p1, q0, q1 = p[0, 1, first:last], p[1, 1, first:last], q[0, 1, first:last], q[1, 1, first:last]
     x0, x1 = mix[0], mix[1]
-    out[0, first:last] = p[0, first:last]
-    out[1, first:last] = p[1, first:last]
-    out[2, first:last] = q[0, m + first : m + last]
-    out[3, first:last] = q[1, m + first : m + last]
-    out[4, first:last] = q[0, first:last]
-    out[5, first:last] = q[1, first:last]
-    p0, p1 = p[0, m + first : m + last], p[1, m + first : m + last]
-    q0, q1 = q[0, m + first : m + last], q[1, m + first : m + last]
-    d0, d1 = out[6, first:last], out[7, first:last]
     for j in range(p0.size):
-        d0[j] = add(p0[j], mul0(q0[j], q1[j], x0, x1))
-        d1[j] = add(p1[j], mul1(q0[j], q1[j], x0, x1))
+        a0, a1 = q0[j], q1[j]
+        p0[j] = add(p0[j], mul0(a0, a1, x0, x1))
+        p1[j] = add(p1[j], mul1(a0, a1, x0, x1))
 
 
 @nb.njit(cache=True, nogil=True)
-def fraction_round(v, size, eq, first, last):
-    """Sums over first <= j < last <= size/2 of eq_j * (a*b + c*d) at 0 and of its leading coefficient; v [8, size]."""
+def leaf_round(d, q, size, eq, first, last):
+    """`fraction_round` where p_low is 1: sums of eq_j * (q_high + q_low * d), d [2, 1, m], q [2, 2, m]."""
     h = size >> 1
-    l0 = v[0, first:last]
-    h0 = v[0, h + first : h + last]
-    l1 = v[1, first:last]
-    h1 = v[1, h + first : h + last]
-    l2 = v[2, first:last]
-    h2 = v[2, h + first : h + last]
-    l3 = v[3, first:last]
-    h3 = v[3, h + first : h + last]
-    l4 = v[4, first:last]
-    h4 = v[4, h + first : h + last]
-    l5 = v[5, first:last]
-    h5 = v[5, h + first : h + last]
-    l6 = v[6, first:last]
-    h6 = v[6, h + first : h + last]
-    l7 = v[7, first:last]
-    h7 = v[7, h + first : h + last]
+    a0, a1, b0, b1 = q[0, 0, first:last], q[1, 0, first:last], q[0, 1, first:last], q[1, 1, first:last]
+    u0, u1 = q[0, 0, h + first : h + last], q[1, 0, h + first : h + last]
+    d0, d1, v0, v1 = (
+        d[0, 0, first:last],
+        d[1, 0, first:last],
+        d[0, 0, h + first : h + last],
+        d[1, 0, h + first : h + last],
+    )
     w0, w1 = eq[0, first:last], eq[1, first:last]
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = _ZERO
-    for j in range(l0.size):
-        a0, a1, b0, b1 = l0[j], l1[j], l2[j], l3[j]
-        c0, c1, d0, d1 = l4[j], l5[j], l6[j], l7[j]
+    s0 = s1 = t0 = t1 = _NONE
+    for j in range(a0.size):
         e0, e1 = w0[j], w1[j]
-        x0 = add(mul0(a0, a1, b0, b1), mul0(c0, c1, d0, d1))
-        x1 = add(mul1(a0, a1, b0, b1), mul1(c0, c1, d0, d1))
-        a0 = sub(h0[j], a0)
-        a1 = sub(h1[j], a1)
-        b0 = sub(h2[j], b0)
-        b1 = sub(h3[j], b1)
-        c0 = sub(h4[j], c0)
-        c1 = sub(h5[j], c1)
-        d0 = sub(h6[j], d0)
-        d1 = sub(h7[j], d1)
-        y0 = add(mul0(a0, a1, b0, b1), mul0(c0, c1, d0, d1))
-        y1 = add(mul1(a0, a1, b0, b1), mul1(c0, c1, d0, d1))
-        r0 = mul0(x0, x1, e0, e1)
-        r1 = mul1(x0, x1, e0, e1)
-        t0 = mul0(y0, y1, e0, e1)
-        t1 = mul1(y0, y1, e0, e1)
-        s0 += r0 & _LOW
-        s1 += r0 >> _HALF
-        s2 += r1 & _LOW
-        s3 += r1 >> _HALF
-        s4 += t0 & _LOW
-        s5 += t0 >> _HALF
-        s6 += t1 & _LOW
-        s7 += t1 >> _HALF
-    return np.array([s0, s1, s2, s3, s4, s5, s6, s7], np.uint64)
+        x0 = add(b0[j], mul0(a0[j], a1[j], d0[j], d1[j]))
+        x1 = add(b1[j], mul1(a0[j], a1[j], d0[j], d1[j]))
+        s0 = plus(s0, digits0(x0, x1, e0, e1))
+        s1 = plus(s1, digits1(x0, x1, e0, e1))
+        g0, g1, f0, f1 = sub(u0[j], a0[j]), sub(u1[j], a1[j]), sub(v0[j], d0[j]), sub(v1[j], d1[j])
+        x0 = mul0(g0, g1, f0, f1)
+        x1 = mul1(g0, g1, f0, f1)
+        t0 = plus(t0, digits0(x0, x1, e0, e1))
+        t1 = plus(t1, digits1(x0, x1, e0, e1))
+    return np.array([s0, s1, t0, t1], np.uint64).reshape(2, 2, 4)
 
 
 @nb.njit(cache=True, nogil=True)
-def product_round(a, b, size, eq):
-    """Sums over j < size/2 of eq_j * a*b at 0, at 1 and of its leading coefficient; a, b [2, size]."""
+def fraction_round(p, q, size, eq, first, last):
+    """Sums over first <= j < last <= size/2 of eq_j * (p_low*q_high + q_low*p_high), p and q [2, 2, m], at 0 and of its
+    leading coefficient."""
     h = size >> 1
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = s9 = s10 = s11 = _ZERO
+    p0, p1, r0, r1 = p[0, 0, first:last], p[1, 0, first:last], p[0, 1, first:last], p[1, 1, first:last]
+    q0, q1, o0, o1 = q[0, 0, first:last], q[1, 0, first:last], q[0, 1, first:last], q[1, 1, first:last]
+    first, last = first + h, last + h
+    g0, g1, i0, i1 = p[0, 0, first:last], p[1, 0, first:last], p[0, 1, first:last], p[1, 1, first:last]
+    h0, h1, k0, k1 = q[0, 0, first:last], q[1, 0, first:last], q[0, 1, first:last], q[1, 1, first:last]
+    w0, w1 = eq[0, first - h : last - h], eq[1, first - h : last - h]
+    s0 = s1 = t0 = t1 = _NONE
+    for j in range(p0.size):
+        a0, a1, b0, b1 = p0[j], p1[j], o0[j], o1[j]
+        c0, c1, d0, d1 = q0[j], q1[j], r0[j], r1[j]
+        e0, e1 = w0[j], w1[j]
+        x0 = dot0(a0, a1, b0, b1, c0, c1, d0, d1)
+        x1 = dot1(a0, a1, b0, b1, c0, c1, d0, d1)
+        s0 = plus(s0, digits0(x0, x1, e0, e1))
+        s1 = plus(s1, digits1(x0, x1, e0, e1))
+        a0, a1, b0, b1 = sub(g0[j], a0), sub(g1[j], a1), sub(k0[j], b0), sub(k1[j], b1)
+        c0, c1, d0, d1 = sub(h0[j], c0), sub(h1[j], c1), sub(i0[j], d0), sub(i1[j], d1)
+        x0 = dot0(a0, a1, b0, b1, c0, c1, d0, d1)
+        x1 = dot1(a0, a1, b0, b1, c0, c1, d0, d1)
+        t0 = plus(t0, digits0(x0, x1, e0, e1))
+        t1 = plus(t1, digits1(x0, x1, e0, e1))
+    return np.array([s0, s1, t0, t1], np.uint64).reshape(2, 2, 4)
+
+
+@nb.njit(cache=True, nogil=True)
+def product_round(v, size, eq):
+    """Sums over j < size/2 of eq_j * v[:, 0] * v[:, 1] at 0, at 1 and of its leading coefficient; v [2, 2, n]."""
+    h = size >> 1
+    s0 = s1 = t0 = t1 = u0 = u1 = _NONE
     for j in range(h):
         e0, e1 = eq[0, j], eq[1, j]
-        x0, x1, y0, y1 = a[0, j], a[1, j], b[0, j], b[1, j]
-        u0, u1, v0, v1 = a[0, h + j], a[1, h + j], b[0, h + j], b[1, h + j]
-        z0 = mul0(x0, x1, y0, y1)
-        z1 = mul1(x0, x1, y0, y1)
-        r0 = mul0(z0, z1, e0, e1)
-        r1 = mul1(z0, z1, e0, e1)
-        s0 += r0 & _LOW
-        s1 += r0 >> _HALF
-        s2 += r1 & _LOW
-        s3 += r1 >> _HALF
-        z0 = mul0(u0, u1, v0, v1)
-        z1 = mul1(u0, u1, v0, v1)
-        r0 = mul0(z0, z1, e0, e1)
-        r1 = mul1(z0, z1, e0, e1)
-        s4 += r0 & _LOW
-        s5 += r0 >> _HALF
-        s6 += r1 & _LOW
-        s7 += r1 >> _HALF
-        u0 = sub(u0, x0)
-        u1 = sub(u1, x1)
-        v0 = sub(v0, y0)
-        v1 = sub(v1, y1)
-        z0 = mul0(u0, u1, v0, v1)
-        z1 = mul1(u0, u1, v0, v1)
-        r0 = mul0(z0, z1, e0, e1)
-        r1 = mul1(z0, z1, e0, e1)
-        s8 += r0 & _LOW
-        s9 += r0 >> _HALF
-        s10 += r1 & _LOW
-        s11 += r1 >> _HALF
-    return np.array([s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11], np.uint64)
+        a0, a1, b0, b1 = v[0, 0, j], v[1, 0, j], v[0, 1, j], v[1, 1, j]
+        c0, c1, d0, d1 = v[0, 0, h + j], v[1, 0, h + j], v[0, 1, h + j], v[1, 1, h + j]
+        x0, x1 = mul0(a0, a1, b0, b1), mul1(a0, a1, b0, b1)
+        s0 = plus(s0, digits0(x0, x1, e0, e1))
+        s1 = plus(s1, digits1(x0, x1, e0, e1))
+        x0, x1 = mul0(c0, c1, d0, d1), mul1(c0, c1, d0, d1)
+        t0 = plus(t0, digits0(x0, x1, e0, e1))
+        t1 = plus(t1, digits1(x0, x1, e0, e1))
+        a0, a1, b0, b1 = sub(c0, a0), sub(c1, a1), sub(d0, b0), sub(d1, b1)
+        x0, x1 = mul0(a0, a1, b0, b1), mul1(a0, a1, b0, b1)
+        u0 = plus(u0, digits0(x0, x1, e0, e1))
+        u1 = plus(u1, digits1(x0, x1, e0, e1))
+    return np.array([s0, s1, t0, t1, u0, u1], np.uint64).reshape(3, 2, 4)
 
 
 @nb.njit(cache=True, nogil=True)
 def bind(v, size, r, first, last):
-    """In place, pairs of rows of v [2k, size]: x_j + r*(x_{j + size/2} - x_j) for first <= j < last <= size/2."""
+    """In place, every vector of v [2, k, n]: x_j + r*(x_{j + size/2} - x_j) for first <= j < last <= size/2."""
     h = size >> 1
-    r0, r1 = r[0], r[1]
-    for k in range(0, v.shape[0], 2):
-        x0, x1 = v[k, first:last], v[k + 1, first:last]
-        y0, y1 = v[k, h + first : h + last], v[k + 1, h + first : h + last]
+    r0, r1, r7 = r[0], r[1], mul(_SEVEN, r[1])
+    for k in range(v.shape[1]):
+        x0, x1 = v[0, k, first:last], v[1, k, first:last]
+        y0, y1 = v[0, k, h + first : h + last], v[1, k, h + first : h + last]
         for j in range(x0.size):
             a0, a1 = x0[j], x1[j]
-            d0 = sub(y0[j], a0)
-            d1 = sub(y1[j], a1)
-            x0[j] = add(a0, mul0(d0, d1, r0, r1))
-            x1[j] = add(a1, mul1(d0, d1, r0, r1))
+            d0, d1 = sub(y0[j], a0), sub(y1[j], a1)
+            x0[j] = add(a0, pair(d0, r0, d1, r7))
+            x1[j] = add(a1, pair(d0, r1, d1, r0))
+
+
+@nb.njit(cache=True, nogil=True)
+def bind_both(v, w, size, r, first, last):
+    """`bind` for both."""
+    bind(v, size, r, first, last)
+    bind(w, size, r, first, last)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -198,60 +213,91 @@ def halve(eq, size):
 
 
 @nb.njit(cache=True, nogil=True)
-def inner_round(v, size, first, last):
-    """Sums over first <= j < last <= size/2 of z*w at 0 and of its leading coefficient; v [4, size] = z, w."""
+def first_round(z, w, size, first, last):
+    """`inner_round` for residues z [n] and w [2, n]."""
     h = size >> 1
-    l0 = v[0, first:last]
-    h0 = v[0, h + first : h + last]
-    l1 = v[1, first:last]
-    h1 = v[1, h + first : h + last]
-    l2 = v[2, first:last]
-    h2 = v[2, h + first : h + last]
-    l3 = v[3, first:last]
-    h3 = v[3, h + first : h + last]
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = _ZERO
-    for j in range(l0.size):
-        a0, a1, b0, b1 = l0[j], l1[j], l2[j], l3[j]
-        r0 = mul0(a0, a1, b0, b1)
-        r1 = mul1(a0, a1, b0, b1)
-        a0 = sub(h0[j], a0)
-        a1 = sub(h1[j], a1)
-        b0 = sub(h2[j], b0)
-        b1 = sub(h3[j], b1)
-        t0 = mul0(a0, a1, b0, b1)
-        t1 = mul1(a0, a1, b0, b1)
-        s0 += r0 & _LOW
-        s1 += r0 >> _HALF
-        s2 += r1 & _LOW
-        s3 += r1 >> _HALF
-        s4 += t0 & _LOW
-        s5 += t0 >> _HALF
-        s6 += t1 & _LOW
-        s7 += t1 >> _HALF
-    return np.array([s0, s1, s2, s3, s4, s5, s6, s7], np.uint64)
+    a, c = z[first:last], z[h + first : h + last]
+    b0, b1, d0, d1 = w[0, first:last], w[1, first:last], w[0, h + first : h + last], w[1, h + first : h + last]
+    s0 = s1 = t0 = t1 = _NONE
+    for j in range(a.size):
+        low, change = a[j], sub(c[j], a[j])
+        s0 = plus(s0, digits(low, b0[j]))
+        s1 = plus(s1, digits(low, b1[j]))
+        t0 = plus(t0, digits(change, sub(d0[j], b0[j])))
+        t1 = plus(t1, digits(change, sub(d1[j], b1[j])))
+    return np.array([s0, s1, t0, t1], np.uint64).reshape(2, 2, 4)
+
+
+@nb.njit(cache=True, nogil=True)
+def first_bind(z, w, size, r, out, first, last):
+    """`bind` for residues z [n] and w [2, n], zero from their ends on; out [2, 2, .] = z, w."""
+    h, n = size >> 1, z.size
+    r0, r1, r7 = r[0], r[1], mul(_SEVEN, r[1])
+    x0, x1, y0, y1 = out[0, 0, first:last], out[1, 0, first:last], out[0, 1, first:last], out[1, 1, first:last]
+    both = max(0, min(last, n - h) - first)
+    a, b0, b1 = z[first:last], w[0, first:last], w[1, first:last]
+    c, d0, d1 = z[h + first : h + last], w[0, h + first : h + last], w[1, h + first : h + last]
+    for j in range(both):
+        change = sub(c[j], a[j])
+        x0[j] = add(a[j], mul(change, r0))
+        x1[j] = mul(change, r1)
+        e0, e1 = sub(d0[j], b0[j]), sub(d1[j], b1[j])
+        y0[j] = add(b0[j], pair(e0, r0, e1, r7))
+        y1[j] = add(b1[j], pair(e0, r1, e1, r0))
+    q0, q1 = sub(np.uint64(1), r0), sub(np.uint64(0), r1)
+    q7 = mul(_SEVEN, q1)
+    for j in range(both, x0.size):
+        x0[j] = mul(a[j], q0)
+        x1[j] = mul(a[j], q1)
+        y0[j] = pair(b0[j], q0, b1[j], q7)
+        y1[j] = pair(b0[j], q1, b1[j], q0)
+
+
+@nb.njit(cache=True, nogil=True)
+def first_low(z, w, first, last):
+    """`inner_low` for residues z [n] and w [2, n]."""
+    a, b0, b1 = z[first:last], w[0, first:last], w[1, first:last]
+    s0 = s1 = _NONE
+    for j in range(a.size):
+        s0 = plus(s0, digits(a[j], b0[j]))
+        s1 = plus(s1, digits(a[j], b1[j]))
+    return np.array([s0, s1, s0, s1], np.uint64).reshape(2, 2, 4)
+
+
+@nb.njit(cache=True, nogil=True)
+def inner_round(v, size, first, last):
+    """Sums over first <= j < last of z*w at 0 and of its leading coefficient; v [2, 2, n] = z, w."""
+    h = size >> 1
+    a0, a1, b0, b1 = v[0, 0, first:last], v[1, 0, first:last], v[0, 1, first:last], v[1, 1, first:last]
+    first, last = first + h, last + h
+    c0, c1, d0, d1 = v[0, 0, first:last], v[1, 0, first:last], v[0, 1, first:last], v[1, 1, first:last]
+    s0 = s1 = t0 = t1 = _NONE
+    for j in range(a0.size):
+        s0 = plus(s0, digits0(a0[j], a1[j], b0[j], b1[j]))
+        s1 = plus(s1, digits1(a0[j], a1[j], b0[j], b1[j]))
+        x0, x1, y0, y1 = sub(c0[j], a0[j]), sub(c1[j], a1[j]), sub(d0[j], b0[j]), sub(d1[j], b1[j])
+        t0 = plus(t0, digits0(x0, x1, y0, y1))
+        t1 = plus(t1, digits1(x0, x1, y0, y1))
+    return np.array([s0, s1, t0, t1], np.uint64).reshape(2, 2, 4)
 
 
 @nb.njit(cache=True, nogil=True)
 def inner_low(v, first, last):
-    """Sums over first <= j < last of z*w; v [4, n] = z, w."""
-    z0, z1, w0, w1 = v[0, first:last], v[1, first:last], v[2, first:last], v[3, first:last]
-    s0 = s1 = s2 = s3 = _ZERO
+    """The same where the high partners are zero: the product at 0 is the leading coefficient as well."""
+    z0, z1, w0, w1 = v[0, 0, first:last], v[1, 0, first:last], v[0, 1, first:last], v[1, 1, first:last]
+    s0 = s1 = _NONE
     for j in range(z0.size):
-        r0 = mul0(z0[j], z1[j], w0[j], w1[j])
-        r1 = mul1(z0[j], z1[j], w0[j], w1[j])
-        s0 += r0 & _LOW
-        s1 += r0 >> _HALF
-        s2 += r1 & _LOW
-        s3 += r1 >> _HALF
-    return np.array([s0, s1, s2, s3], np.uint64)
+        s0 = plus(s0, digits0(z0[j], z1[j], w0[j], w1[j]))
+        s1 = plus(s1, digits1(z0[j], z1[j], w0[j], w1[j]))
+    return np.array([s0, s1, s0, s1], np.uint64).reshape(2, 2, 4)
 
 
 @nb.njit(cache=True, nogil=True)
-def scale_rows(v, factor, first, last):
-    """In place, pairs of rows of v [2k, n]: entries first .. last-1 times the factor."""
+def scale(v, factor, first, last):
+    """In place, every vector of v [2, k, n]: entries first .. last-1 times the factor."""
     f0, f1 = factor[0], factor[1]
-    for k in range(0, v.shape[0], 2):
-        x0, x1 = v[k, first:last], v[k + 1, first:last]
+    for k in range(v.shape[1]):
+        x0, x1 = v[0, k, first:last], v[1, k, first:last]
         for j in range(x0.size):
             a0, a1 = x0[j], x1[j]
             x0[j] = mul0(a0, a1, f0, f1)
@@ -259,12 +305,16 @@ def scale_rows(v, factor, first, last):
 
 
 @nb.njit(cache=True, nogil=True)
-def accumulate(out, values):
-    """out += values, both [2, n]."""
-    for k in range(2):
-        row, more = out[k], values[k]
-        for j in range(row.size):
-            row[j] = add(row[j], more[j])
+def add_outer(out, offset, a, b, first, last):
+    """out[:, offset + i*n + j] += a_i * b_j for first <= i < last: a [2, m], b [2, n]."""
+    b0, b1 = b[0], b[1]
+    n = b0.size
+    for i in range(first, last):
+        a0, a1, a7 = a[0, i], a[1, i], mul(_SEVEN, a[1, i])
+        x0, x1 = out[0, offset + i * n : offset + i * n + n], out[1, offset + i * n : offset + i * n + n]
+        for j in range(n):
+            x0[j] = add(x0[j], pair(b0[j], a0, b1[j], a7))
+            x1[j] = add(x1[j], pair(b0[j], a1, b1[j], a0))
 
 
 @nb.njit(cache=True, nogil=True)

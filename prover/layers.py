@@ -11,6 +11,7 @@ import numpy as np
 
 from circuits import Circuit
 from circuits.derivation import site_of
+from prover.functional import written
 from prover.inner_product import prove_inner_product
 from prover.lookup import padded
 from prover.messages import Writer
@@ -21,7 +22,7 @@ from verifier.proof import modular, vectors
 from verifier.proof.claims import Evaluated
 from verifier.proof.expression import Tap
 from verifier.proof.layers import Layer, Point, WeightClaim, at_point, layer_claims, layers_of, weight_view
-from verifier.proof.layout import Block, bits_of
+from verifier.proof.layout import bits_of
 from verifier.proof.linear import Matrices
 from verifier.proof.modular import Words
 from verifier.proof.transcript import Transcript
@@ -86,11 +87,11 @@ def _prove(
     y = _against(witness.tensors[layer.gate.output], at.vectors)
     bias = _against(bias_constant, (at.vectors[layer.channel],))
     writer.elements("layer output", [y, bias], transcript)
-    v = np.concatenate([cube(folded_x, layer.summed), cube(folded_w, layer.summed)])
+    v = np.stack([cube(folded_x, layer.summed), cube(folded_w, layer.summed)], axis=1)
     eq = vectors.eq_vector(at.group, 1 << len(at.group))
-    eq = np.repeat(eq, v.shape[1] >> len(at.group), axis=1)
+    eq = np.repeat(eq, v.shape[2] >> len(at.group), axis=1)
     reached = bound_rounds(writer, transcript, v, eq, len(at.group), "layer")
-    x, w = ((int(v[2 * k, 0]), int(v[2 * k + 1, 0])) for k in range(2))
+    x, w = vectors.elements(v[:, :, 0])
     writer.elements("layer operands", [x, w], transcript)
     return layer_claims(layer, witness.plan, at, reached, (y, bias, x, w))
 
@@ -150,16 +151,6 @@ def prove_weights(
         return
     code = weights.committed.code
     scaled, value = combined(claims, transcript.challenge("weights mix"))
-    out = np.zeros((2, len(weights.vector)), np.uint64)
-    for claim in scaled:
-        block = weights.layout.blocks[claim.slot]
-        place_weights(out, block, claim.weight.explicit(len(block.shape)))
+    out = written([(weights.layout.blocks[c.slot], c.weight) for c in scaled], len(weights.vector))
     point = prove_inner_product(writer, transcript, weights.vector, out, code.log_length, value, "weights")
     open_at(weights.committed, writer, transcript, point)
-
-
-def place_weights(out: Words, block: Block, values: Words) -> None:
-    """Write values [2, *shape] into a vector [2, n] where their block lies; the rest of the block stays."""
-    turned = values.transpose(0, *(1 + a for a in block.order))
-    view = out[:, block.offset : block.end].reshape(2, *block.padded)
-    view[(slice(None), *(slice(d) for d in turned.shape[1:]))] = turned

@@ -39,12 +39,12 @@ def _prove(writer: Writer, transcript: Transcript, witness: Witness, product: Pr
     else:
         left_words, right_words = (vectors.embed(modular.from_integers(x)) for x in (left, right))
     shape = (*product.common, product.inner)
-    v = np.concatenate([cube(left_words, shape), cube(right_words, shape)])
+    v = np.stack([cube(left_words, shape), cube(right_words, shape)], axis=1)
     eq = _weights(beta, bits_of(product.inner))
-    value = vectors.dot(compiled.multiply(eq, v[:2]), v[2:])
+    value = vectors.dot(compiled.multiply(eq, np.ascontiguousarray(v[:, 0])), v[:, 1])
     writer.elements("product result", [value], transcript)
     reached = bound_rounds(writer, transcript, v, eq, len(beta), "product")
-    at_left, at_right = ((int(v[2 * k, 0]), int(v[2 * k + 1, 0])) for k in range(2))
+    at_left, at_right = vectors.elements(v[:, :, 0])
     writer.elements("product operands", [at_left, at_right], transcript)
     return operand_claims(product, point, reached, (value, at_left, at_right))
 
@@ -52,12 +52,11 @@ def _prove(writer: Writer, transcript: Transcript, witness: Witness, product: Pr
 def bound_rounds(
     writer: Writer, transcript: Transcript, v: Words, eq: Words, weighted: int, label: str
 ) -> list[Element]:
-    """Rounds over sum of eq * left * right, v [4, size] = left, right; only the first `weighted` variables have eq."""
-    size, reached = v.shape[1], list[Element]()
+    """Rounds over sum of eq * left * right, v [2, 2, n] = left, right; only the first `weighted` variables have eq."""
+    size, reached = v.shape[2], list[Element]()
     for variable in range((size - 1).bit_length()):
         eq = _drop(eq, variable >= weighted)
-        sums = kernels.product_round(v[:2], v[2:], size, eq)
-        writer.elements(label, [kernels.settle(sums, 4 * k) for k in range(3)], transcript)
+        writer.elements(label, kernels.settle([kernels.product_round(v, size, eq)]), transcript)
         r = transcript.challenge(label)
         kernels.bind(v, size, np.array(r, np.uint64), 0, size >> 1)
         size >>= 1

@@ -14,7 +14,7 @@ from typing import Any
 import numba as nb
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 from numba.extending import intrinsic
 
@@ -47,7 +47,10 @@ _WORDS = ir.VectorType(ir.IntType(32), LANES)
 
 
 def _compressed(builder: ir.IRBuilder, state: list[Any], block: list[Any]) -> list[Any]:
-    """The compression function, FIPS 180-4 section 6.2.2, on vectors with one word of each message; the block's are little-endian."""
+    """The compression function, FIPS 180-4 section 6.2.2, on vectors with one word of each message.
+
+    The words of the block are little-endian.
+    """
 
     def word(value: int) -> ir.Constant:
         return ir.Constant(_WORDS, [value] * LANES)
@@ -62,7 +65,9 @@ def _compressed(builder: ir.IRBuilder, state: list[Any], block: list[Any]) -> li
         return reduce(builder.add, terms)
 
     def swapped(x: Any) -> Any:
-        return builder.or_(builder.and_(rotated(x, 8), word(0xFF00FF00)), builder.and_(rotated(x, 24), word(0x00FF00FF)))
+        return builder.or_(
+            builder.and_(rotated(x, 8), word(0xFF00FF00)), builder.and_(rotated(x, 24), word(0x00FF00FF))
+        )
 
     w = [swapped(x) for x in block]
     a, b, c, d, e, f, g, h = state
@@ -132,7 +137,7 @@ def _digests(messages, suffix, out, first, last, initial):
                         fill = _swap(bits)
                     for lane in range(16):
                         block[i, lane] = fill
-            _compress(state, block)
+            _compress(state, block)  # type: ignore[call-arg]
         for i in range(8):
             for lane in range(count):
                 out[start + lane, i] = _swap(state[i, lane])
