@@ -15,6 +15,8 @@ import numpy as np
 
 from prover import kernels
 from prover.threads import LONG, spread
+from verifier.proof import vectors
+from verifier.proof.field import ONE, Element
 from verifier.proof.layout import Block
 from verifier.proof.modular import Words
 from verifier.proof.weight import Weight
@@ -26,38 +28,43 @@ _ROW = 8
 def written(terms: Sequence[tuple[Block, Weight]], length: int) -> Words:
     """The sum of the weights, each where its block lies, zero elsewhere: [2, length]."""
     out = np.zeros((2, length), np.uint64)
+    inner: dict[tuple[object, ...], Words] = {}  # terms on blocks of one shape often share all but the free axis
     for block, weight in terms:
-        _add(out, block, weight)
+        vectors_of = {f.labels: f.values for f in weight.factors}
+        if all((a,) in vectors_of for a in block.order) and len(vectors_of) == len(block.order):
+            cut, padded = _cut(block), block.padded
+            factors = [vectors_of[a,] for a in block.order]
+            key = (padded[cut:], *map(id, factors[cut:]))
+            if key not in inner:
+                inner[key] = _outer(factors[cut:], padded[cut:], ONE)
+            a, b = _outer(factors[:cut], padded[:cut], weight.coefficient), inner[key]
+        else:
+            a, b = vectors.array([ONE]), _boxed(weight, block)
+        spread(partial(kernels.add_outer, out, block.offset, a, b), a.shape[1], max(1, LONG // b.shape[1]))
     return out
 
 
-def _add(out: Words, block: Block, weight: Weight) -> None:
-    weight = weight.relabel({label: position for position, label in enumerate(block.order)})
-    cuts = [k for k in range(len(block.order)) if _separates(weight, k)]
-    if cuts:
-        sizes = [(prod(block.padded[:k]), prod(block.padded[k:])) for k in cuts]
-        cut = cuts[min(range(len(cuts)), key=lambda i: (1 + _ROW) * sizes[i][0] + sizes[i][1])]
-        left = Weight(tuple(f for f in weight.factors if f.labels[0] < cut), weight.coefficient)
-        right = Weight(tuple(f for f in weight.factors if f.labels[0] >= cut))
-        right = right.relabel({a: a - cut for a in range(cut, len(block.order))})
-        a, b = _boxed(left, block.padded[:cut]), _boxed(right, block.padded[cut:])
-    else:
-        a, b = np.array([[1], [0]], np.uint64), _boxed(weight, block.padded)
-    spread(partial(kernels.add_outer, out, block.offset, a, b), a.shape[1], max(1, LONG // b.shape[1]))
+def _cut(block: Block) -> int:
+    """How many axes make the rows of the outer product."""
+    sizes = block.padded
+    return min(range(len(sizes)), key=lambda k: (1 + _ROW) * prod(sizes[:k]) + prod(sizes[k:]))
 
 
-def _separates(weight: Weight, cut: int) -> bool:
-    """Whether no factor has axes on both sides, nor any that is no axis."""
-    return all(min(f.labels) >= 0 and (min(f.labels) >= cut or max(f.labels) < cut) for f in weight.factors)
+def _outer(factors: Sequence[Words], padded: Sequence[int], coefficient: Element) -> Words:
+    """coefficient * product of one vector per axis, inside a box of these sizes: [2, size]."""
+    out = vectors.array([coefficient])
+    for factor, size in zip(factors, padded, strict=True):
+        vector = factor
+        if factor.shape[1] < size:
+            vector = np.zeros((2, size), np.uint64)
+            vector[:, : factor.shape[1]] = factor
+        out = vectors.outer(out, vector).reshape(2, -1)
+    return out
 
 
-def _boxed(weight: Weight, padded: Sequence[int]) -> Words:
-    """All entries of a weight on axes 0, 1, ..., inside a box of these sizes: [2, size]."""
-    if not padded:
-        return np.array(weight.coefficient, np.uint64).reshape(2, 1)
-    values = weight.explicit(len(padded))
-    if values.shape[1:] != tuple(padded):
-        box = np.zeros((2, *padded), np.uint64)
-        box[(slice(None), *(slice(d) for d in values.shape[1:]))] = values
-        values = box
-    return np.ascontiguousarray(values).reshape(2, -1)
+def _boxed(weight: Weight, block: Block) -> Words:
+    """All entries of a weight as its block holds them: [2, length]."""
+    values = weight.explicit(len(block.shape)).transpose(0, *(1 + a for a in block.order))
+    box = np.zeros((2, *block.padded), np.uint64)
+    box[(slice(None), *(slice(d) for d in values.shape[1:]))] = values
+    return box.reshape(2, -1)

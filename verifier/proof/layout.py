@@ -65,7 +65,7 @@ class Block:
         """The free axis begins at this multiple of the inner part."""
         return self.offset >> self.inner_bits
 
-    @property
+    @cached_property
     def padded(self) -> Shape:
         """Sizes with padding, in `order`."""
         return (self.shape[self.free], *(1 << bits_of(self.shape[a]) for a in self.order[1:]))
