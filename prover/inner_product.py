@@ -41,7 +41,7 @@ def prove_inner_product(
             v = np.empty((2, 2, low), np.uint64)
             spread(partial(kernels.first_bind, vector, weights, size, challenge, v), low, LONG)
         else:
-            spread(partial(kernels.bind, v, size, challenge), both, LONG)
+            spread(partial(kernels.bind, v, 2, size, challenge), both, LONG)
             kernels.scale(v, np.array(sub((1, 0), r), np.uint64), both, low)
         size, used = half, low
         claim = quadratic(at_zero, sub(claim, at_zero), leading, r)

@@ -130,6 +130,20 @@ def leaf_round(d, q, size, eq, first, last):
 
 
 @nb.njit(cache=True, nogil=True)
+def leaf_low(d, q, eq, first, last):
+    """`leaf_round` where the entries of d and q_high do not change with the variable: nothing of degree 2 is left."""
+    a0, a1, b0, b1 = q[0, 0, first:last], q[1, 0, first:last], q[0, 1, first:last], q[1, 1, first:last]
+    d0, d1, w0, w1 = d[0, 0, first:last], d[1, 0, first:last], eq[0, first:last], eq[1, first:last]
+    s0 = s1 = _NONE
+    for j in range(a0.size):
+        x0 = add(b0[j], mul0(a0[j], a1[j], d0[j], d1[j]))
+        x1 = add(b1[j], mul1(a0[j], a1[j], d0[j], d1[j]))
+        s0 = plus(s0, digits0(x0, x1, w0[j], w1[j]))
+        s1 = plus(s1, digits1(x0, x1, w0[j], w1[j]))
+    return np.array([s0, s1, _NONE, _NONE], np.uint64).reshape(2, 2, 4)
+
+
+@nb.njit(cache=True, nogil=True)
 def fraction_round(p, q, size, eq, first, last):
     """Sums over first <= j < last <= size/2 of eq_j * (p_low*q_high + q_low*p_high), p and q [2, 2, m], at 0 and of its
     leading coefficient."""
@@ -181,11 +195,11 @@ def product_round(v, size, eq):
 
 
 @nb.njit(cache=True, nogil=True)
-def bind(v, size, r, first, last):
-    """In place, every vector of v [2, k, n]: x_j + r*(x_{j + size/2} - x_j) for first <= j < last <= size/2."""
+def bind(v, count, size, r, first, last):
+    """In place, the first vectors of v [2, k, n]: x_j + r*(x_{j + size/2} - x_j) for first <= j < last <= size/2."""
     h = size >> 1
     r0, r1, r7 = r[0], r[1], mul(_SEVEN, r[1])
-    for k in range(v.shape[1]):
+    for k in range(count):
         x0, x1 = v[0, k, first:last], v[1, k, first:last]
         y0, y1 = v[0, k, h + first : h + last], v[1, k, h + first : h + last]
         for j in range(x0.size):
@@ -195,21 +209,40 @@ def bind(v, size, r, first, last):
             x1[j] = add(a1, pair(d0, r1, d1, r0))
 
 
-@nb.njit(cache=True, nogil=True)
-def bind_both(v, w, size, r, first, last):
-    """`bind` for both."""
-    bind(v, size, r, first, last)
-    bind(w, size, r, first, last)
+_CHUNK = 512
+"""Entries that are bound and summed up while they are in the second-level cache."""
 
 
 @nb.njit(cache=True, nogil=True)
-def halve(eq, size):
-    """In place: eq vector of one variable less, by summing over the highest one."""
-    h = size >> 1
-    for k in range(2):
-        row = eq[k]
-        for j in range(h):
-            row[j] = add(row[j], row[h + j])
+def fraction_step(v, q, size, filled, r, eq, first, last):
+    """Binds as `bind`, sums eq [2, .] over its highest variable, and returns the next round's sums.
+
+    For first <= j < last <= size/4, with v and q as in `fraction_round`, or in `leaf_round` where v has one vector.
+    Leaves from `filled` on have equal d and equal q_high, which binding leaves as they are.
+    """
+    quarter, half = size >> 2, size >> 1
+    leaves = v.shape[1] == 1
+    sums = np.zeros((2, 2, 4), np.uint64)
+    for start in range(first, last, _CHUNK):
+        stop = min(start + _CHUNK, last)
+        for at in (start, start + quarter):
+            end = at + stop - start
+            if at < filled:
+                bind(v, v.shape[1], size, r, at, end)
+                bind(q, 2, size, r, at, end)
+            else:
+                bind(q, 1, size, r, at, end)
+        for k in range(2):
+            low, high = eq[k, start:stop], eq[k, quarter + start : quarter + stop]
+            for j in range(low.size):
+                low[j] = add(low[j], high[j])
+        if not leaves:
+            sums += fraction_round(v, q, half, eq, start, stop)
+        elif start < filled:
+            sums += leaf_round(v, q, half, eq, start, stop)
+        else:
+            sums += leaf_low(v, q, eq, start, stop)
+    return sums
 
 
 @nb.njit(cache=True, nogil=True)

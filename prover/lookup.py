@@ -36,8 +36,8 @@ def padded(array: npt.NDArray[Number], block: Block) -> npt.NDArray[Number]:
     return out.reshape(-1)
 
 
-def leaves(witness: Witness, alpha: Element, gamma: Element) -> tuple[Words, Words, int]:
-    """Numerators, which are residues: [2^log_leaves]; denominators: [2, 2^log_leaves]; how many are lookups."""
+def leaves(witness: Witness, alpha: Element, gamma: Element) -> tuple[Words, Words, int, int]:
+    """Arguments of `prove_fractions`."""
     plan = witness.plan
     p = np.zeros(1 << plan.log_leaves, np.uint64)
     q = np.empty((2, 1 << plan.log_leaves), np.uint64)
@@ -58,13 +58,14 @@ def leaves(witness: Witness, alpha: Element, gamma: Element) -> tuple[Words, Wor
         mark = np.array(scale(square, number + 1), np.uint64)
         kernels.fill_leaves(q, block.offset, words, more, np.ones(len(words), np.uint8), *pair, mark, mark)
         p[block.offset : block.end] = modular.from_integers(-witness.columns[plan.multiplicities[number]][0])
-    return p, q, min((block.offset for block in plan.table_blocks), default=plan.leaves)
+    return p, q, min((block.offset for block in plan.table_blocks), default=plan.leaves), plan.leaves
 
 
-def prove_fractions(writer: Writer, transcript: Transcript, p: Words, q: Words, counted: int) -> LeafClaim:
+def prove_fractions(writer: Writer, transcript: Transcript, p: Words, q: Words, counted: int, used: int) -> LeafClaim:
     """Send the levels from the root down; returns the claim on the leaves.
 
     Numerators p [n] are residues, 1 in the first `counted` places; denominators q [2, n].
+    From `used` on both say 0/1.
     """
     levels = [(p, q)]
     while levels[-1][1].shape[1] > 2:
@@ -84,7 +85,7 @@ def prove_fractions(writer: Writer, transcript: Transcript, p: Words, q: Words, 
     while levels:
         mix = transcript.challenge("lookup mix")
         claim = add(p_claim, mul(mix, q_claim))
-        children, reached = _level(writer, transcript, point, claim, mix, *levels.pop(), counted)
+        children, reached = _level(writer, transcript, point, claim, mix, *levels.pop(), counted, used)
         p0, p1, q0, q1 = children
         writer.elements("lookup children", children, transcript)
         t = transcript.challenge("lookup child")
@@ -101,28 +102,35 @@ def _level(
     p: Words,
     q: Words,
     counted: int,
+    used: int,
 ) -> tuple[list[Element], list[Element]]:
     """One level's rounds over p_low*q_high + q_low*(p_high + mix*q_high): its children, and the point.
 
     Of leaves whose lower half has numerators 1 only, q_high + q_low*(p_high + mix*q_high) is left.  Overwrites p and q.
     """
     size, word = q.shape[1] >> 1, np.array(mix, np.uint64)
-    q = q.reshape(2, 2, size)
+    q, filled = q.reshape(2, 2, size), size
     if p.ndim == 1 and counted >= size:
-        v, sums_of = np.empty((2, 1, size), np.uint64), kernels.leaf_round
+        v, sums_of, filled = np.empty((2, 1, size), np.uint64), kernels.leaf_round, used - size
         spread(partial(kernels.start_leaves, p.reshape(2, size), q, word, v), size, LONG)
     else:
         v, sums_of = (p if p.ndim == 2 else vectors.embed(p)).reshape(2, 2, size), kernels.fraction_round
         spread(partial(kernels.start_level, v, q, word), size, LONG)
     eq, reached = vectors.eq_vector(point[1:], size >> 1), list[Element]()
+    sums = spread(partial(sums_of, v, q, size, eq), size >> 1, LONG)
     for coordinate, inverted in zip(point, inverses(point), strict=True):
-        at_zero, leading = kernels.settle(spread(partial(sums_of, v, q, size, eq), size >> 1, LONG))
+        at_zero, leading = kernels.settle(sums)
         at_one = mul(sub(claim, mul(sub(ONE, coordinate), at_zero)), inverted)  # (1 - c)*g(0) + c*g(1) = claim
         writer.elements("lookup", [at_zero, at_one, leading], transcript)
         r = transcript.challenge("lookup")
-        spread(partial(kernels.bind_both, v, q, size, np.array(r, np.uint64)), size >> 1, LONG)
+        word = np.array(r, np.uint64)
+        if size > 2:
+            sums = spread(partial(kernels.fraction_step, v, q, size, filled, word, eq), size >> 2, LONG)
+        else:
+            for vectors_ in (v, q):
+                kernels.bind(vectors_, vectors_.shape[1], size, word, 0, 1)
         size >>= 1
-        kernels.halve(eq, size)
+        filled = min(filled, size)
         claim = quadratic(at_zero, at_one, leading, r)
         reached.append(r)
     (q0, q1), ends = vectors.elements(q[:, :, 0]), vectors.elements(v[:, :, 0])

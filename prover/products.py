@@ -58,7 +58,7 @@ def bound_rounds(
         eq = _drop(eq, variable >= weighted)
         writer.elements(label, kernels.settle([kernels.product_round(v, size, eq)]), transcript)
         r = transcript.challenge(label)
-        kernels.bind(v, size, np.array(r, np.uint64), 0, size >> 1)
+        kernels.bind(v, 2, size, np.array(r, np.uint64), 0, size >> 1)
         size >>= 1
         reached.append(r)
     return reached
