@@ -13,7 +13,7 @@ from math import prod
 
 import numpy as np
 
-from prover import kernels
+from prover import inner_kernels
 from prover.threads import LONG, spread
 from verifier.proof import vectors
 from verifier.proof.field import ONE, Element
@@ -40,7 +40,16 @@ def written(terms: Sequence[tuple[Block, Weight]], length: int) -> Words:
             a, b = _outer(factors[:cut], padded[:cut], weight.coefficient), inner[key]
         else:
             a, b = vectors.array([ONE]), _boxed(weight, block)
-        spread(partial(kernels.add_outer, out, block.offset, a, b), a.shape[1], max(1, LONG // b.shape[1]))
+        spread(partial(inner_kernels.add_outer, out, block.offset, a, b), a.shape[1], max(1, LONG // b.shape[1]))
+    return out
+
+
+def eq_vector(point: Sequence[Element]) -> Words:
+    """eq(point, .) at all 2^len(point) places, on all cores: [2, 2^len(point)]."""
+    low = len(point) >> 1
+    a, b = (vectors.eq_vector(p, 1 << len(p)) for p in (point[:low], point[low:]))
+    out = np.empty((2, 1 << len(point)), np.uint64)
+    spread(partial(inner_kernels.outer, out, a, b), a.shape[1], max(1, LONG // b.shape[1]))
     return out
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from prover import kernels
+from prover import inner_kernels, kernels
 from prover.messages import Writer
 from prover.threads import LONG, spread
 from verifier.proof.field import Element, quadratic, sub
@@ -27,10 +27,10 @@ def prove_inner_product(
     while size > 1:
         half = size >> 1
         both, low = max(0, used - half), min(used, half)  # entries with a high partner; those of the low half
-        with_partner = partial(kernels.first_round, vector, weights, size)
-        alone = partial(kernels.first_low, vector, weights)
+        with_partner = partial(inner_kernels.first_round, vector, weights, size)
+        alone = partial(inner_kernels.first_low, vector, weights)
         if v is not None:
-            with_partner, alone = partial(kernels.inner_round, v, size), partial(kernels.inner_low, v)
+            with_partner, alone = partial(inner_kernels.inner_round, v, size), partial(inner_kernels.inner_low, v)
         parts = spread(with_partner, both, LONG)
         parts += spread(lambda a, b, f=alone, n=both: f(n + a, n + b), low - both, LONG)  # type: ignore[misc]
         at_zero, leading = kernels.settle(parts)
@@ -39,10 +39,10 @@ def prove_inner_product(
         challenge = np.array(r, np.uint64)
         if v is None:
             v = np.empty((2, 2, low), np.uint64)
-            spread(partial(kernels.first_bind, vector, weights, size, challenge, v), low, LONG)
+            spread(partial(inner_kernels.first_bind, vector, weights, size, challenge, v), low, LONG)
         else:
             spread(partial(kernels.bind, v, 2, size, challenge), both, LONG)
-            kernels.scale(v, np.array(sub((1, 0), r), np.uint64), both, low)
+            inner_kernels.scale(v, np.array(sub((1, 0), r), np.uint64), both, low)
         size, used = half, low
         claim = quadratic(at_zero, sub(claim, at_zero), leading, r)
         point.append(r)

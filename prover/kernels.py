@@ -13,11 +13,11 @@ from collections.abc import Iterable
 import numba as nb
 import numpy as np
 
-from verifier.proof.compiled import add, digits, digits0, digits1, dot0, dot1, mul, mul0, mul1, pair, plus, sub
+from verifier.proof.compiled import add, digits0, digits1, dot0, dot1, mul, mul0, mul1, pair, plus, sub
 from verifier.proof.field import Element, P
 
 _SEVEN = np.uint64(7)
-_NONE = (np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0))
+NONE = (np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0))
 
 
 def settle(parts: Iterable[np.ndarray]) -> list[Element]:
@@ -34,22 +34,33 @@ def _value(d: list[int]) -> int:
     return d[0] + (d[1] << 32) + (d[2] << 64) + (d[3] << 96)
 
 
+@nb.njit(inline="always")
+def residue(value):
+    """An int64 of any sign modulo p."""
+    word = np.uint64(value)
+    return word + np.uint64(P) if value < 0 else word
+
+
 @nb.njit(cache=True, nogil=True)
-def fill_leaves(q, offset, first, second, valid, alpha, gamma, tag, idle):
-    """q[:, offset + i] = alpha - first_i - gamma*second_i - tag where valid, else idle; tag = gamma^2 * number."""
-    a0, a1, g0, g1, t0, t1 = alpha[0], alpha[1], gamma[0], gamma[1], tag[0], tag[1]
-    b0 = sub(a0, t0)
-    b1 = sub(a1, t1)
-    n0, n1 = idle[0], idle[1]
-    both = second.size > 0
-    for i in range(first.size):
-        x0 = sub(b0, first[i])
-        x1 = b1
-        if both:
-            x0 = sub(x0, mul(g0, second[i]))
-            x1 = sub(x1, mul(g1, second[i]))
-        q[0, offset + i] = x0 if valid[i] else n0
-        q[1, offset + i] = x1 if valid[i] else n1
+def fill_leaves(q, offset, one, two, valid, alpha, gamma, tag, idle, first, last):
+    """q[:, offset + i] = alpha - one_i - gamma*two_i - tag where valid, else idle, for first <= i < last.
+
+    Integers in, `two` may be empty; tag = gamma^2 * number of the table.
+    """
+    g0, g1, n0, n1 = gamma[0], gamma[1], idle[0], idle[1]
+    b0, b1 = sub(alpha[0], tag[0]), sub(alpha[1], tag[1])
+    q0, q1 = q[0, offset + first : offset + last], q[1, offset + first : offset + last]
+    f, v = one[first:last], valid[first:last]
+    if two.size == 0:
+        for i in range(f.size):
+            q0[i] = sub(b0, residue(f[i])) if v[i] else n0
+            q1[i] = b1 if v[i] else n1
+        return
+    s = two[first:last]
+    for i in range(f.size):
+        second = residue(s[i])
+        q0[i] = sub(sub(b0, residue(f[i])), mul(g0, second)) if v[i] else n0
+        q1[i] = sub(b1, mul(g1, second)) if v[i] else n1
 
 
 @nb.njit(cache=True, nogil=True)
@@ -114,7 +125,7 @@ def leaf_round(d, q, size, eq, first, last):
         d[1, 0, h + first : h + last],
     )
     w0, w1 = eq[0, first:last], eq[1, first:last]
-    s0 = s1 = t0 = t1 = _NONE
+    s0 = s1 = t0 = t1 = NONE
     for j in range(a0.size):
         e0, e1 = w0[j], w1[j]
         x0 = add(b0[j], mul0(a0[j], a1[j], d0[j], d1[j]))
@@ -134,13 +145,13 @@ def leaf_low(d, q, eq, first, last):
     """`leaf_round` where the entries of d and q_high do not change with the variable: nothing of degree 2 is left."""
     a0, a1, b0, b1 = q[0, 0, first:last], q[1, 0, first:last], q[0, 1, first:last], q[1, 1, first:last]
     d0, d1, w0, w1 = d[0, 0, first:last], d[1, 0, first:last], eq[0, first:last], eq[1, first:last]
-    s0 = s1 = _NONE
+    s0 = s1 = NONE
     for j in range(a0.size):
         x0 = add(b0[j], mul0(a0[j], a1[j], d0[j], d1[j]))
         x1 = add(b1[j], mul1(a0[j], a1[j], d0[j], d1[j]))
         s0 = plus(s0, digits0(x0, x1, w0[j], w1[j]))
         s1 = plus(s1, digits1(x0, x1, w0[j], w1[j]))
-    return np.array([s0, s1, _NONE, _NONE], np.uint64).reshape(2, 2, 4)
+    return np.array([s0, s1, NONE, NONE], np.uint64).reshape(2, 2, 4)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -154,7 +165,7 @@ def fraction_round(p, q, size, eq, first, last):
     g0, g1, i0, i1 = p[0, 0, first:last], p[1, 0, first:last], p[0, 1, first:last], p[1, 1, first:last]
     h0, h1, k0, k1 = q[0, 0, first:last], q[1, 0, first:last], q[0, 1, first:last], q[1, 1, first:last]
     w0, w1 = eq[0, first - h : last - h], eq[1, first - h : last - h]
-    s0 = s1 = t0 = t1 = _NONE
+    s0 = s1 = t0 = t1 = NONE
     for j in range(p0.size):
         a0, a1, b0, b1 = p0[j], p1[j], o0[j], o1[j]
         c0, c1, d0, d1 = q0[j], q1[j], r0[j], r1[j]
@@ -176,7 +187,7 @@ def fraction_round(p, q, size, eq, first, last):
 def product_round(v, size, eq):
     """Sums over j < size/2 of eq_j * v[:, 0] * v[:, 1] at 0, at 1 and of its leading coefficient; v [2, 2, n]."""
     h = size >> 1
-    s0 = s1 = t0 = t1 = u0 = u1 = _NONE
+    s0 = s1 = t0 = t1 = u0 = u1 = NONE
     for j in range(h):
         e0, e1 = eq[0, j], eq[1, j]
         a0, a1, b0, b1 = v[0, 0, j], v[1, 0, j], v[0, 1, j], v[1, 1, j]
@@ -243,158 +254,3 @@ def fraction_step(v, q, size, filled, r, eq, first, last):
         else:
             sums += leaf_low(v, q, eq, start, stop)
     return sums
-
-
-@nb.njit(cache=True, nogil=True)
-def first_round(z, w, size, first, last):
-    """`inner_round` for residues z [n] and w [2, n]."""
-    h = size >> 1
-    a, c = z[first:last], z[h + first : h + last]
-    b0, b1, d0, d1 = w[0, first:last], w[1, first:last], w[0, h + first : h + last], w[1, h + first : h + last]
-    s0 = s1 = t0 = t1 = _NONE
-    for j in range(a.size):
-        low, change = a[j], sub(c[j], a[j])
-        s0 = plus(s0, digits(low, b0[j]))
-        s1 = plus(s1, digits(low, b1[j]))
-        t0 = plus(t0, digits(change, sub(d0[j], b0[j])))
-        t1 = plus(t1, digits(change, sub(d1[j], b1[j])))
-    return np.array([s0, s1, t0, t1], np.uint64).reshape(2, 2, 4)
-
-
-@nb.njit(cache=True, nogil=True)
-def first_bind(z, w, size, r, out, first, last):
-    """`bind` for residues z [n] and w [2, n], zero from their ends on; out [2, 2, .] = z, w."""
-    h, n = size >> 1, z.size
-    r0, r1, r7 = r[0], r[1], mul(_SEVEN, r[1])
-    x0, x1, y0, y1 = out[0, 0, first:last], out[1, 0, first:last], out[0, 1, first:last], out[1, 1, first:last]
-    both = max(0, min(last, n - h) - first)
-    a, b0, b1 = z[first:last], w[0, first:last], w[1, first:last]
-    c, d0, d1 = z[h + first : h + last], w[0, h + first : h + last], w[1, h + first : h + last]
-    for j in range(both):
-        change = sub(c[j], a[j])
-        x0[j] = add(a[j], mul(change, r0))
-        x1[j] = mul(change, r1)
-        e0, e1 = sub(d0[j], b0[j]), sub(d1[j], b1[j])
-        y0[j] = add(b0[j], pair(e0, r0, e1, r7))
-        y1[j] = add(b1[j], pair(e0, r1, e1, r0))
-    q0, q1 = sub(np.uint64(1), r0), sub(np.uint64(0), r1)
-    q7 = mul(_SEVEN, q1)
-    for j in range(both, x0.size):
-        x0[j] = mul(a[j], q0)
-        x1[j] = mul(a[j], q1)
-        y0[j] = pair(b0[j], q0, b1[j], q7)
-        y1[j] = pair(b0[j], q1, b1[j], q0)
-
-
-@nb.njit(cache=True, nogil=True)
-def first_low(z, w, first, last):
-    """`inner_low` for residues z [n] and w [2, n]."""
-    a, b0, b1 = z[first:last], w[0, first:last], w[1, first:last]
-    s0 = s1 = _NONE
-    for j in range(a.size):
-        s0 = plus(s0, digits(a[j], b0[j]))
-        s1 = plus(s1, digits(a[j], b1[j]))
-    return np.array([s0, s1, s0, s1], np.uint64).reshape(2, 2, 4)
-
-
-@nb.njit(cache=True, nogil=True)
-def inner_round(v, size, first, last):
-    """Sums over first <= j < last of z*w at 0 and of its leading coefficient; v [2, 2, n] = z, w."""
-    h = size >> 1
-    a0, a1, b0, b1 = v[0, 0, first:last], v[1, 0, first:last], v[0, 1, first:last], v[1, 1, first:last]
-    first, last = first + h, last + h
-    c0, c1, d0, d1 = v[0, 0, first:last], v[1, 0, first:last], v[0, 1, first:last], v[1, 1, first:last]
-    s0 = s1 = t0 = t1 = _NONE
-    for j in range(a0.size):
-        s0 = plus(s0, digits0(a0[j], a1[j], b0[j], b1[j]))
-        s1 = plus(s1, digits1(a0[j], a1[j], b0[j], b1[j]))
-        x0, x1, y0, y1 = sub(c0[j], a0[j]), sub(c1[j], a1[j]), sub(d0[j], b0[j]), sub(d1[j], b1[j])
-        t0 = plus(t0, digits0(x0, x1, y0, y1))
-        t1 = plus(t1, digits1(x0, x1, y0, y1))
-    return np.array([s0, s1, t0, t1], np.uint64).reshape(2, 2, 4)
-
-
-@nb.njit(cache=True, nogil=True)
-def inner_low(v, first, last):
-    """The same where the high partners are zero: the product at 0 is the leading coefficient as well."""
-    z0, z1, w0, w1 = v[0, 0, first:last], v[1, 0, first:last], v[0, 1, first:last], v[1, 1, first:last]
-    s0 = s1 = _NONE
-    for j in range(z0.size):
-        s0 = plus(s0, digits0(z0[j], z1[j], w0[j], w1[j]))
-        s1 = plus(s1, digits1(z0[j], z1[j], w0[j], w1[j]))
-    return np.array([s0, s1, s0, s1], np.uint64).reshape(2, 2, 4)
-
-
-@nb.njit(cache=True, nogil=True)
-def scale(v, factor, first, last):
-    """In place, every vector of v [2, k, n]: entries first .. last-1 times the factor."""
-    f0, f1 = factor[0], factor[1]
-    for k in range(v.shape[1]):
-        x0, x1 = v[0, k, first:last], v[1, k, first:last]
-        for j in range(x0.size):
-            a0, a1 = x0[j], x1[j]
-            x0[j] = mul0(a0, a1, f0, f1)
-            x1[j] = mul1(a0, a1, f0, f1)
-
-
-@nb.njit(cache=True, nogil=True)
-def add_outer(out, offset, a, b, first, last):
-    """out[:, offset + i*n + j] += a_i * b_j for first <= i < last: a [2, m], b [2, n]."""
-    b0, b1 = b[0], b[1]
-    n = b0.size
-    for i in range(first, last):
-        a0, a1, a7 = a[0, i], a[1, i], mul(_SEVEN, a[1, i])
-        x0, x1 = out[0, offset + i * n : offset + i * n + n], out[1, offset + i * n : offset + i * n + n]
-        for j in range(n):
-            x0[j] = add(x0[j], pair(b0[j], a0, b1[j], a7))
-            x1[j] = add(x1[j], pair(b0[j], a1, b1[j], a0))
-
-
-@nb.njit(cache=True, nogil=True)
-def combine_rows(matrix, coefficients, out, first, last):
-    """out[:, first:last] of out [2, C] = sum_i coefficients[:, i] * matrix[i], matrix words [R, C]."""
-    out0 = out[0, first:last]
-    out1 = out[1, first:last]
-    for i in range(matrix.shape[0]):
-        c0, c1 = coefficients[0, i], coefficients[1, i]
-        row = matrix[i, first:last]
-        for j in range(row.size):
-            out0[j] = add(out0[j], mul(row[j], c0))
-            out1[j] = add(out1[j], mul(row[j], c1))
-
-
-_STRIP_WORDS = 1 << 17
-"""A strip of rows being encoded, side by side, stays in the second-level cache: 1 MiB."""
-
-
-@nb.njit(cache=True, nogil=True)
-def encode_columns(matrix, powers, roots, out, first, last):
-    """Rows first .. last-1 of matrix [R, C] encoded into out [cosets * C, R], position by position.
-
-    powers [cosets, C] are the powers that shift each coset; roots as for `transform`.
-    """
-    columns = matrix.shape[1]
-    strip = max(8, min(64, _STRIP_WORDS // columns))
-    work = np.zeros((columns, strip), np.uint64)
-    for start in range(first, last, strip):
-        stop = min(start + strip, last)
-        for s in range(powers.shape[0]):
-            for i in range(start, stop):
-                row = matrix[i]
-                for j in range(columns):
-                    work[j, i - start] = mul(row[j], powers[s, j])
-            half = columns >> 1
-            while half:
-                for block in range(0, columns, 2 * half):
-                    for j in range(half):
-                        w = roots[half - 1 + j]
-                        low = work[block + j]
-                        high = work[block + half + j]
-                        for i in range(low.size):
-                            u = low[i]
-                            v = high[i]
-                            low[i] = add(u, v)
-                            high[i] = mul(sub(u, v), w)
-                half >>= 1
-            for j in range(columns):
-                out[s * columns + j, start:stop] = work[j, : stop - start]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prover import kernels
+from prover.functional import eq_vector
 from prover.messages import Writer
 from prover.threads import LONG, spread
 from prover.witness import Witness, valid_rows
@@ -42,21 +43,20 @@ def leaves(witness: Witness, alpha: Element, gamma: Element) -> tuple[Words, Wor
     p = np.zeros(1 << plan.log_leaves, np.uint64)
     q = np.empty((2, 1 << plan.log_leaves), np.uint64)
     q[0, plan.leaves :], q[1, plan.leaves :] = 1, 0
-    square, nothing = mul(gamma, gamma), np.zeros(0, np.uint64)
+    square, nothing = mul(gamma, gamma), np.zeros(0, np.int64)
     pair = (np.array(alpha, np.uint64), np.array(gamma, np.uint64))
     for lookup, block, (first, second) in zip(plan.lookups, plan.lookup_blocks, witness.looked_up, strict=True):
         valid = padded(np.broadcast_to(valid_rows(lookup.valid, lookup.shape), lookup.shape).astype(np.uint8), block)
-        words = modular.from_integers(padded(first, block))
-        more = nothing if second is None else modular.from_integers(padded(second, block))
+        one, two = padded(first, block), nothing if second is None else padded(second, block)
         tag = scale(square, lookup.table + 1)
         idle = sub(alpha, add(tag, table_head(plan, lookup.table, gamma)))
         known = (np.array(tag, np.uint64), np.array(idle, np.uint64))
-        kernels.fill_leaves(q, block.offset, words, more, valid, *pair, *known)
+        spread(partial(kernels.fill_leaves, q, block.offset, one, two, valid, *pair, *known), block.length, 4 * LONG)
         p[block.offset : block.end] = 1
     for number, block in enumerate(plan.table_blocks):
-        words, more = (modular.from_integers(v) for v in plan.tables[number].rows())
+        one, two = plan.tables[number].rows()
         mark = np.array(scale(square, number + 1), np.uint64)
-        kernels.fill_leaves(q, block.offset, words, more, np.ones(len(words), np.uint8), *pair, mark, mark)
+        kernels.fill_leaves(q, block.offset, one, two, np.ones(len(one), np.uint8), *pair, mark, mark, 0, len(one))
         p[block.offset : block.end] = modular.from_integers(-witness.columns[plan.multiplicities[number]][0])
     return p, q, min((block.offset for block in plan.table_blocks), default=plan.leaves), plan.leaves
 
@@ -116,7 +116,7 @@ def _level(
     else:
         v, sums_of = (p if p.ndim == 2 else vectors.embed(p)).reshape(2, 2, size), kernels.fraction_round
         spread(partial(kernels.start_level, v, q, word), size, LONG)
-    eq, reached = vectors.eq_vector(point[1:], size >> 1), list[Element]()
+    eq, reached = eq_vector(point[1:]), list[Element]()
     sums = spread(partial(sums_of, v, q, size, eq), size >> 1, LONG)
     for coordinate, inverted in zip(point, inverses(point), strict=True):
         at_zero, leading = kernels.settle(sums)

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from prover import kernels, sha
+from prover import code_kernels, sha
 from prover.messages import Writer
 from prover.threads import spread
 from verifier.proof import merkle, vectors
@@ -44,7 +44,7 @@ def commit(vector: Words, code: Code) -> Committed:
     powers = np.stack([coset_powers(code.log_columns, s) for s in range(1 << RATE_BITS)])
     twiddles = vectors.roots(code.log_columns)
     spread(
-        lambda first, last: kernels.encode_columns(matrix, powers, twiddles, columns, first, last),
+        lambda first, last: code_kernels.encode_columns(matrix, powers, twiddles, columns, first, last),
         code.rows,
         max(8, _PIECE >> code.log_columns),
     )
@@ -75,7 +75,7 @@ def open_at(committed: Committed, writer: Writer, transcript: Transcript, point:
     coefficients = (vectors.eq_vector(high, code.rows), powers_of(mix, code.rows))
     spread(
         lambda first, last: [
-            kernels.combine_rows(committed.matrix, c, rows[i], first, last) for i, c in enumerate(coefficients)
+            code_kernels.combine_rows(committed.matrix, c, rows[i], first, last) for i, c in enumerate(coefficients)
         ],
         code.columns,
         max(64, _PIECE // code.rows),
