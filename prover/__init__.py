@@ -16,12 +16,13 @@ module          holds
 proving         ``prove``: an execution in, a succinct proof (``verifier.proof``) out
 witness         the columns that a proof commits to
 lookup          fractions, level by level
+functional      weights of that inner product, written out
 inner_product   the sumcheck that ends in one point
 products        sumchecks of products
 layers          layers with committed weights, and ``commit_weights``
 opening         matrix, code, Merkle tree
 cache           ``WeightsCache``: set-ups of models, kept on disk and checked when read
-kernels, sha    compiled loops
+*kernels, sha   compiled loops
 messages        proof bytes
 commitment      ``commit_execution``: the Merkle commitment to everything a circuit computed
 ==============  ===========================================================================

@@ -27,7 +27,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from circuits import Circuit
-from prover import kernels
+from prover import code_kernels
 from prover.layers import WeightsCommitment, commit_weights, weights_vector
 from prover.opening import Committed, matrix_of, tree_over
 from prover.threads import spread
@@ -165,7 +165,7 @@ def encodes(columns: Words, matrix: Words, code: Code) -> bool:
     drawn = [[secrets.randbelow(P) for _ in range(code.rows)] for _ in range(2)]
     coefficients = np.array(drawn, np.uint64)
     message = np.zeros((2, code.columns), np.uint64)
-    spread(partial(kernels.combine_rows, matrix, coefficients, message), code.columns, 1024)
+    spread(partial(code_kernels.combine_rows, matrix, coefficients, message), code.columns, 1024)
     found = np.empty((2, len(columns)), np.uint64)
-    spread(partial(kernels.combine_columns, columns, coefficients, found), len(columns), 1024)
+    spread(partial(code_kernels.combine_columns, columns, coefficients, found), len(columns), 1024)
     return np.array_equal(found, encode(message, code.log_columns))

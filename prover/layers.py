@@ -11,17 +11,18 @@ import numpy as np
 
 from circuits import Circuit
 from circuits.derivation import site_of
+from prover.functional import written
 from prover.inner_product import prove_inner_product
 from prover.lookup import padded
 from prover.messages import Writer
 from prover.opening import Committed, commit, open_at
-from prover.products import bound_rounds
+from prover.products import bound_rounds, cube
 from prover.witness import Witness, read
 from verifier.proof import modular, vectors
 from verifier.proof.claims import Evaluated
 from verifier.proof.expression import Tap
 from verifier.proof.layers import Layer, Point, WeightClaim, at_point, layer_claims, layers_of, weight_view
-from verifier.proof.layout import Block, bits_of
+from verifier.proof.layout import bits_of
 from verifier.proof.linear import Matrices
 from verifier.proof.modular import Words
 from verifier.proof.transcript import Transcript
@@ -62,8 +63,8 @@ def weights_vector(circuit: Circuit, layout: WeightLayout) -> Words:
             site = site_of(gate, circuit.tensors, circuit.constants)
             weights = site.constants[0].T if gate.kind == "dense" else site.constants[0]
             for array in (np.ascontiguousarray(weights).reshape(weight_view(site)), site.constants[1]):
-                flat = padded(array, layout.blocks[slot])
-                vector[layout.blocks[slot].offset :][: flat.size] = flat
+                block = layout.blocks[slot]
+                vector[block.offset : block.end] = padded(array, block)
                 slot += 1
     return modular.from_integers(vector)
 
@@ -91,18 +92,13 @@ def _prove(
     y = _against(witness.tensors[layer.gate.output], at.vectors)
     bias = _against(bias_constant, (at.vectors[layer.channel],))
     writer.elements("layer output", [y, bias], transcript)
-    block = Block(layer.summed, 0)
-    v = np.concatenate([_in_block(folded_x, block), _in_block(folded_w, block)])
+    v = np.stack([cube(folded_x, layer.summed), cube(folded_w, layer.summed)], axis=1)
     eq = vectors.eq_vector(at.group, 1 << len(at.group))
-    eq = np.repeat(eq, 1 << (block.bits - len(at.group)), axis=1)
+    eq = np.repeat(eq, v.shape[2] >> len(at.group), axis=1)
     reached = bound_rounds(writer, transcript, v, eq, len(at.group), "layer")
-    x, w = ((int(v[2 * k, 0]), int(v[2 * k + 1, 0])) for k in range(2))
+    x, w = vectors.elements(v[:, :, 0])
     writer.elements("layer operands", [x, w], transcript)
     return layer_claims(layer, witness.plan, at, reached, (y, bias, x, w))
-
-
-def _in_block(words: Words, block: Block) -> Words:
-    return np.stack([padded(words[k].reshape(block.shape), block) for k in range(2)])
 
 
 def _against(array: Integers, eqs: Sequence[Words]) -> tuple[int, int]:
@@ -160,10 +156,6 @@ def prove_weights(
         return
     code = weights.committed.code
     scaled, value = combined(claims, transcript.challenge("weights mix"))
-    out = np.zeros((2, len(weights.vector)), np.uint64)
-    for claim in scaled:
-        block = weights.layout.blocks[claim.slot]
-        view = out[:, block.offset : block.offset + (1 << block.bits)].reshape(2, *block.padded)
-        view[(slice(None), *(slice(d) for d in block.shape))] = claim.weight.explicit(len(block.shape))
+    out = written([(weights.layout.blocks[c.slot], c.weight) for c in scaled], len(weights.vector))
     point = prove_inner_product(writer, transcript, weights.vector, out, code.log_length, value, "weights")
     open_at(weights.committed, writer, transcript, point)

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from prover import kernels, sha
+from prover import code_kernels, sha
 from prover.messages import Writer
 from prover.threads import spread
 from verifier.proof import merkle, vectors
@@ -15,9 +16,6 @@ from verifier.proof.commitment import QUERIES, RATE_BITS, Code, coset_powers, po
 from verifier.proof.field import Element
 from verifier.proof.modular import Words
 from verifier.proof.transcript import Transcript
-
-_SHORT = 512
-"""Bytes below which a call of hashlib costs more than the hashing."""
 
 _PIECE = 1 << 16
 """Words or bytes worth a thread."""
@@ -45,7 +43,7 @@ def commit(vector: Words, code: Code) -> Committed:
     powers = np.stack([coset_powers(code.log_columns, s) for s in range(1 << RATE_BITS)])
     twiddles = vectors.roots(code.log_columns)
     spread(
-        lambda first, last: kernels.encode_columns(matrix, powers, twiddles, columns, first, last),
+        lambda first, last: code_kernels.encode_columns(matrix, powers, twiddles, columns, first, last),
         code.rows,
         max(8, _PIECE >> code.log_columns),
     )
@@ -69,21 +67,13 @@ def tree_over(columns: Words) -> list[sha.Words32]:
 
 def leaf_digests(columns: Words) -> sha.Words32:
     """Leaf hash of every row: [n, 8] words."""
-    if 8 * columns.shape[1] < _SHORT:
-        return hashed(columns.view("<u4"), 0)
-    data, size = memoryview(columns.tobytes()), 8 * columns.shape[1]
-
-    def piece(first: int, last: int) -> bytes:
-        return b"".join(merkle.leaf(data[i * size : (i + 1) * size]) for i in range(first, last))
-
-    joined = b"".join(spread(piece, len(columns), max(1, 16 * _PIECE // size) if size > 2047 else len(columns)))
-    return np.frombuffer(joined, "<u4").reshape(-1, 8)
+    return hashed(columns.view("<u4"), 0)
 
 
 def hashed(messages: sha.Words32, suffix: int) -> sha.Words32:
     """SHA-256 of every row and the suffix: [n, 8] words."""
     out = np.empty((len(messages), 8), "<u4")
-    spread(lambda first, last: sha.digests(messages, suffix, out, first, last), len(messages), 1024)
+    spread(partial(sha.digests, messages, suffix, out), len(messages), max(sha.LANES, _PIECE // messages.shape[1]))
     return out
 
 
@@ -96,7 +86,7 @@ def open_at(committed: Committed, writer: Writer, transcript: Transcript, point:
     coefficients = (vectors.eq_vector(high, code.rows), powers_of(mix, code.rows))
     spread(
         lambda first, last: [
-            kernels.combine_rows(committed.matrix, c, rows[i], first, last) for i, c in enumerate(coefficients)
+            code_kernels.combine_rows(committed.matrix, c, rows[i], first, last) for i, c in enumerate(coefficients)
         ],
         code.columns,
         max(64, _PIECE // code.rows),

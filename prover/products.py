@@ -6,13 +6,13 @@ from __future__ import annotations
 import numpy as np
 
 from prover import kernels
-from prover.lookup import padded
 from prover.messages import Writer
 from prover.witness import Witness
 from verifier.proof import compiled, modular, vectors
 from verifier.proof.claims import Evaluated
+from verifier.proof.expression import Shape
 from verifier.proof.field import Element
-from verifier.proof.layout import Block, bits_of
+from verifier.proof.layout import bits_of
 from verifier.proof.modular import Words
 from verifier.proof.plan import Product
 from verifier.proof.products import cut, operand_claims
@@ -38,13 +38,13 @@ def _prove(writer: Writer, transcript: Transcript, witness: Witness, product: Pr
         right_words = _folded(np.moveaxis(right, -1, 0), j)
     else:
         left_words, right_words = (vectors.embed(modular.from_integers(x)) for x in (left, right))
-    block = Block((*product.common, product.inner), 0)
-    v = np.concatenate([_padded(left_words, block), _padded(right_words, block)])
+    shape = (*product.common, product.inner)
+    v = np.stack([cube(left_words, shape), cube(right_words, shape)], axis=1)
     eq = _weights(beta, bits_of(product.inner))
-    value = vectors.dot(compiled.multiply(eq, v[:2]), v[2:])
+    value = vectors.dot(compiled.multiply(eq, np.ascontiguousarray(v[:, 0])), v[:, 1])
     writer.elements("product result", [value], transcript)
     reached = bound_rounds(writer, transcript, v, eq, len(beta), "product")
-    at_left, at_right = ((int(v[2 * k, 0]), int(v[2 * k + 1, 0])) for k in range(2))
+    at_left, at_right = vectors.elements(v[:, :, 0])
     writer.elements("product operands", [at_left, at_right], transcript)
     return operand_claims(product, point, reached, (value, at_left, at_right))
 
@@ -52,14 +52,13 @@ def _prove(writer: Writer, transcript: Transcript, witness: Witness, product: Pr
 def bound_rounds(
     writer: Writer, transcript: Transcript, v: Words, eq: Words, weighted: int, label: str
 ) -> list[Element]:
-    """Rounds over sum of eq * left * right, v [4, size] = left, right; only the first `weighted` variables have eq."""
-    size, reached = v.shape[1], list[Element]()
+    """Rounds over sum of eq * left * right, v [2, 2, n] = left, right; only the first `weighted` variables have eq."""
+    size, reached = v.shape[2], list[Element]()
     for variable in range((size - 1).bit_length()):
         eq = _drop(eq, variable >= weighted)
-        sums = kernels.product_round(v[:2], v[2:], size, eq)
-        writer.elements(label, [kernels.settle(sums, 4 * k) for k in range(3)], transcript)
+        writer.elements(label, kernels.settle([kernels.product_round(v, size, eq)]), transcript)
         r = transcript.challenge(label)
-        kernels.bind(v, size, np.array(r, np.uint64), 0, size >> 1)
+        kernels.bind(v, 2, size, np.array(r, np.uint64), 0, size >> 1)
         size >>= 1
         reached.append(r)
     return reached
@@ -72,9 +71,11 @@ def _folded(array: Integers, point: list[Element]) -> Words:
     return folded.reshape(2, *array.shape[1:])
 
 
-def _padded(words: Words, block: Block) -> Words:
-    """[2, *shape] inside its padded block: [2, size]."""
-    return np.stack([padded(words[k].reshape(block.shape), block) for k in range(2)])
+def cube(words: Words, shape: Shape) -> Words:
+    """[2, *shape] with every axis padded to a power of two: [2, size]."""
+    out = np.zeros((2, *(1 << bits_of(d) for d in shape)), np.uint64)
+    out[(slice(None), *(slice(d) for d in shape))] = words.reshape(2, *shape)
+    return out.reshape(2, -1)
 
 
 def _weights(beta: list[Element], inner_bits: int) -> Words:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from circuits import Circuit, evaluate
-from prover import kernels
+from prover.functional import written
 from prover.inner_product import prove_inner_product
 from prover.layers import WeightsCommitment, commit_weights, prove_layers, prove_weights
 from prover.lookup import leaves, padded, prove_fractions
@@ -25,7 +25,7 @@ from verifier.proof.layers import WeightClaim
 from verifier.proof.modular import Words
 from verifier.proof.plan import Mode, Plan
 from verifier.proof.statement import open_transcript, prepare, public_tensors
-from verifier.proof.weight import Integers, Weight
+from verifier.proof.weight import Integers
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def prove(
     tau = tuple(transcript.challenges("tau", tau_length(plan)))
     mix = transcript.challenge("claims mix")
     claims = assemble(plan, prepared.matrices, leaf, Challenges(alpha, gamma, tau, mix), evaluated, public)
-    functional = explicit_weights(plan, claims.terms)
+    functional = written([(plan.column_blocks[c], w) for c, w in claims.terms], plan.committed)
     clock.phase("inner product")
     point = prove_inner_product(writer, transcript, vector, functional, code.log_length, claims.value, "inner product")
     clock.phase("open")
@@ -135,23 +135,5 @@ def committed_vector(plan: Plan, witness: Witness) -> Words:
     """All columns in their blocks, as residues: [committed]."""
     vector = np.zeros(plan.committed, np.int64)
     for index, block in enumerate(plan.column_blocks):
-        flat = padded(witness.columns[index], block)
-        vector[block.offset : block.offset + flat.size] = flat
+        vector[block.offset : block.end] = padded(witness.columns[index], block)
     return modular.from_integers(vector)
-
-
-def explicit_weights(plan: Plan, terms: Sequence[tuple[int, Weight]]) -> Words:
-    """The weights laid out like the committed vector: [2, committed]."""
-    out = np.zeros((2, plan.committed), np.uint64)
-    by_column: dict[int, Words] = {}
-    for column, weight in terms:
-        values = weight.explicit(len(plan.columns[column].shape))
-        if column in by_column:
-            kernels.accumulate(by_column[column].reshape(2, -1), values.reshape(2, -1))
-        else:
-            by_column[column] = values
-    for column, values in by_column.items():
-        block = plan.column_blocks[column]
-        view = out[:, block.offset : block.offset + (1 << block.bits)].reshape(2, *block.padded)
-        view[(slice(None), *(slice(d) for d in block.shape))] = values
-    return out

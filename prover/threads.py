@@ -16,13 +16,18 @@ LONG = 1 << 13
 
 
 @cache
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+@cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="prover")
+    return ThreadPoolExecutor(_cores(), thread_name_prefix="prover")
 
 
 def spread(work: Callable[[int, int], T], count: int, least: int) -> list[T]:
     """[work(first, last), ...] over consecutive pieces of range(count), of `least` or more if there are two."""
-    pieces = max(1, min(os.cpu_count() or 1, count // max(1, least)))
+    pieces = max(1, min(_cores(), count // max(1, least)))
     if pieces == 1:
         return [work(0, count)]
     ends = [count * i // pieces for i in range(pieces + 1)]

@@ -55,6 +55,8 @@ class Witness:
             if index.size and not 0 <= int(index.min()) <= int(index.max()) < size:
                 raise OperationalError("proof.witness.range", f"lookup {lookup.name!r} is outside its table")
             counts[lookup.table] += np.bincount(index.reshape(-1), minlength=size)
+        for count, idle in zip(counts, self.plan.idle, strict=True):
+            count[0] += idle
         for column, count in zip(self.plan.multiplicities, counts, strict=True):
             self.columns[column] = count[None]
 

@@ -38,6 +38,7 @@ class Cheat(Witness):
         for number, column in enumerate(self.plan.multiplicities):
             first, second = self.plan.tables[number].rows()
             count = np.zeros(len(first), np.int64)
+            count[0] = self.plan.idle[number]
             where = {pair: i for i, pair in enumerate(zip(first.tolist(), second.tolist(), strict=True))}
             for lookup, (f, s) in zip(self.plan.lookups, self.looked_up, strict=True):
                 if lookup.table == number:

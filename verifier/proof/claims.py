@@ -3,25 +3,27 @@
 
 The claims, combined by powers of one challenge::
 
-    lookups          sum over blocks of eq(rho) * (first + gamma*second + gamma^2*tag)  =  alpha - Q(rho)
-    multiplicities   sum over blocks of eq(rho) * valid - sum over tables of eq(rho)*m  =  P(rho)
+    lookups          sum over blocks of eq(rho) * (first + gamma*second + gamma^2*tag)  =  1 + (alpha - 1)*U - Q(rho)
+    multiplicities   sum over blocks of lookups of eq(rho) - sum over tables of eq(rho)*m  =  P(rho)
     products         left(sigma) = claimed left,  right(sigma) = claimed right
     constraints      expression(tau) = 0
     public tensors   input(tau) = the input's extension at tau, output(tau) = the output's
 
+U is the sum of eq(rho) over all blocks; the rows of a block that are not valid hold the first row of their table.
 Pushed through the linear gates this is sum_c <column_c, weight_c> = value, an inner product with the committed vector.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from verifier.proof import modular, vectors
 from verifier.proof.expression import Expression, Shape
-from verifier.proof.field import ONE, ZERO, Element, add, mul, scale, sub
+from verifier.proof.field import ONE, ZERO, Element, add, lift, mul, scale, sub
 from verifier.proof.layout import Block, bits_of
 from verifier.proof.linear import Claims, Matrices
 from verifier.proof.lookup import LeafClaim
@@ -87,6 +89,7 @@ class EqVectors:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[tuple[Element, ...], int], modular.Words] = {}
+        self._runs: dict[tuple[tuple[Element, ...], int, int], modular.Words] = {}
 
     def get(self, piece: tuple[Element, ...], size: int) -> modular.Words:
         """[2, size]"""
@@ -96,8 +99,26 @@ class EqVectors:
 
     def weight(self, pieces: Sequence[tuple[Element, ...]], shape: Shape, coefficient: Element) -> Weight:
         """coefficient * eq(point, .) on [batch, *shape]."""
-        factors = (Factor((a,), self.get(p, d)) for a, (p, d) in enumerate(zip(pieces, shape, strict=True)))
-        return Weight(tuple(factors), coefficient)
+        return product_weight([self.get(p, d) for p, d in zip(pieces, shape, strict=True)], coefficient)
+
+    def block(self, block: Block, point: Sequence[Element]) -> list[modular.Words]:
+        """eq(point of the whole vector, .) on a block, axis by axis."""
+        pieces, found = block.split(point), []
+        for axis, size in enumerate(block.shape):
+            found.append(
+                self._run(pieces[axis], block.start, size) if axis == block.free else self.get(pieces[axis], size)
+            )
+        return found
+
+    def _run(self, piece: tuple[Element, ...], start: int, size: int) -> modular.Words:
+        if (piece, start, size) not in self._runs:
+            self._runs[piece, start, size] = vectors.eq_run(piece, start, size)
+        return self._runs[piece, start, size]
+
+
+def product_weight(factors: Sequence[modular.Words], coefficient: Element = ONE) -> Weight:
+    """coefficient * product of one vector per axis."""
+    return Weight(tuple(Factor((a,), v) for a, v in enumerate(factors)), coefficient)
 
 
 def assemble(
@@ -114,8 +135,9 @@ def assemble(
     if leaf is not None:
         first, second = ONE, challenges.mix
         power = mul(second, challenges.mix)
-        numerator = _lookups(plan, claims, eqs, leaf, challenges, first, second)
-        value = add(value, mul(first, sub(challenges.alpha, leaf.denominator)))
+        numerator, used = _lookups(plan, claims, eqs, leaf, challenges, first, second)
+        full = add(ONE, mul(sub(challenges.alpha, ONE), used))
+        value = add(value, mul(first, sub(full, leaf.denominator)))
         value = add(value, mul(second, sub(leaf.numerator, numerator)))
     for item in evaluated:
         claims.push(item.expression, item.weight.times(power), item.shape)
@@ -131,23 +153,34 @@ def assemble(
         claims.push(tensor(known.tensor), weight, shape)
         value = add(value, weight.against(known.array))
         power = mul(power, challenges.mix)
-    return Assembled(merged(claims.terms), sub(value, claims.constant))
+    return Assembled(merged(plan, claims.terms), sub(value, claims.constant))
 
 
-def merged(terms: Sequence[tuple[int, Weight]]) -> list[tuple[int, Weight]]:
-    """Terms on one column with the very same factors become one: blocks of equal size share their eq vectors."""
-    found: dict[object, tuple[int, Weight]] = {}
+def merged(plan: Plan, terms: Sequence[tuple[int, Weight]]) -> list[tuple[int, Weight]]:
+    """Terms on one column that differ in the vector along its free axis alone become one."""
+    found: dict[object, list[tuple[int, Weight]]] = {}
     for column, weight in terms:
-        key = (column, tuple(sorted((f.labels, id(f.values)) for f in weight.factors)))
-        if key in found:
-            weight = Weight(weight.factors, add(weight.coefficient, found[key][1].coefficient))
-        found[key] = (column, weight)
-    return list(found.values())
+        free = plan.column_blocks[column].free
+        others = (f for f in weight.factors if f.labels != (free,))
+        key = (column, frozenset((f.labels, id(f.values)) for f in others))
+        found.setdefault(key, []).append((column, weight))
+    out = []
+    for group in found.values():
+        column, weight = group[0]
+        if len(group) > 1:
+            factor = weight.factor(plan.column_blocks[column].free)
+            total = np.zeros_like(factor.values)
+            for _, other in group:
+                own = other.factor(factor.labels[0]).values
+                total = vectors.plus(total, vectors.scaled(own, other.coefficient))
+            weight = replace(weight, coefficient=ONE).with_factor(factor, Factor(factor.labels, total))
+        out.append((column, weight))
+    return out
 
 
-def row_weight(eqs: EqVectors, lookup: Lookup, pieces: Sequence[tuple[Element, ...]], coefficient: Element) -> Weight:
-    """eq on the valid rows of a lookup."""
-    weight = eqs.weight(pieces, lookup.shape, coefficient)
+def row_weight(lookup: Lookup, eqs: Sequence[modular.Words]) -> Weight:
+    """The product of one vector per axis, on the valid rows of a lookup."""
+    weight = product_weight(eqs)
     for label, valid in lookup.valid.items():
         weight = weight.scale_axis(label, valid)
     return weight
@@ -161,56 +194,56 @@ def _lookups(
     challenges: Challenges,
     fingerprints: Element,
     multiplicities: Element,
-) -> Element:
-    """Push both claims on the leaves; returns the share of the numerators that the verifier knows."""
+) -> tuple[Element, Element]:
+    """Push both claims on the leaves; returns the sum of eq over all lookups' blocks, and that over all blocks."""
     gamma, square = challenges.gamma, mul(challenges.gamma, challenges.gamma)
-    numerator = ZERO
+    firsts = [table_head(plan, number, gamma) for number in range(len(plan.tables))]
+    covered = ZERO
     for lookup, block in zip(plan.lookups, plan.lookup_blocks, strict=True):
-        coefficient, pieces = block.split(leaf.point)
-        weight = row_weight(eqs, lookup, pieces, coefficient)
-        rows = weight.total()
-        numerator = add(numerator, rows)
-        tag = mul(scale(square, lookup.table + 1), rows)
-        claims.constant = add(claims.constant, mul(fingerprints, tag))
+        factors = eqs.block(block, leaf.point)
+        whole = vectors.total(factors[block.free])  # eq adds up to 1 along every padded axis
+        weight = row_weight(lookup, factors)
+        idle = sub(whole, weight.total())
+        covered = add(covered, whole)
+        known = add(mul(scale(square, lookup.table + 1), whole), mul(firsts[lookup.table], idle))
+        claims.constant = add(claims.constant, mul(fingerprints, known))
         claims.push(lookup.first, weight.times(fingerprints), lookup.shape)
         if lookup.second.terms or lookup.second.constant:
             claims.push(lookup.second, weight.times(mul(fingerprints, gamma)), lookup.shape)
+    used = covered
     for number, block in enumerate(plan.table_blocks):
-        coefficient, pieces = block.split(leaf.point)
-        weight = eqs.weight(pieces, block.shape, mul(coefficient, scale(multiplicities, -1)))
+        factors = eqs.block(block, leaf.point)
+        used = add(used, vectors.total(factors[block.free]))
+        weight = product_weight(factors, scale(multiplicities, -1))
         claims.terms.append((plan.multiplicities[number], weight))
-        printed = mul(coefficient, _table(plan, claims.matrices, eqs, number, block, pieces, gamma))
+        printed = _table(plan, claims.matrices, factors, number, gamma)
         claims.constant = add(claims.constant, mul(fingerprints, printed))
-    return numerator
+    return covered, used
 
 
-def _table(
-    plan: Plan,
-    matrices: Matrices,
-    eqs: EqVectors,
-    number: int,
-    block: Block,
-    pieces: Sequence[tuple[Element, ...]],
-    gamma: Element,
-) -> Element:
-    """The extension of a table's fingerprints at a point."""
-    size = block.shape[1]
+def table_head(plan: Plan, number: int, gamma: Element) -> Element:
+    """first + gamma*second of a table's first row: what rows that are not valid hold."""
+    first, second = plan.tables[number].rows()
+    return add(lift(int(first[0])), scale(gamma, int(second[0])))
+
+
+def _table(plan: Plan, matrices: Matrices, factors: Sequence[modular.Words], number: int, gamma: Element) -> Element:
+    """The sum of a table's fingerprints against one vector per axis."""
 
     def columns() -> Integers:
         first, second = plan.tables[number].rows()
         return np.stack([first, second, np.full_like(first, number + 1)], axis=1)
 
     matrix, largest = matrices.get(("table", plan.batch, number), columns)
-    first, second, tag = vectors.elements(vectors.fold(eqs.get(pieces[1], size)[:, None], matrix, largest)[:, 0])
-    return add(first, mul(gamma, add(second, mul(gamma, tag))))
+    first, second, tag = vectors.elements(vectors.fold(factors[1][:, None], matrix, largest)[:, 0])
+    printed = add(first, mul(gamma, add(second, mul(gamma, tag))))
+    return mul(vectors.element(factors[0][:, 0]), printed)
 
 
 def weight_at(plan: Plan, terms: Sequence[tuple[int, Weight]], point: Sequence[Element]) -> Element:
     """The extension at a point of the weights, laid out like the committed vector."""
     eqs, total = EqVectors(), ZERO
-    split = {c: plan.column_blocks[c].split(point) for c in {c for c, _ in terms}}
+    factors = {c: eqs.block(plan.column_blocks[c], point) for c in {c for c, _ in terms}}
     for column, weight in terms:
-        coefficient, pieces = split[column]
-        shape = plan.column_blocks[column].shape
-        total = add(total, mul(coefficient, weight.at([eqs.get(p, d) for p, d in zip(pieces, shape, strict=True)])))
+        total = add(total, weight.at(factors[column]))
     return total

@@ -60,15 +60,83 @@ def mul(a, b):
 
 
 @nb.njit(inline="always")
+def digits(a, b):
+    """a * b = x + y*2^32 + w*2^64 + v*2^96, not carried: y, w below 3 * 2^32, x, v below 2^32."""
+    a_low = a & _EPSILON
+    a_high = a >> _HALF
+    b_low = b & _EPSILON
+    b_high = b >> _HALF
+    low = a_low * b_low
+    one = a_low * b_high
+    two = a_high * b_low
+    high = a_high * b_high
+    return (
+        low & _EPSILON,
+        (low >> _HALF) + (one & _EPSILON) + (two & _EPSILON),
+        (one >> _HALF) + (two >> _HALF) + (high & _EPSILON),
+        high >> _HALF,
+    )
+
+
+@nb.njit(inline="always")
+def plus(d, e):
+    """Sum of digits."""
+    return d[0] + e[0], d[1] + e[1], d[2] + e[2], d[3] + e[3]
+
+
+@nb.njit(inline="always")
+def carried(d):
+    """Digits below 2^39 as a word modulo p: 2^64 = 2^32 - 1 and 2^96 = -1."""
+    middle = d[1] + d[2]
+    negative = d[2] + d[3]
+    rest = d[0] + (middle >> _HALF) * _EPSILON
+    r = (middle << _HALF) + rest
+    r = r + _EPSILON if r < rest else r
+    r = r - negative - _EPSILON if r < negative else r - negative
+    return r - _P if r >= _P else r
+
+
+@nb.njit(inline="always")
+def digits0(a0, a1, b0, b1):
+    """First coordinate of (a0, a1) * (b0, b1), each digit below 2^37."""
+    d = digits(a1, b1)
+    return plus(digits(a0, b0), (_SEVEN * d[0], _SEVEN * d[1], _SEVEN * d[2], _SEVEN * d[3]))
+
+
+@nb.njit(inline="always")
+def digits1(a0, a1, b0, b1):
+    """Second coordinate of (a0, a1) * (b0, b1), each digit below 2^35."""
+    return plus(digits(a0, b1), digits(a1, b0))
+
+
+@nb.njit(inline="always")
 def mul0(a0, a1, b0, b1):
     """First coordinate of (a0, a1) * (b0, b1)."""
-    return add(mul(a0, b0), mul(_SEVEN, mul(a1, b1)))
+    return carried(digits0(a0, a1, b0, b1))
 
 
 @nb.njit(inline="always")
 def mul1(a0, a1, b0, b1):
     """Second coordinate of (a0, a1) * (b0, b1)."""
-    return add(mul(a0, b1), mul(a1, b0))
+    return carried(digits1(a0, a1, b0, b1))
+
+
+@nb.njit(inline="always")
+def pair(a, b, c, d):
+    """a*b + c*d mod p"""
+    return carried(plus(digits(a, b), digits(c, d)))
+
+
+@nb.njit(inline="always")
+def dot0(a0, a1, b0, b1, c0, c1, d0, d1):
+    """First coordinate of (a0, a1) * (b0, b1) + (c0, c1) * (d0, d1)."""
+    return carried(plus(digits0(a0, a1, b0, b1), digits0(c0, c1, d0, d1)))
+
+
+@nb.njit(inline="always")
+def dot1(a0, a1, b0, b1, c0, c1, d0, d1):
+    """Second coordinate of (a0, a1) * (b0, b1) + (c0, c1) * (d0, d1)."""
+    return carried(plus(digits1(a0, a1, b0, b1), digits1(c0, c1, d0, d1)))
 
 
 @nb.njit(cache=True)

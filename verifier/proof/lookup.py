@@ -6,7 +6,8 @@
     sum over lookups of 1 / (alpha - f)  -  sum over table rows of m / (alpha - t)  =  0
     (P_k, Q_k)[j] = (P[j]*Q[j'] + P[j']*Q[j], Q[j]*Q[j'])   of level k+1, j' = j + 2^k    adding fractions pairwise
 
-Leaves are P = 1, -m or 0 (padding) and Q = alpha - f.  As an identity of rational functions in alpha (and gamma, which
+Leaves are 1 / (alpha - f) for lookups, whose idle rows hold a row of the table, -m / (alpha - t), and 0/1 where unused.
+As an identity of rational functions in alpha (and gamma, which
 combines the columns of a row) it says that the looked-up multiset is in the tables, since the multiplicities counted by
 it are below the characteristic.  From the root down, one sumcheck per level moves the claim on (P_k, Q_k) at a point to
 level k+1; it ends in a claim on the leaves.

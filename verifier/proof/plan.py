@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Literal, TypeAlias
 
 from circuits import Circuit, Gate
@@ -49,6 +50,11 @@ class Lookup:
     first: Expression
     second: Expression = NOTHING
     valid: Mapping[int, Integers] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Number of valid rows."""
+        return prod(int(self.valid[a].sum()) if a in self.valid else d for a, d in enumerate(self.shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +103,11 @@ class Product:
 
 @dataclass(eq=False)
 class Plan:
-    """What `plan` returns.  `recipes` tell the prover how to fill columns, by gate."""
+    """What `make_plan` returns.
+
+    `recipes` tell the prover how to fill columns, by gate; `idle` counts, by table, the leaves of lookups that are
+    padding or not valid, and hold the table's first row.
+    """
 
     circuit: Circuit
     batch: int
@@ -119,6 +129,7 @@ class Plan:
     lookup_blocks: tuple[Block, ...] = ()
     table_blocks: tuple[Block, ...] = ()
     leaves: int = 0
+    idle: tuple[int, ...] = ()
 
     @property
     def log_committed(self) -> int:
@@ -199,6 +210,10 @@ def make_plan(circuit: Circuit, batch: int, width: int, sites: Sequence[Site], m
     shapes = [x.shape for x in plan.lookups] + [plan.columns[m].shape for m in plan.multiplicities]
     blocks, plan.leaves = place(shapes)
     plan.lookup_blocks, plan.table_blocks = blocks[: len(plan.lookups)], blocks[len(plan.lookups) :]
+    idle = [0] * len(plan.tables)
+    for lookup, block in zip(plan.lookups, plan.lookup_blocks, strict=True):
+        idle[lookup.table] += block.length - lookup.rows
+    plan.idle = tuple(idle)
     if plan.log_committed > MAX_LOG_COMMITTED or plan.log_leaves > MAX_LOG_LOOKUPS:
         raise UnsupportedError(
             "proof.size.unsupported",

@@ -64,7 +64,7 @@ def _prepare(circuit: Circuit, weights_digest: bytes, batch: int, mode: Mode) ->
 
 def cost(plan: Plan) -> int:
     """What a plan costs to prove, in field operations or so."""
-    return 3 * (1 << plan.log_leaves) * bool(plan.lookups) + 4 * plan.committed
+    return plan.leaves * bool(plan.lookups) + 2 * plan.committed
 
 
 def public_tensors(circuit: Circuit, inputs: Mapping[str, Integers], outputs: Mapping[str, Integers]) -> list[Public]:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from verifier.proof import modular, portable
-from verifier.proof.field import Element, P, root_of_unity
+from verifier.proof.field import Element, P, eq_bits, root_of_unity
 from verifier.proof.modular import Words
 
 compiled: Any = portable  # both modules have the same functions
@@ -55,6 +55,19 @@ def embed(words: Words) -> Words:
 def eq_vector(point: Sequence[Element], length: int) -> Words:
     """eq(point, .) at 0 .. length-1, length <= 2^len(point): [2, length].  The first coordinate is the highest bit."""
     return cast(Words, compiled.eq_vector(array(point), length))
+
+
+def eq_run(point: Sequence[Element], start: int, length: int) -> Words:
+    """eq(point, .) at start .. start+length-1, all below 2^len(point): [2, length]."""
+    bits = min(len(point), (length - 1).bit_length())
+    low, pieces = eq_vector(point[len(point) - bits :], 1 << bits), []
+    at, end = start, start + length
+    while at < end:
+        block, first = at >> bits, at & ((1 << bits) - 1)
+        taken = min(end - at, (1 << bits) - first)
+        pieces.append(scaled(low[:, first : first + taken], eq_bits(point[: len(point) - bits], block)))
+        at += taken
+    return np.ascontiguousarray(np.concatenate(pieces, axis=1))
 
 
 def scaled(values: Words, factor: Element) -> Words:

@@ -15,13 +15,13 @@ from circuits import Circuit
 from circuits.circuit import Shape
 from circuits.derivation import site_of
 from verifier.errors import RejectedError
+from verifier.proof.claims import EqVectors
 from verifier.proof.commitment import Code, check_opening, choose_code
 from verifier.proof.field import ONE, ZERO, Element, add, mul
 from verifier.proof.layers import WeightClaim, weight_view
 from verifier.proof.layout import Block, place
 from verifier.proof.sumcheck import check_inner_product
 from verifier.proof.transcript import Transcript
-from verifier.proof.vectors import eq_vector
 from verifier.proof.wire import Reader
 
 
@@ -62,12 +62,9 @@ def check_weights(
         return
     scaled, value = combined(claims, transcript.challenge("weights mix"))
     point, required = check_inner_product(reader, transcript, value, layout.code.log_length, "weights")
-    total = ZERO
+    eqs, total = EqVectors(), ZERO
     for claim in scaled:
-        block = layout.blocks[claim.slot]
-        coefficient, pieces = block.split(point)
-        eqs = [eq_vector(p, d) for p, d in zip(pieces, block.shape, strict=True)]
-        total = add(total, mul(coefficient, claim.weight.at(eqs)))
+        total = add(total, claim.weight.at(eqs.block(layout.blocks[claim.slot], point)))
     opened = check_opening(reader, transcript, root, layout.code, point)
     if mul(opened, total) != required:
         raise RejectedError("proof.weights.mismatch", "the committed weights do not satisfy the claims on them")
