@@ -12,7 +12,7 @@ ROOMS := $(wildcard affidavit attestation circuits coordinator fhe node prover v
 CODE := $(ROOMS) $(wildcard tests scripts benchmarks models)
 ARGS ?=
 
-.PHONY: help setup setup-dev demo test check fuzz vectors bench bench-peers lock docs-check clean
+.PHONY: help setup setup-dev demo test check fuzz mutations vectors bench bench-peers lock docs-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,9 @@ check: setup-dev ## lint, format, types, import arrows
 
 fuzz: setup-dev ## hostile bytes against every parser; SECONDS_EACH=60 for each target
 	@$(BIN)/python scripts/fuzz.py --seconds $(or $(SECONDS_EACH),30) $(ARGS)
+
+mutations: setup-dev ## a million mutated proofs against the verifier; resumable, ARGS=--count=N for fewer
+	@$(BIN)/python scripts/mutations.py $(ARGS)
 
 vectors: setup-dev ## regenerate the test vectors and compare them with the committed ones; ARGS=--write to keep
 	@$(BIN)/python scripts/vectors.py $(ARGS)
