@@ -9,7 +9,7 @@ report:
 
     entry = GUID (16 bytes)  offset (4, little-endian)  length (4)      ... ended by an entry of zeros
 
-Source of the table: AMD 56421 (GHCB), section 4.1.8.1, cert_table.
+Source of the table: AMD 56421 (GHCB), SNP Extended Guest Request.
 """
 
 from __future__ import annotations
