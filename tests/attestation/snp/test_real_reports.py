@@ -44,7 +44,6 @@ def test_pinned_certificates_are_amds():
     assert {*pinned.ROOTS, *pinned.INTERMEDIATES} == published
     roots = [x509.load_der_x509_certificate(data) for data in pinned.ROOTS]
     assert all(root.issuer == root.subject for root in roots)
-    # As AMD's own page on SEV and several verifiers give them.
     assert hashlib.sha256(pinned.ARK_MILAN).hexdigest().startswith("69d063b45344d26a")
     assert hashlib.sha256(pinned.ARK_GENOA).hexdigest().startswith("4c6598d19c18719c")
     assert hashlib.sha256(pinned.ARK_TURIN).hexdigest().startswith("1f084161a44bb6d9")
