@@ -17,6 +17,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 
@@ -61,7 +62,7 @@ def check_authenticity(
     Raises `MalformedError` and `UnsupportedError` for certificates and reports that cannot be read.
     """
     chain = pem.parse_chain(quote.pck_chain, prefix)
-    leaf, ca = (load_certificate(data, f"{prefix}.pck") for data in chain[:2])
+    leaf, ca = (_load(data, f"{prefix}.pck") for data in chain[:2])
     endorsed = Endorsement(
         read_pck(leaf, prefix), leaf, ca, None, parse_enclave_report(quote.qe_report, f"{prefix}.qe-report")
     )
@@ -85,14 +86,19 @@ def check_authenticity(
             check_revocation(
                 certificate,
                 issuer,
-                collateral.crls,
+                tuple(collateral.crls.get(common_name(issuer.subject), {}).values()),
                 at,
                 check=f"{prefix}.{name}-revocation",
                 prefix=f"{prefix}.{name}",
                 demanded=trust.require_crl,
+                signed=collateral.signed,
             )
         )
     return checks, Endorsement(endorsed.pck, leaf, ca, root, endorsed.qe)
+
+
+_load = lru_cache(maxsize=256)(load_certificate)
+"""The same platforms, and their one CA, come again and again."""
 
 
 def _anchor(
