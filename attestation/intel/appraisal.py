@@ -128,11 +128,14 @@ def _pem(certificate: x509.Certificate, root: x509.Certificate) -> bytes:
 
 
 def _current(gathered: IntelCollateral, endorsed: Endorsement, at: datetime) -> tuple[CurrentList, ...]:
-    """The newest current list of the root and of the PCK CA that they signed, as far as they are there."""
-    found = []
+    """The newest current list of the root and of the PCK CA that they signed, as far as they are there.
+
+    Nothing where the chain leads to no anchor: its CA is then anybody's.
+    """
+    found: list[CurrentList] = []
+    if endorsed.root is None:
+        return ()
     for issuer in (endorsed.root, endorsed.ca):
-        if issuer is None:
-            continue
         lists = [
             CurrentList(data, crl)
             for data, crl in gathered.crls.get(common_name(issuer.subject), {}).items()

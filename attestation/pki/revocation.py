@@ -50,11 +50,9 @@ def is_signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> 
         return False
     if any(extension.critical for extension in crl.extensions):  # partial and indirect lists are of no use here
         return False
-    key = issuer.public_key()
-    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-        return False
     try:
-        return crl.is_signature_valid(key)
+        key = issuer.public_key()
+        return isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) and crl.is_signature_valid(key)
     except READ_ERRORS:
         return False
 
