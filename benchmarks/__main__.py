@@ -5,9 +5,14 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import inference, proofs, record, verification
+from benchmarks import appraisals, inference, proofs, record, verification
 
-ALL = {"inference": inference.measure, "proofs": proofs.measure, "verification": verification.measure}
+ALL = {
+    "appraisals": appraisals.measure,
+    "inference": inference.measure,
+    "proofs": proofs.measure,
+    "verification": verification.measure,
+}
 
 
 def main() -> None:

@@ -75,13 +75,11 @@ def appraise(
         check_runtime_data(hcl, finding.report.report_data),
         *lines,
     ]
-    claims: dict[str, Claim] = {
-        **finding.claims,
-        **runtime.claims(),
-        **{name: value for name, value in quoted.items() if value is not None},
-        "snp_report_data": finding.report.report_data.hex(),
-        "report_data": quoted.get("challenge", ""),
-    }
+    claims: dict[str, Claim] = {name: value for name, value in finding.claims.items() if name != "report_data"}
+    claims |= {**runtime.claims(), "snp_report_data": finding.report.report_data.hex()}
+    claims |= {name: value for name, value in quoted.items() if value is not None}
+    if "challenge" in quoted:
+        claims["report_data"] = quoted["challenge"]
     return Appraisal(TYPE, tuple(checks), claims, expires=finding.expires)
 
 

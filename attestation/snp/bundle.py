@@ -20,12 +20,12 @@ from cryptography import x509
 
 from attestation.collateral.recognition import recognise
 from attestation.errors import MalformedError
-from attestation.pki.certificate import MAX_CERTIFICATE, load_certificate, load_chain
+from attestation.pki.certificate import MAX_CERTIFICATE, MAX_INTERMEDIATES, load_certificate, load_chain
 from attestation.pki.path import der
 from attestation.snp.vek import is_vek
 
 PREFIX = "evidence.snp.certificates"
-MAX_CERTIFICATES = 4 * MAX_CERTIFICATE
+MAX_CERTIFICATES = MAX_INTERMEDIATES * MAX_CERTIFICATE
 MAX_ENTRIES = 32
 MAX_TABLE = 1 << 20
 ENTRY_SIZE = 24
@@ -55,13 +55,18 @@ def arrange(data: bytes) -> bytes:
 
     Certificates are put in order, each once; the root goes last. Raises as `load_bundle` does.
     """
+    if len(data) > MAX_TABLE:
+        raise MalformedError(f"{PREFIX}-malformed", f"a file of {len(data)} bytes; at most {MAX_TABLE}")
     if b"-----BEGIN " in data:
         found = [item.data for item in recognise(data) if item.kind == "x509"]
     elif data[:1] == b"\x30":
         found = [der(certificate) for certificate in load_chain(data, PREFIX)]
     else:
         found = list(parse_table(data).values())
-    certificates = [load_certificate(item, PREFIX) for item in dict.fromkeys(found)]
+    distinct = list(dict.fromkeys(found))
+    if len(distinct) > MAX_INTERMEDIATES:
+        raise MalformedError(f"{PREFIX}-malformed", f"{len(distinct)} certificates; at most {MAX_INTERMEDIATES}")
+    certificates = [load_certificate(item, PREFIX) for item in distinct]
     certificates.sort(key=lambda certificate: (not is_vek(certificate), certificate.issuer == certificate.subject))
     return b"".join(der(certificate) for certificate in certificates)
 
@@ -72,8 +77,6 @@ def parse_table(data: bytes) -> dict[str, bytes]:
     A host fills the table, so that nothing in it is believed here. Raises `MalformedError` with
     `evidence.snp.certificates-malformed`.
     """
-    if len(data) > MAX_TABLE:
-        raise MalformedError(f"{PREFIX}-malformed", f"a table of {len(data)} bytes; at most {MAX_TABLE}")
     found: dict[str, bytes] = {}
     for index in range(MAX_ENTRIES + 1):
         entry = data[index * ENTRY_SIZE : (index + 1) * ENTRY_SIZE]

@@ -8,6 +8,12 @@ from types import MappingProxyType
 
 from attestation import families
 
+_REVOCATION = {
+    **families.revocation("evidence.snp.vek", "the VCEK or VLEK"),
+    **families.revocation("evidence.snp.issuer", "the ASK or ASVK"),
+}
+"""Less the malformed ones: lists that cannot be read may be anybody's, and are left alone."""
+
 CODES: Mapping[str, str] = MappingProxyType(
     {
         **families.members("evidence.snp"),
@@ -22,8 +28,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         **families.chain("evidence.snp.vek", "the VCEK or VLEK"),
         "evidence.snp.vek-missing": "there is no VCEK or VLEK certificate",
         "evidence.snp.vek-unsupported": "a VCEK or VLEK certificate without the extensions and key of AMD's",
-        **families.revocation("evidence.snp.vek", "the VCEK or VLEK"),
-        **families.revocation("evidence.snp.issuer", "the ASK or ASVK"),
+        **{code: text for code, text in _REVOCATION.items() if not code.endswith("-crl-malformed")},
         "evidence.snp.signature-unsupported": "the report is signed with an unknown algorithm",
         "evidence.snp.signature-range": "the report's signature is no pair of P-384 numbers",
         "evidence.snp.signature-invalid": "the report's signature does not verify under the certified key",

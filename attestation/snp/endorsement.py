@@ -23,7 +23,7 @@ from attestation.contract import Check, Outcome
 from attestation.errors import EvidenceError, RejectedError, UnsupportedError
 from attestation.pki.certificate import MAX_CERTIFICATE, load_certificate
 from attestation.pki.path import Anchors, validate
-from attestation.pki.revocation import MAX_CRL, check_revocation, load_crl
+from attestation.pki.revocation import check_revocation, load_crl
 from attestation.snp.bundle import PREFIX as CERTIFICATES
 from attestation.snp.report import Report
 from attestation.snp.signature import signed_by
@@ -31,10 +31,12 @@ from attestation.snp.trust import SnpTrust
 from attestation.snp.vek import Vek, common_name, is_vek, read_vek
 
 ID = "evidence.snp"
-MAX_COLLATERAL_CERTIFICATES = 64
-MAX_COLLATERAL_CRLS = 8
-MAX_CANDIDATES = 8
-"""Certificates and lists of collateral that are looked at, and VEKs that are tried on one report."""
+MAX_COLLATERAL_CERTIFICATES = 24
+MAX_COLLATERAL_CRLS = 6
+MAX_CRL_SIZE = 32 << 10
+MAX_CANDIDATES = 4
+"""Certificates and lists of collateral that are parsed, of those that may matter; bytes of such a list (AMD's have less
+than a thousand); VEKs that are tried on one report, and issuers on one VEK."""
 
 _CHAIN = f"{ID}.vek"
 _REQUIRED_CHAIN = "a VCEK or VLEK certificate that leads to a listed AMD root"
@@ -57,8 +59,10 @@ def check_endorsement(
     collateral: Collateral,
 ) -> Endorsement:
     """Checks on the certificates; `bundle` are those of the evidence, VEK first, empty where it has none."""
-    loose = () if bundle else _certificates(collateral)
-    candidates = [bundle[0]] if bundle else [certificate for certificate in loose if is_vek(certificate)]
+    anchors = _anchors(trust.roots)
+    given = _without_root(bundle[1:], anchors)
+    loose = () if given else _certificates(collateral, report)
+    candidates = list(bundle[:1]) or [certificate for certificate in loose if is_vek(certificate)]
     if not candidates:
         code = f"{_CHAIN}-missing"
         check = Check(f"{_CHAIN}-chain", "SKIP", "no such certificate", _REQUIRED_CHAIN, code, category="hardware")
@@ -68,9 +72,7 @@ def check_endorsement(
     except UnsupportedError as error:
         line = Check(f"{_CHAIN}-chain", "SKIP", error.message, _REQUIRED_CHAIN, error.code, category="hardware")
         return Endorsement(None, (line,))
-    anchors = _anchors(trust.roots)
-    given = _without_root(bundle[1:], anchors)
-    issuers = () if given else (*(loose or _certificates(collateral)), *_anchors(trust.intermediates).certificates)
+    issuers = () if given else (*_anchors(trust.intermediates).certificates, *loose)
     try:
         path, root = _validate(vek, given, issuers, anchors, at)
         if len(given) < len(bundle) - 1 and bundle[-1] != root:
@@ -140,7 +142,7 @@ def _validate(
         except (RejectedError, UnsupportedError) as error:
             refusal = refusal or error
             continue
-        return (vek.certificate, *chain), root
+        return tuple(link for link in (vek.certificate, *chain) if link != root), root
     raise refusal or UnsupportedError(f"{_CHAIN}-missing", "no certificate chain")
 
 
@@ -168,23 +170,27 @@ def _revocation(
         line = partial(
             check_revocation, certificate, issuer, at=at, check=f"{ID}.{name}-revocation", prefix=f"{ID}.{name}"
         )
-        check = line(relevant, demanded=trust.require_crl and issuer is root)
+        check = line(relevant, demanded=trust.require_crl and issuer == root)
         if check.outcome == "PASS":
             ends.append(max(crl.next_update_utc or at for crl in relevant if line([crl]).outcome == "PASS"))
         yield replace(check, category="hardware")
 
 
-def _certificates(collateral: Collateral) -> tuple[x509.Certificate, ...]:
-    """Readable certificates of the collateral that may be AMD's; others' and broken ones are left alone."""
+def _certificates(collateral: Collateral, report: Report) -> tuple[x509.Certificate, ...]:
+    """Certificates of the collateral that may be AMD's; others' and broken ones are left alone.
+
+    VCEKs of the report's chip come before those of others, and are told by octets that they must contain, so that a
+    folder for a whole fleet does as well as one for this machine.
+    """
+    chip = report.chip_id[:8] if any(report.chip_id) else b""
+    candidates = [data for data in collateral.of("x509") if len(data) <= MAX_CERTIFICATE and b"SEV-" in data]
+    candidates.sort(key=lambda data: b"SEV-VCEK" in data and chip not in data)
     found: list[x509.Certificate] = []
-    for data in collateral.of("x509"):
-        if len(found) == MAX_COLLATERAL_CERTIFICATES:
-            break
-        if len(data) <= MAX_CERTIFICATE and b"SEV-" in data:
-            try:
-                found.append(load_certificate(data, CERTIFICATES))
-            except EvidenceError:
-                continue
+    for data in candidates[:MAX_COLLATERAL_CERTIFICATES]:
+        try:
+            found.append(load_certificate(data, CERTIFICATES))
+        except EvidenceError:
+            continue
     return tuple(found)
 
 
@@ -193,7 +199,7 @@ def _crls(collateral: Collateral) -> list[x509.CertificateRevocationList]:
     for data in collateral.of("crl"):
         if len(found) == MAX_COLLATERAL_CRLS:
             break
-        if len(data) <= MAX_CRL:
+        if len(data) <= MAX_CRL_SIZE:
             try:
                 found.append(load_crl(data, f"{ID}.issuer"))
             except EvidenceError:

@@ -73,7 +73,8 @@ def _from_document(found: dict[str, Any]) -> dict[str, bytes]:
 def _pieces(value: Any) -> list[bytes]:
     """Files in a text, a list of octets, or a list or object of those."""
     if isinstance(value, dict):
-        return [piece for inner in value.values() for piece in _pieces(inner)]
+        inner_values = [value["data"]] if "data" in value else list(value.values())  # {"cert_type": ..., "data": ...}
+        return [piece for inner in inner_values for piece in _pieces(inner)]
     if isinstance(value, list) and not all(type(octet) is int for octet in value):
         return [piece for inner in value for piece in _pieces(inner)]
     return [_octets(value)] if value else []

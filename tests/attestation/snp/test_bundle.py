@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation import snp
 from attestation.errors import MalformedError
-from attestation.snp.bundle import MAX_ENTRIES, TABLE_GUIDS, arrange, load_bundle, parse_table
+from attestation.snp.bundle import MAX_ENTRIES, TABLE_GUIDS, arrange, load_bundle
 from attestation.snp.raw import split
 from tests.attestation.snp.paper import ark, ask, der, judge, report, vek
 
@@ -64,11 +64,12 @@ def test_extended_reports():
         GUIDS["VCEK"] + (25).to_bytes(4, "little") + (1 << 31).to_bytes(4, "little") + bytes(24),
         GUIDS["VCEK"] + (1 << 31).to_bytes(4, "little") + (1).to_bytes(4, "little") + bytes(24),
         bytes(1 << 20) + b"\0",
+        pem(*(vek(number=number) for number in range(11, 16))),
     ],
 )
 def test_tables_that_are_none(data):
     with pytest.raises(MalformedError) as caught:
-        parse_table(data)
+        arrange(data)
     assert caught.value.code == "evidence.snp.certificates-malformed"
 
 

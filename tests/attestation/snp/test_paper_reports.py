@@ -319,7 +319,10 @@ def test_a_root_that_signs_for_itself():
     """Where a policy lists the issuer itself, its own list is the one that is demanded."""
     settings: dict[str, Any] = {"roots": (der(ask()),), "intermediates": (), **STRICT}
     assert codes(judge(report(), **settings)) == {"evidence.snp.vek-crl-missing"}
-    assert judge(report(), collateral=crls(crl("SEV-Milan")), **settings).passed
+    for bundle in ((vek(),), (vek(), ask())):
+        for intermediates in ((), (der(ask()),)):
+            settings["intermediates"] = intermediates
+            assert judge(report(), *bundle, collateral=crls(crl("SEV-Milan")), **settings).passed
 
 
 def test_collateral_with_many_certificates():

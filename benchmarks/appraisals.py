@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Appraising real evidence on one core, warm: milliseconds each, and how many a second.
+
+Processor time, not wall-clock time: an appraisal waits for nothing, and other work on the machine would count as ours.
+Certificates and reports are parsed anew each time; a chain link that was verified before is remembered, a report's own
+signature never is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from attestation import azure_snp, snp
+from attestation.azure_snp import AzureSnpTrust
+from attestation.snp import SnpTrust
+from attestation.snp.bundle import arrange
+
+VECTORS = Path(__file__).resolve().parents[1] / "tests" / "vectors"
+AT = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def snp_subjects() -> dict[str, Callable[[], object]]:
+    """Real reports of three products and one Azure guest, under the pinned roots, without a CRL."""
+    folder = VECTORS / "snp"
+    trust = SnpTrust(require_crl=False)
+
+    def appraise(name: str) -> Callable[[], object]:
+        certificates = arrange((folder / name / "vcek.pem").read_bytes())
+        members = {"report": (folder / name / "report.bin").read_bytes(), "certificates": certificates}
+        return lambda: snp.appraise(members, challenge=None, at=AT, trust=trust)
+
+    evidence = azure_snp.read((folder / "trustee-az-snp-vtpm" / "evidence-v1.json").read_bytes())
+    azure_trust = AzureSnpTrust(snp=trust)
+    subjects = {f"snp {product}": appraise(f"ms-{product}") for product in ("milan", "genoa", "turin")}
+    return subjects | {
+        "azure-snp": lambda: azure_snp.appraise(evidence, challenge=b"challenge", at=AT, trust=azure_trust)
+    }
+
+
+def time_each(subjects: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, dict[str, Any]]:
+    """Processor seconds per appraisal, subjects taking turns; `per_second` is by the mean."""
+    times: dict[str, list[float]] = {name: [] for name in subjects}
+    for number in range(rounds + 20):
+        for name, appraise in subjects.items():
+            started = time.process_time()
+            found = appraise()
+            spent = time.process_time() - started
+            assert getattr(found, "passed", False), name
+            if number >= 20:
+                times[name].append(spent)
+    return {
+        name: {
+            "per_second": round(len(seen) / sum(seen), 1),
+            "median_ms": round(float(np.median(seen)) * 1e3, 4),
+            "p99_ms": round(float(np.quantile(seen, 0.99)) * 1e3, 4),
+            "appraisals": len(seen),
+        }
+        for name, seen in times.items()
+    }
+
+
+def measure(rounds: int) -> dict[str, Any]:
+    """Every subject, `rounds` times ten."""
+    return time_each(snp_subjects(), rounds * 10)
