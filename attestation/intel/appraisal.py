@@ -19,7 +19,7 @@ from attestation.intel.authenticity import Endorsement, check_authenticity
 from attestation.intel.collateral import IntelCollateral, gather
 from attestation.intel.currency import Currency, Relied, rely
 from attestation.intel.lines import judged, missing, refused
-from attestation.intel.pck import common_name
+from attestation.intel.pck import subject_of
 from attestation.intel.quote import SGX, Quote
 from attestation.intel.second_opinion import Question, ask
 from attestation.intel.standing import Seam, check_standing
@@ -138,7 +138,7 @@ def _current(gathered: IntelCollateral, endorsed: Endorsement, at: datetime) -> 
     for issuer in (endorsed.root, endorsed.ca):
         lists = [
             CurrentList(data, crl)
-            for data, crl in gathered.crls.get(common_name(issuer.subject), {}).items()
+            for data, crl in gathered.crls.get(subject_of(issuer), {}).items()
             if crl.next_update_utc is not None
             and crl.last_update_utc <= at <= crl.next_update_utc
             and gathered.signed(crl, issuer)
