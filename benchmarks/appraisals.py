@@ -20,6 +20,7 @@ from attestation import azure_snp, snp
 from attestation.azure_snp import AzureSnpTrust
 from attestation.snp import SnpTrust
 from attestation.snp.bundle import arrange
+from benchmarks.intel import intel_subjects
 
 VECTORS = Path(__file__).resolve().parents[1] / "tests" / "vectors"
 AT = datetime(2026, 6, 1, tzinfo=UTC)
@@ -67,4 +68,4 @@ def time_each(subjects: Mapping[str, Callable[[], object]], rounds: int) -> dict
 
 def measure(rounds: int) -> dict[str, Any]:
     """Every subject, `rounds` times ten."""
-    return time_each(snp_subjects(), rounds * 10)
+    return time_each(snp_subjects() | intel_subjects(), rounds * 10)

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation.collateral.bag import Collateral
 from attestation.contract import Check
@@ -19,11 +19,19 @@ from attestation.intel.authenticity import Endorsement, check_authenticity
 from attestation.intel.collateral import IntelCollateral, gather
 from attestation.intel.currency import Currency, Relied, rely
 from attestation.intel.lines import judged, missing, refused
+from attestation.intel.pck import subject_of
 from attestation.intel.quote import SGX, Quote
 from attestation.intel.second_opinion import Question, ask
 from attestation.intel.standing import Seam, check_standing
 from attestation.intel.trust import IntelTrust
 from attestation.pki.path import der
+
+
+class CurrentList(NamedTuple):
+    """A revocation list that is current at the given time."""
+
+    data: bytes
+    crl: x509.CertificateRevocationList
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,7 @@ class Platform:
     expires: datetime | None
     endorsed: Endorsement
     currency: Currency
-    crls: tuple[x509.CertificateRevocationList, ...]
+    crls: tuple[CurrentList, ...]
 
 
 def check_platform(
@@ -97,54 +105,54 @@ def check_second_opinion(
 def _question(
     quote: bytes, platform: Platform, info: Relied, identity: Relied, root: x509.Certificate, at: datetime
 ) -> Question:
-    root_crl, pck_crl = (crl.public_bytes(Encoding.DER) for crl in platform.crls)
-    anchor = der(root)
+    root_crl, pck_crl = (item.data for item in platform.crls)
     return Question(
         quote,
-        anchor,
+        der(root),
         at,
         root_crl,
         pck_crl,
-        _pem(platform.endorsed.ca, anchor),
-        _pem(info.signer, anchor),
+        _pem(platform.endorsed.ca, root),
+        _pem(info.signer, root),
         info.document.body,
         info.document.signature,
-        _pem(identity.signer, anchor),
+        _pem(identity.signer, root),
         identity.document.body,
         identity.document.signature,
     )
 
 
-def _pem(certificate: x509.Certificate, anchor: bytes) -> bytes:
-    return pem.encode_certificate(der(certificate)) + pem.encode_certificate(anchor)
+@lru_cache(maxsize=64)
+def _pem(certificate: x509.Certificate, root: x509.Certificate) -> bytes:
+    return pem.encode_certificate(der(certificate)) + pem.encode_certificate(der(root))
 
 
-def _current(
-    gathered: IntelCollateral, endorsed: Endorsement, at: datetime
-) -> tuple[x509.CertificateRevocationList, ...]:
-    """The newest current list of the root and of the PCK CA, as far as they are there."""
-    found = []
+def _current(gathered: IntelCollateral, endorsed: Endorsement, at: datetime) -> tuple[CurrentList, ...]:
+    """The newest current list of the root and of the PCK CA that they signed, as far as they are there.
+
+    Nothing where the chain leads to no anchor: its CA is then anybody's.
+    """
+    found: list[CurrentList] = []
+    if endorsed.root is None:
+        return ()
     for issuer in (endorsed.root, endorsed.ca):
         lists = [
-            crl
-            for crl in gathered.crls
-            if issuer is not None
-            and crl.issuer == issuer.subject
-            and crl.next_update_utc is not None
+            CurrentList(data, crl)
+            for data, crl in gathered.crls.get(subject_of(issuer), {}).items()
+            if crl.next_update_utc is not None
             and crl.last_update_utc <= at <= crl.next_update_utc
+            and gathered.signed(crl, issuer)
         ]
-        found += sorted(lists, key=lambda crl: crl.last_update_utc)[-1:]
+        found += sorted(lists, key=lambda item: item.crl.last_update_utc)[-1:]
     return tuple(found)
 
 
-def _expires(
-    endorsed: Endorsement, currency: Currency, crls: tuple[x509.CertificateRevocationList, ...]
-) -> datetime | None:
+def _expires(endorsed: Endorsement, currency: Currency, crls: tuple[CurrentList, ...]) -> datetime | None:
     if endorsed.root is None:
         return None
     relied = [item for item in (currency.tcb_info, currency.qe_identity) if item is not None]
     certificates = [endorsed.leaf, endorsed.ca, endorsed.root, *(item.signer for item in relied)]
     ends = [certificate.not_valid_after_utc for certificate in certificates]
     ends += [item.parsed.next_update for item in relied]
-    ends += [crl.next_update_utc for crl in crls if crl.next_update_utc is not None]
+    ends += [item.crl.next_update_utc for item in crls if item.crl.next_update_utc is not None]
     return min(ends)

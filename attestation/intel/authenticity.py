@@ -17,6 +17,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 
@@ -26,7 +27,7 @@ from attestation.intel import pem
 from attestation.intel.collateral import IntelCollateral
 from attestation.intel.enclave import EnclaveReport, parse_enclave_report
 from attestation.intel.lines import judged, refused
-from attestation.intel.pck import Pck, common_name, read_pck
+from attestation.intel.pck import Pck, read_pck, subject_of
 from attestation.intel.quote import Quote
 from attestation.intel.roots import anchors
 from attestation.intel.signature import key_of, load_key, verifies
@@ -61,7 +62,7 @@ def check_authenticity(
     Raises `MalformedError` and `UnsupportedError` for certificates and reports that cannot be read.
     """
     chain = pem.parse_chain(quote.pck_chain, prefix)
-    leaf, ca = (load_certificate(data, f"{prefix}.pck") for data in chain[:2])
+    leaf, ca = (_load(data, f"{prefix}.pck") for data in chain[:2])
     endorsed = Endorsement(
         read_pck(leaf, prefix), leaf, ca, None, parse_enclave_report(quote.qe_report, f"{prefix}.qe-report")
     )
@@ -76,23 +77,26 @@ def check_authenticity(
     except EvidenceError as error:
         checks.append(refused(f"{prefix}.pck-certificate", error, required, category="instance-identity"))
         return checks, endorsed
-    subject = leaf.subject.rfc4514_string()
-    checks.append(
-        Check(f"{prefix}.pck-certificate", "PASS", subject[:120], required, bits=128, category="instance-identity")
-    )
+    names = " by ".join(map(subject_of, (leaf, ca, root)))
+    checks.append(Check(f"{prefix}.pck-certificate", "PASS", names, required, bits=128, category="instance-identity"))
     for name, certificate, issuer in (("pck", leaf, ca), ("pck-ca", ca, root)):
         checks.append(
             check_revocation(
                 certificate,
                 issuer,
-                collateral.crls,
+                tuple(collateral.crls.get(subject_of(issuer), {}).values()),
                 at,
                 check=f"{prefix}.{name}-revocation",
                 prefix=f"{prefix}.{name}",
                 demanded=trust.require_crl,
+                signed=collateral.signed,
             )
         )
     return checks, Endorsement(endorsed.pck, leaf, ca, root, endorsed.qe)
+
+
+_load = lru_cache(maxsize=256)(load_certificate)
+"""The same platforms, and their one CA, come again and again."""
 
 
 def _anchor(
@@ -108,7 +112,7 @@ def _anchor(
     if above and above[0] != der(root):
         # A root in a quote vouches for nothing and no link verifies it: it may only be the anchor itself.
         raise RejectedError(f"{prefix}.pck-untrusted", "the chain's root is not, byte for byte, the anchor")
-    names = common_name(leaf.subject), common_name(ca.subject)
+    names = subject_of(leaf), subject_of(ca)
     if names[0] != PCK_NAME or names[1] not in PCK_CA_NAMES:
         raise RejectedError(f"{prefix}.pck-usage", f"certificates of {names[0][:64]!r} by {names[1][:64]!r}")
     return root

@@ -23,15 +23,15 @@ def codes(prefix: str) -> dict[str, str]:
         f"{prefix}.pck-unsupported": "a certificate of the PCK chain cannot be read",
         f"{prefix}.pck-extension-malformed": "the PCK certificate's SGX extension is absent or not as specified",
         **families.chain(f"{prefix}.pck", "the PCK certificate"),
-        **families.revocation(f"{prefix}.pck", "the PCK certificate"),
-        **families.revocation(f"{prefix}.pck-ca", "the PCK CA"),
+        **_revocation(f"{prefix}.pck", "the PCK certificate"),
+        **_revocation(f"{prefix}.pck-ca", "the PCK CA"),
         f"{prefix}.signature-invalid": "the quote's signature does not verify",
         f"{prefix}.attestation-key-unbound": "the quoting enclave's report does not name the attestation key",
         f"{prefix}.qe-signature-invalid": "the PCK's signature over the quoting enclave's report does not verify",
         **_documents(f"{prefix}.tcb-info", "TCB information for the platform"),
         **_documents(f"{prefix}.qe-identity", "the identity of the quoting enclave"),
         **families.chain(f"{prefix}.tcb-signer", "the TCB signing certificate"),
-        **families.revocation(f"{prefix}.tcb-signer", "the TCB signing certificate"),
+        **_revocation(f"{prefix}.tcb-signer", "the TCB signing certificate"),
         f"{prefix}.qe-mismatch": "the quoting enclave is not the one of its identity",
         f"{prefix}.tcb-unknown": "without collateral nobody knows whether the platform is up to date",
         f"{prefix}.tcb-not-supported": "platform, module or quoting enclave is below every TCB level",
@@ -52,6 +52,13 @@ def codes(prefix: str) -> dict[str, str]:
         f"{prefix}.reference-none": "the policy gives no reference values",
         f"{prefix}.trust-invalid": "the policy's trust settings mean nothing",
     }
+
+
+def _revocation(prefix: str, what: str) -> dict[str, str]:
+    """Lists that cannot be read are left out of the collateral, and so are missing."""
+    found = families.revocation(prefix, what)
+    del found[f"{prefix}-crl-malformed"]
+    return found
 
 
 def _documents(prefix: str, what: str) -> dict[str, str]:

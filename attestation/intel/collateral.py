@@ -9,8 +9,8 @@ chain headers (percent-encoded PEM), PEM and DER files, and JSON bundles that ho
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -23,18 +23,19 @@ from attestation.errors import EvidenceError
 from attestation.intel.documents import MAX_DOCUMENT, load
 from attestation.intel.pck import common_name
 from attestation.pki.certificate import load_certificate
-from attestation.pki.revocation import load_crl
+from attestation.pki.revocation import is_signed, load_crl
 
 PREFIX = "evidence.intel.collateral"
 MAX_PIECES = 64
 """Of each kind: certificates, CRLs, documents. A full set for one platform has 6, 2 and 2."""
 MAX_SIGNERS = 8
+MAX_KNOWN = 256
 MAX_NESTING = 6
 MAX_JSON = 1 << 20
 MAX_TEXTS = 256
 """Bytes of one JSON file, and texts in it that are looked into; a bundle has 20 thousand bytes and 9 texts."""
 SIGNER_NAME = "Intel SGX TCB Signing"
-MAX_CACHED = 1 << 20
+MAX_CACHED = 1 << 18
 """Bytes of collateral whose parsed form is kept for the next appraisal."""
 
 _DOCUMENTS = {
@@ -57,12 +58,23 @@ class Signed:
 
 @dataclass(frozen=True)
 class IntelCollateral:
-    """What was found, each piece once. `signers` are named as Intel's TCB signing certificate is."""
+    """What was found, each piece once. `signers` are named as Intel's TCB signing certificate is; `crls` stand under
+    their issuer's common name, in DER and read."""
 
     tcb_infos: tuple[Signed, ...] = ()
     qe_identities: tuple[Signed, ...] = ()
     signers: tuple[x509.Certificate, ...] = ()
-    crls: tuple[x509.CertificateRevocationList, ...] = ()
+    crls: Mapping[str, Mapping[bytes, x509.CertificateRevocationList]] = field(default_factory=dict)
+    _known: dict[tuple[int, x509.Certificate], bool] = field(default_factory=dict, compare=False)
+
+    def signed(self, crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+        """What `is_signed` says of one of `crls`; remembered, since the same lists come with all evidence."""
+        key = id(crl), issuer  # the list lives as long as this object
+        if key not in self._known:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[key] = is_signed(crl, issuer)
+        return self._known[key]
 
 
 def gather(collateral: Collateral) -> IntelCollateral:
@@ -72,7 +84,7 @@ def gather(collateral: Collateral) -> IntelCollateral:
     return _gathered(collateral)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def _gathered(collateral: Collateral) -> IntelCollateral:
     return _gather(collateral)
 
@@ -85,7 +97,7 @@ def _gather(collateral: Collateral) -> IntelCollateral:
         tuple(found.documents["tcbInfo"].values()),
         tuple(found.documents["enclaveIdentity"].values()),
         tuple(filter(_named_as_signer, found.certificates.values()))[:MAX_SIGNERS],
-        tuple(found.crls.values()),
+        found.crls,
     )
 
 
@@ -100,7 +112,7 @@ class _Found:
     def __init__(self) -> None:
         self.documents: dict[str, dict[bytes, Signed]] = {"tcbInfo": {}, "enclaveIdentity": {}}
         self.certificates: dict[bytes, x509.Certificate] = {}
-        self.crls: dict[bytes, x509.CertificateRevocationList] = {}
+        self.crls: dict[str, dict[bytes, x509.CertificateRevocationList]] = {}
         self.texts = 0
 
     def piece(self, kind: str, data: bytes, depth: int) -> None:
@@ -111,17 +123,23 @@ class _Found:
                 self.certificates[data] = load_certificate(data, PREFIX)
             except EvidenceError:
                 return
-        elif kind == "crl" and len(self.crls) < MAX_PIECES and data not in self.crls:
-            try:
-                self.crls[data] = load_crl(data, PREFIX)
-            except EvidenceError:
-                return
+        elif kind == "crl":
+            self.crl(data)
         elif kind == "json" and len(data) <= MAX_JSON:
             self.json(data, depth)
         elif kind == "binary" and b"-----BEGIN%20" in data:
             for line in data.split(b"\n"):  # "SGX-TCB-Info-Issuer-Chain: -----BEGIN%20CERTIFICATE-----%0A..."
                 if b"-----BEGIN%20" in line:
                     self.text(unquote_to_bytes(line), depth)
+
+    def crl(self, data: bytes) -> None:
+        try:
+            crl = load_crl(data, PREFIX)
+        except EvidenceError:
+            return
+        lists = self.crls.setdefault(common_name(crl.issuer), {})
+        if sum(map(len, self.crls.values())) < MAX_PIECES:
+            lists[data] = crl
 
     def text(self, data: bytes, depth: int) -> None:
         try:

@@ -27,6 +27,7 @@ from attestation.intel.documents import (
 )
 from attestation.intel.ladder import Standing
 from attestation.intel.lines import missing
+from attestation.intel.pck import subject_of
 from attestation.intel.roots import anchors
 from attestation.intel.signature import key_of, verifies
 from attestation.intel.trust import IntelTrust
@@ -95,11 +96,12 @@ def rely(
             check_revocation(
                 signer,
                 root,
-                collateral.crls,
+                tuple(collateral.crls.get(subject_of(root), {}).values()),
                 at,
                 check=f"{prefix}.tcb-signer-revocation",
                 prefix=f"{prefix}.tcb-signer",
                 demanded=trust.require_crl,
+                signed=collateral.signed,
             )
         )
     return found

@@ -49,6 +49,12 @@ def common_name(name: x509.Name) -> str:
 
 
 @lru_cache(maxsize=256)
+def subject_of(certificate: x509.Certificate) -> str:
+    """The subject's common name; remembered, since names are slow to take apart."""
+    return common_name(certificate.subject)
+
+
+@lru_cache(maxsize=256)
 def read_pck(certificate: x509.Certificate, prefix: str) -> Pck:
     """The extension's content. Raises `MalformedError` (`<prefix>.pck-extension-malformed`)."""
     code = f"{prefix}.pck-extension-malformed"

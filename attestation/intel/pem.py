@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import lru_cache
 
 from attestation.errors import MalformedError
 from attestation.pki.certificate import MAX_CERTIFICATE
@@ -19,6 +20,7 @@ MAX_CERTIFICATES = 3
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----\n", b"-----END CERTIFICATE-----\n"
 
 
+@lru_cache(maxsize=128)
 def parse_chain(data: bytes, prefix: str) -> tuple[bytes, ...]:
     """The certificates as DER, leaf first; 2 or 3. Raises `MalformedError` (`<prefix>.pck-chain-malformed`)."""
     code = f"{prefix}.pck-chain-malformed"

@@ -9,7 +9,7 @@ list that names the certificate revokes it whatever its date: a key known to be 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -26,7 +26,7 @@ MAX_CRL = 4 << 20
 
 REMEMBERED_SIGNATURES = 64
 MAX_REMEMBERED = 1 << 18
-"""Bytes of a list whose signature is remembered: the same few lists come with every piece of evidence."""
+"""Lists whose signatures are remembered, and bytes of the longest."""
 
 _STRONG = frozenset({"sha256", "sha384", "sha512"})
 
@@ -49,6 +49,33 @@ def load_crl(data: bytes, prefix: str) -> x509.CertificateRevocationList:
     return crl
 
 
+def is_signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    """Does the list verify under the issuer's key, with SHA-2 and without a critical extension?
+
+    The answers for lists of at most `MAX_REMEMBERED` bytes are remembered: the same lists come with all evidence.
+    """
+    data = crl.public_bytes(Encoding.DER)
+    return _remembered(data, issuer) if len(data) <= MAX_REMEMBERED else _verifies(crl, issuer)
+
+
+@lru_cache(maxsize=REMEMBERED_SIGNATURES)
+def _remembered(data: bytes, issuer: x509.Certificate) -> bool:
+    return _verifies(x509.load_der_x509_crl(data), issuer)
+
+
+def _verifies(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    algorithm = crl.signature_hash_algorithm
+    if algorithm is None or algorithm.name not in _STRONG:
+        return False
+    if any(extension.critical for extension in crl.extensions):  # partial and indirect lists are of no use here
+        return False
+    try:
+        key = issuer.public_key()
+        return isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) and crl.is_signature_valid(key)
+    except READ_ERRORS:
+        return False
+
+
 def check_revocation(
     certificate: x509.Certificate,
     issuer: x509.Certificate,
@@ -58,11 +85,12 @@ def check_revocation(
     check: str,
     prefix: str,
     demanded: bool = True,
+    signed: Callable[[x509.CertificateRevocationList, x509.Certificate], bool] = is_signed,
 ) -> Check:
     """Is `certificate`, issued by `issuer`, still good by a list of that issuer?
 
     FAIL with `<prefix>-revoked`; SKIP with `-crl-missing`, `-crl-invalid` (its issuer did not sign it, or it has
-    a critical extension), `-crl-expired` (`at` is outside its window).
+    a critical extension), `-crl-expired` (`at` is outside its window). `signed` may remember what `is_signed` says.
     """
     number = _serial(certificate)
     serial = f"serial {number:x}"
@@ -72,7 +100,7 @@ def check_revocation(
     for crl in crls:
         if crl.issuer != certificate.issuer or crl.issuer != issuer.subject:
             continue
-        if not _signed(crl, issuer):
+        if not signed(crl, issuer):
             problem, code = "the CRL is not its issuer's, or cannot be relied upon", f"{prefix}-crl-invalid"
             continue
         entry = crl.get_revoked_certificate_by_serial_number(number)
@@ -94,26 +122,3 @@ def _serial(certificate: x509.Certificate) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # AMD's VCEKs have the number 0, which `cryptography` warns of
         return certificate.serial_number
-
-
-def _signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    data = crl.public_bytes(Encoding.DER)
-    return _remembered(data, issuer) if len(data) <= MAX_REMEMBERED else _verifies(crl, issuer)
-
-
-@lru_cache(maxsize=REMEMBERED_SIGNATURES)
-def _remembered(data: bytes, issuer: x509.Certificate) -> bool:
-    return _verifies(x509.load_der_x509_crl(data), issuer)
-
-
-def _verifies(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    algorithm = crl.signature_hash_algorithm
-    if algorithm is None or algorithm.name not in _STRONG:
-        return False
-    if any(extension.critical for extension in crl.extensions):  # partial and indirect lists are of no use here
-        return False
-    try:
-        key = issuer.public_key()
-        return isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) and crl.is_signature_valid(key)
-    except READ_ERRORS:
-        return False

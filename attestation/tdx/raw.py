@@ -6,7 +6,7 @@ form                                   told by
 =====================================  ==================================================================
 this project's members                 `type` and `members`
 dstack's answer to GetQuote            `quote`, `event_log` as a list of events or its JSON text
-attestation agents (Trustee and kin)   `quote` or `td_quote`, `cc_eventlog` in base64 or null
+attestation agents (Trustee and kin)   `quote` or `td_quote`, `cc_eventlog` in base64 or null; also under `evidence`
 =====================================  ==================================================================
 """
 
@@ -37,7 +37,8 @@ def read(data: bytes) -> dict[str, bytes]:
         return {"quote": exact(raw.binary(data, ID), TDX, ID)}
     if not isinstance(found, dict):
         raise MalformedError(f"{ID}.raw-malformed", "a JSON list is no TDX evidence")
-    return _from_json(found)
+    inner = found.get("evidence")
+    return _from_json(inner if isinstance(inner, dict) else found)
 
 
 def _from_json(found: dict[str, Any]) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from attestation import azure_tdx, sgx, tdx
 from attestation.collateral import EMPTY, sort_collateral
 from attestation.errors import MalformedError, UnsupportedError
 from attestation.intel.pem import encode_certificate
@@ -430,3 +431,21 @@ def test_pck_extension():
         with pytest.raises(MalformedError) as caught:
             judge(TDX.but(pck={"extension": extension}))
         assert caught.value.code == "evidence.tdx.pck-extension-malformed"
+
+
+@pytest.mark.parametrize("scheme", [azure_tdx, sgx, tdx])
+def test_members(scheme):
+    trust, name = scheme.FORMAT.trust_class(), f"evidence.{scheme.FORMAT.name}"
+    for members, code in (
+        ({}, "member-missing"),
+        ({"quote": b""}, "member-empty"),
+        ({"quote": bytes((1 << 15) + 1)}, "member-too-large"),
+        ({"quote": b"x", "other": b"x"}, "member-unknown"),
+    ):
+        with pytest.raises(MalformedError) as caught:
+            scheme.appraise(members, challenge=None, at=AT, trust=trust)
+        assert caught.value.code == f"{name}.{code}"
+
+
+def test_anchor_that_cannot_be_read():
+    assert codes(judge(TDX, roots=(b"no certificate",)))["pck-certificate"] == "pck-anchor-unsupported"

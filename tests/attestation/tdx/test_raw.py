@@ -34,6 +34,7 @@ LOG = b"\1\0\0\0" * 30
         json.dumps({"quote": QUOTE.hex()}).encode(),
         json.dumps({"quote": B64, "cc_eventlog": None}).encode(),
         json.dumps({"td_quote": URL}).encode(),
+        json.dumps({"platform": "tdx", "evidence": {"quote": B64, "cc_eventlog": None}}).encode(),
         json.dumps({"tdx_quote": list(QUOTE), "vm_config": "{}"}).encode(),
         members_document("tdx-quote@v1", {"quote": QUOTE}),
     ],
