@@ -390,6 +390,16 @@ def test_manifests_that_are_none(before, after):
         parse_manifest(text.replace(before, after, 1).encode())
 
 
+@pytest.mark.parametrize(
+    "attribute", ['xmlns:q="relative"', 'xml:lang="x" xmlns:q="urn:q" q:a="b"', 'xml:base="file:///"']
+)
+def test_attributes_that_canonicalisation_minds(attribute):
+    edited = rims()[0].replace(b"<ns0:Entity ", f"<ns0:Entity {attribute} ".encode())
+    with pytest.raises(RejectedError) as caught:
+        verified(edited)
+    assert caught.value.code == "evidence.nvidia.rim-signature-invalid"
+
+
 def test_xml_that_is_no_rim_is_told():
     appraisal = judge(collateral=bag(b"<a/>", *rims()[1:]), require_ocsp=False)
     assert faults(appraisal) == {"evidence.nvidia.rim-malformed", "evidence.nvidia.measurement-incomplete"}
