@@ -45,7 +45,7 @@ def issue(
     start: datetime | None = None,
     end: datetime | None = None,
     signs: bool = True,
-    hashing: hashes.HashAlgorithm | None = None,
+    hashing: hashes.SHA224 | None = None,
     extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
 ) -> Identity:
     """A certificate of `name`, self-signed where there is no issuer."""

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 
 from attestation.errors import MalformedError
+from attestation.nitro import NitroTrust
+from attestation.nitro import appraise as appraise_nitro
 from attestation.nitro import read as read_document
 from attestation.nvidia import read_gpus
 from attestation.raw import MAX_RAW
@@ -127,7 +129,7 @@ def test_rim_with_a_certificate_that_cannot_be_read():
 )
 def test_members_of_nitro(members, code):
     with pytest.raises(MalformedError) as caught:
-        nitro.appraise(members, challenge=None, at=AT, trust=nitro.NitroTrust())
+        appraise_nitro(members, challenge=None, at=AT, trust=NitroTrust())
     assert caught.value.code == f"evidence.nitro.member-{code}"
 
 
