@@ -17,10 +17,12 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
@@ -37,7 +39,9 @@ MAX_MATCHING = 4
 MAX_RESPONDERS = 2
 """Responses about one certificate, and certificates in a response, that are looked at: each costs a signature."""
 
-_STRONG = frozenset({"sha256", "sha384", "sha512"})
+REMEMBERED_SIGNATURES = 128
+
+_STRONG = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
 _NAMING = frozenset({"sha1", "sha256", "sha384", "sha512"})
 _UNREADABLE = (*READ_ERRORS, UnsupportedAlgorithm, OverflowError)
 
@@ -153,14 +157,23 @@ def _verifies(response: ocsp.OCSPResponse, signer: x509.Certificate) -> bool:
         algorithm = response.signature_hash_algorithm
         if algorithm is None or algorithm.name not in _STRONG:
             return False
-        key = signer.public_key()
+        return _valid(response.tbs_response_bytes, response.signature, algorithm.name, signer)
+    except _UNREADABLE:
+        return False
+
+
+@lru_cache(maxsize=REMEMBERED_SIGNATURES)
+def _valid(message: bytes, signature: bytes, algorithm: str, signer: x509.Certificate) -> bool:
+    """Whether `signer` signed. Remembered: devices of one machine share what stands above them."""
+    key, hashing = signer.public_key(), _STRONG[algorithm]
+    try:
         if isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(response.signature, response.tbs_response_bytes, ec.ECDSA(algorithm))
+            key.verify(signature, message, ec.ECDSA(hashing))
         elif isinstance(key, rsa.RSAPublicKey):
-            key.verify(response.signature, response.tbs_response_bytes, padding.PKCS1v15(), algorithm)
+            key.verify(signature, message, padding.PKCS1v15(), hashing)
         else:
             return False
-    except (InvalidSignature, *_UNREADABLE):
+    except InvalidSignature:
         return False
     return True
 

@@ -45,6 +45,7 @@ def issue(
     start: datetime | None = None,
     end: datetime | None = None,
     signs: bool = True,
+    hashing: hashes.SHA224 | None = None,
     extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
 ) -> Identity:
     """A certificate of `name`, self-signed where there is no issuer."""
@@ -69,7 +70,7 @@ def issue(
     )
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical)
-    return Identity(builder.sign(issuer.key if issuer else key, hashes.SHA384()), key)
+    return Identity(builder.sign(issuer.key if issuer else key, hashing or hashes.SHA384()), key)
 
 
 def distribution_point() -> tuple[x509.ExtensionType, bool]:
