@@ -2,12 +2,14 @@
 """What a policy says of one format: its table ``[evidence.<name>]``, reference values over it, its profile under it.
 
 From strongest to weakest: a key of the reference values, a key of the policy's table, a setting of the profile, the
-format's own default. A profile sets those of the following fields that a format's trust class has:
+format's own default. A profile sets those of the following fields that a format's trust class has, or one inside it (a
+composite format's), unless the table has a key of that name:
 
 ================  ==========================================
 field             from
 ================  ==========================================
 ``require_crl``   ``revocation``
+``require_ocsp``  ``revocation``
 ``tcb_statuses``  ``tcb_statuses``
 ``allow_debug``   ``debug``
 ================  ==========================================
@@ -69,11 +71,15 @@ def _with_profile(trust: Any, stated: Mapping[str, Any], demands: Demands) -> An
         return trust
     settings = {
         "require_crl": demands.revocation,
+        "require_ocsp": demands.revocation,
         "tcb_statuses": demands.tcb_statuses,
         "allow_debug": demands.debug,
     }
-    fields = {field.name for field in dataclasses.fields(trust)}
+    fields = {field.name: getattr(trust, field.name) for field in dataclasses.fields(trust)}
     changes = {name: value for name, value in settings.items() if name in fields and name not in stated}
+    for name, value in fields.items():
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            changes[name] = _with_profile(value, stated, demands)
     return dataclasses.replace(trust, **changes) if changes else trust
 
 
