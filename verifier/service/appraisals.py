@@ -32,6 +32,7 @@ from verifier.service import audit, nonces, schema
 from verifier.service.database import Database
 from verifier.service.entries import appraisal_entry
 from verifier.service.errors import Refusal, unknown
+from verifier.service.rego import RegoPolicy, apply_rego
 from verifier.service.times import to_ticks
 from verifier.verdict import Verdict
 
@@ -70,12 +71,16 @@ class Appraised:
 
 @dataclass(frozen=True)
 class Appraisals:
-    """The use case. ``signer`` is ``None`` where the service has no key: then nothing is appraised."""
+    """The use case. ``signer`` is ``None`` where the service has no key: then nothing is appraised.
+
+    ``rego``: policies that may worsen every judgement.
+    """
 
     database: Database
     nonces: nonces.Nonces
     signer: Signer | None
     version: str
+    rego: tuple[RegoPolicy, ...] = ()
 
     def decide(self, question: Question) -> Appraised:
         """Judge; changes nothing.
@@ -107,6 +112,8 @@ class Appraisals:
         )
         if found.verdict is Verdict.ERROR:
             raise OperationalError(found.code, found.message, remedy=found.remedy)
+        for rego in self.rego:
+            found = apply_rego(found, rego, policy_name(question.policy))
         body = None if found.verdict is Verdict.MALFORMED else signed_body(scheme, members)
         return Appraised(question, found, body)
 

@@ -96,6 +96,16 @@ def load_rego(source: bytes, name: str) -> RegoPolicy:
     return RegoPolicy(name, text, packages[0])
 
 
+def require_engine() -> tuple[Any, Any]:
+    """The engine's two modules. Raises ``UnsupportedError``: ``policy.rego.engine-absent``."""
+    try:
+        return import_module("regopy"), import_module("regopy.rego_shared")
+    except (ImportError, OSError):
+        raise UnsupportedError(
+            "policy.rego.engine-absent", "no Rego engine is installed", remedy="pip install 'affidavit[rego]'"
+        ) from None
+
+
 def apply_rego(found: Judgement, policy: RegoPolicy, policy_name: str) -> Judgement:
     """The judgement with the policy's lines behind its own; never better than it was.
 
@@ -116,12 +126,8 @@ def _input(found: Judgement, policy_name: str) -> dict[str, Any]:
 
 def _evaluate(policy: RegoPolicy, document: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the package defines; empty where nothing is."""
-    try:
-        engine, shared = import_module("regopy").Interpreter(), import_module("regopy.rego_shared")
-    except (ImportError, OSError):
-        raise UnsupportedError(
-            "policy.rego.engine-absent", "no Rego engine is installed", remedy="pip install 'affidavit[rego]'"
-        ) from None
+    regopy, shared = require_engine()
+    engine = regopy.Interpreter()
     rego_error: type[Exception] = shared.RegoError
     engine.log_level = shared.LogLevel.NONE  # it writes to standard output by itself
     try:
