@@ -103,6 +103,7 @@ def test_sources_that_are_none(accepted: Judgement) -> None:
         'x := http["send"]({})',
         'x := rand.intn("a", 10)',
         "x := opa.runtime()",
+        "x := json.match_schema({}, input)",
         'x := uuid.rfc4122("a")',
         'x := net.lookup_ip_addr("localhost")',
         'x := io.jwt.decode_verify("x", {})',

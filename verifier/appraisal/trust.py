@@ -76,10 +76,11 @@ def _with_profile(trust: Any, stated: Mapping[str, Any], demands: Demands) -> An
         "allow_debug": demands.debug,
     }
     fields = {field.name: getattr(trust, field.name) for field in dataclasses.fields(trust)}
-    changes = {name: value for name, value in settings.items() if name in fields and name not in stated}
+    wanted = {name: value for name, value in settings.items() if name in fields and name not in stated}
     for name, value in fields.items():
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            changes[name] = _with_profile(value, stated, demands)
+            wanted[name] = _with_profile(value, stated, demands)
+    changes = {name: value for name, value in wanted.items() if value is not fields[name] and value != fields[name]}
     return dataclasses.replace(trust, **changes) if changes else trust
 
 

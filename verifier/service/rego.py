@@ -40,6 +40,8 @@ _IMPURE: Mapping[str, frozenset[str]] = {
     "http": frozenset(),
     "io": frozenset(),
     "internal": frozenset(),
+    # Schemas may name others to be fetched.
+    "json": frozenset({"filter", "is_valid", "marshal", "marshal_with_options", "patch", "remove", "unmarshal"}),
     "net": frozenset({"cidr_contains", "cidr_contains_matches", "cidr_expand", "cidr_intersects", "cidr_is_valid"}),
     "opa": frozenset(),
     "print": frozenset(),
