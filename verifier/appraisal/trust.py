@@ -20,7 +20,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from attestation.cmw import TYPE as CMW
@@ -51,10 +52,18 @@ def trust_for(format_: Format, policy: Policy, reference: Mapping[str, Any] | No
         if reader is None:
             raise MalformedError(CODE, f"{format_.name}: this format takes no reference values")
         trust = reader(Fields.of(stated, f"evidence.{format_.name}", CODE))
+        trust = _with_profile(trust, stated, policy.demands)
+    elif format_.name in policy.trust:
+        trust = _with_profile(policy.trust[format_.name], stated, policy.demands)
     else:
-        trust = policy.trust.get(format_.name) or format_.trust_class()
-    trust = _with_profile(trust, stated, policy.demands)
+        trust = _unstated(format_.trust_class, policy.demands)
     return _with_pieces(trust, policy) if isinstance(trust, CmwTrust) else trust
+
+
+@lru_cache(maxsize=64)
+def _unstated(trust_class: Callable[..., Any], demands: Demands) -> Any:
+    """A format's default under a profile; the same object each time, since making one may read certificates."""
+    return _with_profile(trust_class(), {}, demands)
 
 
 def _with_pieces(trust: CmwTrust, policy: Policy) -> CmwTrust:
