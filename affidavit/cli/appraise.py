@@ -20,16 +20,14 @@ from affidavit.cli.verify import JsonOption
 from attestation.collateral import EMPTY
 from attestation.contract import MAX_CHALLENGE, Format
 from attestation.ear.claims import DIALECTS
-from attestation.errors import MalformedError as MalformedEvidence
 from attestation.errors import UnsupportedError
 from attestation.formats import FORMATS, find_format
 from attestation.raw import MAX_RAW
-from verifier.appraisal import Judgement, judge
+from verifier.appraisal import Judgement, judge_file
 from verifier.appraisal.ear import policy_name
 from verifier.appraisal.trust import MAX_REFERENCE, read_reference
 from verifier.errors import MalformedError
 from verifier.policy import Policy, profile_policy
-from verifier.verdict import Verdict
 
 DEFAULT_PROFILE = "home"
 _HEX = re.compile(r"(0x)?(?:[0-9a-fA-F]{2})+\Z")
@@ -158,16 +156,13 @@ def parse_nonce(text: str | None) -> bytes | None:
 
 def appraise_file(scheme: Format, data: bytes, question: Question) -> Judgement:
     """Read the raw file and judge what is in it."""
-    try:
-        members = scheme.read(data)
-    except MalformedEvidence as error:
-        return Judgement(scheme.type, Verdict.MALFORMED, error.code, error.message, question.at, error.remedy)
-    return judge(
-        scheme.type,
-        members,
+    found, _ = judge_file(
+        scheme,
+        data,
         challenge=question.challenge,
         at=question.at,
         policy=question.policy,
         collateral=question.folder.collateral if question.folder else EMPTY,
         reference=question.reference,
     )
+    return found

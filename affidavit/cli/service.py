@@ -39,6 +39,9 @@ def serve_command(
     appraisal_key: Annotated[
         Path | None, typer.Option("--appraisal-key", help="PEM key that signs attestation results.")
     ] = None,
+    rego: Annotated[
+        list[Path] | None, typer.Option("--rego", help="Rego policies that may worsen every appraisal (repeatable).")
+    ] = None,
     registrar_certificate: Annotated[
         Path | None, typer.Option("--registrar-certificate", help="PEM certificate of the attestation CA.")
     ] = None,
@@ -56,6 +59,7 @@ def serve_command(
         "registrar_key": registrar_key,
         "registrar_certificate": registrar_certificate,
         "appraisal_key": appraisal_key,
+        "rego": tuple(rego) if rego else None,
     }
     settings = replace(
         Settings.from_environment(os.environ),

@@ -91,7 +91,8 @@ def test_no_evidence() -> None:
 
 def test_evidence_for_another_challenge() -> None:
     for other in (bytes(32), LABEL.ljust(32, b"\0")):
-        found = asked(lambda _, other=other: quoted(other))
+        stolen = quoted(other)
+        found = asked(lambda _, stolen=stolen: stolen)  # type: ignore[misc]
         assert (found.worst.verdict, found.worst.code) == (Verdict.REJECT, "evidence.tpm2.challenge-mismatch")
 
 

@@ -164,6 +164,11 @@ def test_collateral_comes_along(appraising: Service) -> None:
     assert (answer["verdict"], answer["code"]) == ("MALFORMED", "evidence.collateral.armour-malformed")
 
 
+def test_members_that_are_not_there(appraising: Service) -> None:
+    bare = raw.members_document("tpm2-quote@v1", {"pcrs": b"x"})
+    assert ask(appraising, bare).json()["code"] == "evidence.tpm2.member-missing"
+
+
 def test_refusals(appraising: Service) -> None:
     for changes, status, code in (
         ({"type": "abacus"}, 404, "service.evidence-type.unknown"),
@@ -193,7 +198,10 @@ def test_without_a_key_nothing_is_appraised(start_sqlite: Start) -> None:
 
 
 def test_without_a_policy_nobody_is_trusted(start_sqlite: Start) -> None:
-    answer = ask(started(start_sqlite, policies=())).json()
+    service = started(start_sqlite, policies=())
+    bare = raw.members_document("tpm2-quote@v1", {"pcrs": b"x"})
+    assert ask(service, bare).json()["code"] == "evidence.type.not-accepted"
+    answer = ask(service).json()
     assert (answer["verdict"], answer["code"]) == ("UNVERIFIABLE", "evidence.type.not-accepted")
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from attestation.ear.tiers import Tier
 from tests.attestation import paper
+from tests.service.conftest import Start
+from tests.service.test_appraisals import ask, started
 from tests.verifier.appraisal.making import AT, FRESH, Fake, judged, line
 from verifier.appraisal import Judgement
 from verifier.errors import MalformedError, OperationalError, UnsupportedError, VerifierError
@@ -101,6 +103,7 @@ def test_sources_that_are_none(accepted: Judgement) -> None:
         'x := http["send"]({})',
         'x := rand.intn("a", 10)',
         "x := opa.runtime()",
+        "x := json.match_schema({}, input)",
         'x := uuid.rfc4122("a")',
         'x := net.lookup_ip_addr("localhost")',
         'x := io.jwt.decode_verify("x", {})',
@@ -150,3 +153,21 @@ def test_without_an_engine(accepted: Judgement, monkeypatch: Any) -> None:
     with pytest.raises(VerifierError) as caught:
         run("allow := true", accepted)
     assert caught.value.code == "policy.rego.engine-absent" and caught.value.remedy
+
+
+@engine
+def test_a_service_with_a_rego_policy(start_sqlite: Start) -> None:
+    (start_sqlite.folder / "no.rego").write_text(HEAD + 'allow if input.tpm2.ak_key == "something else"')
+    (start_sqlite.folder / "yes.rego").write_text(HEAD + "allow if input.tpm2.reset_count >= 0")
+    for names, verdict in ((("yes.rego",), "ACCEPT"), (("yes.rego", "no.rego"), "UNVERIFIABLE")):
+        service = started(start_sqlite, rego=tuple(start_sqlite.folder / name for name in names))
+        assert ask(service, nonce=None).json()["verdict"] == verdict
+
+
+@pytest.mark.parametrize("content", ["package p\nx := time.now_ns()", "no package"])
+def test_a_service_does_not_start_with_a_bad_one(start_sqlite: Start, content: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr("verifier.service.startup.require_engine", lambda: None)
+    (start_sqlite.folder / "bad.rego").write_text(content)
+    with pytest.raises(OperationalError) as caught:
+        started(start_sqlite, rego=(start_sqlite.folder / "bad.rego",))
+    assert caught.value.code.startswith("policy.rego.")

@@ -27,6 +27,6 @@ Pure, like the core that it belongs to: no clock, no network, no files.
 
 from __future__ import annotations
 
-from verifier.appraisal.judgement import Judgement, judge
+from verifier.appraisal.judgement import Judgement, judge, judge_file
 
-__all__ = ["Judgement", "judge"]
+__all__ = ["Judgement", "judge", "judge_file"]

@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import attestation.errors
-from attestation.collateral import EMPTY, Collateral
-from attestation.contract import Appraisal, Check
+from attestation.collateral import EMPTY, Collateral, sort_collateral
+from attestation.contract import Appraisal, Check, Format
 from attestation.ear.tiers import Tier
 from attestation.formats import FORMATS
 from verifier.appraisal.demands import demanded, policy_lines, score_line
-from verifier.appraisal.score import NO_SCORE, AppraisalScore, appraisal_score
+from verifier.appraisal.score import NO_SCORE, OPEN_CAP, AppraisalScore, appraisal_score
 from verifier.appraisal.trust import has_own_table, trust_for
 from verifier.appraisal.trustworthiness import status_of, vector_of
 from verifier.errors import MalformedError, OperationalError
@@ -106,6 +106,36 @@ def judge(
     return conclude(appraisal, (*checks, *lines), at, excused=excused, score=score)
 
 
+def judge_file(
+    scheme: Format,
+    data: bytes,
+    *,
+    challenge: bytes | None,
+    at: datetime,
+    policy: Policy,
+    collateral: Iterable[bytes] | Collateral = EMPTY,
+    reference: Mapping[str, Any] | None = None,
+) -> tuple[Judgement, dict[str, bytes] | None]:
+    """Judge one file, in a raw form in which the format's sources give evidence; also its members, where it was read.
+
+    ``collateral``: a bag, or files to make one of; otherwise as :func:`judge`.
+    """
+    kind = scheme.type
+    try:
+        members = scheme.read(data)
+        bag = collateral if isinstance(collateral, Collateral) else sort_collateral(collateral)
+    except attestation.errors.MalformedError as error:
+        return Judgement(kind, Verdict.MALFORMED, error.code, error.message, at, error.remedy), None
+    except attestation.errors.OperationalError as error:
+        return Judgement(kind, Verdict.ERROR, error.code, error.message, at, error.remedy), None
+    except attestation.errors.EvidenceError as error:
+        return _open(kind, at, error.code, error.message, "evidence this version can read", error.remedy), None
+    found = judge(
+        kind, members, challenge=challenge, at=at, policy=policy, collateral=bag, reference=reference
+    )  # fmt: skip
+    return found, members
+
+
 def conclude(
     appraisal: Appraisal,
     checks: tuple[Check, ...],
@@ -133,6 +163,8 @@ def conclude(
             missing = _NOTHING
         if missing is not None:
             verdict, reason = Verdict.UNVERIFIABLE, missing
+            if score.permille > OPEN_CAP:
+                score = replace(score, permille=OPEN_CAP, reason="a demanded check is open")
     vector = vector_of(checks, verdict)
     at_best = Tier.WARNING if excused or appraisal.claims.get("debug") is True else Tier.AFFIRMING
     return Judgement(

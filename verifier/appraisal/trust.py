@@ -2,12 +2,14 @@
 """What a policy says of one format: its table ``[evidence.<name>]``, reference values over it, its profile under it.
 
 From strongest to weakest: a key of the reference values, a key of the policy's table, a setting of the profile, the
-format's own default. A profile sets those of the following fields that a format's trust class has:
+format's own default. A profile sets those of the following fields that a format's trust class has, or one inside it (a
+composite format's), unless the table has a key of that name:
 
 ================  ==========================================
 field             from
 ================  ==========================================
 ``require_crl``   ``revocation``
+``require_ocsp``  ``revocation``
 ``tcb_statuses``  ``tcb_statuses``
 ``allow_debug``   ``debug``
 ================  ==========================================
@@ -18,7 +20,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from attestation.cmw import TYPE as CMW
@@ -49,10 +52,18 @@ def trust_for(format_: Format, policy: Policy, reference: Mapping[str, Any] | No
         if reader is None:
             raise MalformedError(CODE, f"{format_.name}: this format takes no reference values")
         trust = reader(Fields.of(stated, f"evidence.{format_.name}", CODE))
+        trust = _with_profile(trust, stated, policy.demands)
+    elif format_.name in policy.trust:
+        trust = _with_profile(policy.trust[format_.name], stated, policy.demands)
     else:
-        trust = policy.trust.get(format_.name) or format_.trust_class()
-    trust = _with_profile(trust, stated, policy.demands)
+        trust = _unstated(format_.trust_class, policy.demands)
     return _with_pieces(trust, policy) if isinstance(trust, CmwTrust) else trust
+
+
+@lru_cache(maxsize=64)
+def _unstated(trust_class: Callable[..., Any], demands: Demands) -> Any:
+    """A format's default under a profile; the same object each time, since making one may read certificates."""
+    return _with_profile(trust_class(), {}, demands)
 
 
 def _with_pieces(trust: CmwTrust, policy: Policy) -> CmwTrust:
@@ -69,11 +80,16 @@ def _with_profile(trust: Any, stated: Mapping[str, Any], demands: Demands) -> An
         return trust
     settings = {
         "require_crl": demands.revocation,
+        "require_ocsp": demands.revocation,
         "tcb_statuses": demands.tcb_statuses,
         "allow_debug": demands.debug,
     }
-    fields = {field.name for field in dataclasses.fields(trust)}
-    changes = {name: value for name, value in settings.items() if name in fields and name not in stated}
+    fields = {field.name: getattr(trust, field.name) for field in dataclasses.fields(trust)}
+    wanted = {name: value for name, value in settings.items() if name in fields and name not in stated}
+    for name, value in fields.items():
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            wanted[name] = _with_profile(value, stated, demands)
+    changes = {name: value for name, value in wanted.items() if value is not fields[name] and value != fields[name]}
     return dataclasses.replace(trust, **changes) if changes else trust
 
 

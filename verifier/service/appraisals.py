@@ -16,14 +16,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select
 
-import attestation.errors
-from attestation.collateral import sort_collateral
 from attestation.contract import Format, signed_body
 from attestation.ear.claims import Dialect, to_cbor, to_json
 from attestation.ear.keys import VerificationKey
 from attestation.ear.tokens import TokenFormat, encode_cwt, encode_jwt
 from attestation.formats import FORMATS
-from verifier.appraisal import Judgement, judge
+from verifier.appraisal import Judgement, judge_file
 from verifier.appraisal.ear import policy_name, to_ear
 from verifier.appraisal.report import judgement_json
 from verifier.errors import OperationalError
@@ -32,6 +30,7 @@ from verifier.service import audit, nonces, schema
 from verifier.service.database import Database
 from verifier.service.entries import appraisal_entry
 from verifier.service.errors import Refusal, unknown
+from verifier.service.rego import RegoPolicy, apply_rego
 from verifier.service.times import to_ticks
 from verifier.verdict import Verdict
 
@@ -61,7 +60,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Appraised:
-    """A judgement about to be recorded; `body` is SHA-256 of what the evidence signs, where it was understood."""
+    """A judgement about to be recorded; `body` is SHA-256 of what the evidence signs, where that counts as fresh."""
 
     question: Question
     found: Judgement
@@ -70,12 +69,16 @@ class Appraised:
 
 @dataclass(frozen=True)
 class Appraisals:
-    """The use case. ``signer`` is ``None`` where the service has no key: then nothing is appraised."""
+    """The use case. ``signer`` is ``None`` where the service has no key: then nothing is appraised.
+
+    ``rego``: policies that may worsen every judgement.
+    """
 
     database: Database
     nonces: nonces.Nonces
     signer: Signer | None
     version: str
+    rego: tuple[RegoPolicy, ...] = ()
 
     def decide(self, question: Question) -> Appraised:
         """Judge; changes nothing.
@@ -87,28 +90,20 @@ class Appraisals:
         if question.nonce is not None:
             self.nonces.check(question.nonce, question.arrived_at)
         scheme = resolve(question.type)
-        at = question.arrived_at
-        try:
-            members = scheme.read(question.data)
-            collateral = sort_collateral(question.collateral)
-        except attestation.errors.MalformedError as error:
-            found = Judgement(scheme.type, Verdict.MALFORMED, error.code, error.message, at, error.remedy)
-            return Appraised(question, found, None)
-        except attestation.errors.UnsupportedError as error:
-            found = Judgement(scheme.type, Verdict.UNVERIFIABLE, error.code, error.message, at, error.remedy)
-            return Appraised(question, found, None)
-        found = judge(
-            scheme.type,
-            members,
+        found, members = judge_file(
+            scheme,
+            question.data,
             challenge=question.nonce,
-            at=at,
+            at=question.arrived_at,
             policy=question.policy,
-            collateral=collateral,
+            collateral=question.collateral,
         )
         if found.verdict is Verdict.ERROR:
             raise OperationalError(found.code, found.message, remedy=found.remedy)
-        body = None if found.verdict is Verdict.MALFORMED else signed_body(scheme, members)
-        return Appraised(question, found, body)
+        for rego in self.rego:
+            found = apply_rego(found, rego, policy_name(question.policy))
+        fresh = found.verdict is Verdict.ACCEPT and question.nonce is not None and members is not None
+        return Appraised(question, found, signed_body(scheme, members) if fresh and members is not None else None)
 
     def record(self, seen: Appraised, at: datetime) -> tuple[Row[Any], audit.Head]:
         """Spend the nonce, remember the body, write the row; all or nothing.
@@ -117,8 +112,7 @@ class Appraisals:
             Refusal: ``request.nonce.*``, ``service.evidence.replayed`` (409).
         """
         question, found = seen.question, seen.found
-        fresh = found.verdict is Verdict.ACCEPT and question.nonce is not None and seen.body is not None
-        body = seen.body.hex() if fresh and seen.body is not None else None
+        body = None if seen.body is None else seen.body.hex()
         with self.database.write() as connection:
             if question.nonce is not None:
                 nonces.refuse_dead(connection, question.nonce, question.arrived_at)

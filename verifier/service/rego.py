@@ -40,6 +40,8 @@ _IMPURE: Mapping[str, frozenset[str]] = {
     "http": frozenset(),
     "io": frozenset(),
     "internal": frozenset(),
+    # Schemas may name others to be fetched.
+    "json": frozenset({"filter", "is_valid", "marshal", "marshal_with_options", "patch", "remove", "unmarshal"}),
     "net": frozenset({"cidr_contains", "cidr_contains_matches", "cidr_expand", "cidr_intersects", "cidr_is_valid"}),
     "opa": frozenset(),
     "print": frozenset(),
@@ -96,6 +98,16 @@ def load_rego(source: bytes, name: str) -> RegoPolicy:
     return RegoPolicy(name, text, packages[0])
 
 
+def require_engine() -> tuple[Any, Any]:
+    """The engine's two modules. Raises ``UnsupportedError``: ``policy.rego.engine-absent``."""
+    try:
+        return import_module("regopy"), import_module("regopy.rego_shared")
+    except (ImportError, OSError):
+        raise UnsupportedError(
+            "policy.rego.engine-absent", "no Rego engine is installed", remedy="pip install 'affidavit[rego]'"
+        ) from None
+
+
 def apply_rego(found: Judgement, policy: RegoPolicy, policy_name: str) -> Judgement:
     """The judgement with the policy's lines behind its own; never better than it was.
 
@@ -116,12 +128,8 @@ def _input(found: Judgement, policy_name: str) -> dict[str, Any]:
 
 def _evaluate(policy: RegoPolicy, document: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the package defines; empty where nothing is."""
-    try:
-        engine, shared = import_module("regopy").Interpreter(), import_module("regopy.rego_shared")
-    except (ImportError, OSError):
-        raise UnsupportedError(
-            "policy.rego.engine-absent", "no Rego engine is installed", remedy="pip install 'affidavit[rego]'"
-        ) from None
+    regopy, shared = require_engine()
+    engine = regopy.Interpreter()
     rego_error: type[Exception] = shared.RegoError
     engine.log_level = shared.LogLevel.NONE  # it writes to standard output by itself
     try:

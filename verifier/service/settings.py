@@ -70,6 +70,7 @@ class Settings:
         registrar_key, registrar_certificate: PEM files of the attestation CA; both or neither (no enrolment).
         appraisal_key: PEM private key (P-256, P-384 or Ed25519) that signs attestation results; without one there
             are no appraisals.
+        rego: Rego policies that may worsen every appraisal.
         limits: see :class:`Limits`.
     """
 
@@ -83,13 +84,14 @@ class Settings:
     registrar_key: Path | None = None
     registrar_certificate: Path | None = None
     appraisal_key: Path | None = None
+    rego: tuple[Path, ...] = ()
     limits: Limits = Limits()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Read ``AFFIDAVIT_VERIFIER_DATABASE``, ``_BLOBS``, ``_POLICIES`` (separated as in ``PATH``), ``_HOST``,
         ``_PORT``, ``_TOKEN_FILE``, ``_PUBLIC_READS`` (``yes`` or ``no``), ``_REGISTRAR_KEY``,
-        ``_REGISTRAR_CERTIFICATE``, ``_APPRAISAL_KEY`` and ``_LIMIT_<NAME>`` for each limit.
+        ``_REGISTRAR_CERTIFICATE``, ``_APPRAISAL_KEY``, ``_REGO`` (as policies) and ``_LIMIT_<NAME>`` for each limit.
 
         Raises:
             OperationalError: ``service.settings.malformed``, also for a variable of this prefix that is
@@ -129,7 +131,7 @@ def _value(name: str, text: str) -> object:
             return text
         case "port":
             return _integer(name, text)
-        case "policies":
+        case "policies" | "rego":
             return tuple(Path(part) for part in text.split(os.pathsep) if part)
         case "public_reads":
             if text not in ("yes", "no"):

@@ -18,7 +18,7 @@ from attestation.errors import EvidenceError
 from attestation.tpm2.authority import Authority
 from attestation.tpm2.registrar import Registrar
 from attestation.tpm2.trust import Tpm2Trust
-from verifier.errors import MalformedError, OperationalError
+from verifier.errors import MalformedError, OperationalError, VerifierError
 from verifier.policy import DEFAULT_POLICY, MAX_BYTES, Policy, parse_policy
 from verifier.service.appraisals import Appraisals, Signer
 from verifier.service.blobs import BlobStore, FolderBlobs
@@ -28,6 +28,7 @@ from verifier.service.enrolment import Enrolments
 from verifier.service.metrics import Metrics
 from verifier.service.nonces import Nonces
 from verifier.service.records import Records
+from verifier.service.rego import RegoPolicy, load_rego, require_engine
 from verifier.service.settings import Limits, Settings
 from verifier.service.tokens import Gatekeeper
 from verifier.service.verification import Verification
@@ -81,6 +82,7 @@ def assemble(settings: Settings, clock: Clock) -> Parts:
     }
     default = next(iter(policies.values()))
     authority, signer = _authority(settings), _signer(settings)
+    rego = _rego(settings)
     blobs = FolderBlobs(settings.blobs, min_free_bytes=limits.free_bytes)
     database = Database(settings.database)
     try:
@@ -107,7 +109,7 @@ def assemble(settings: Settings, clock: Clock) -> Parts:
         catalogue=catalogue,
         policies=policies,
         verification=Verification(records, nonces, catalogue, policies, _version()),
-        appraisals=Appraisals(database, nonces, signer, _version()),
+        appraisals=Appraisals(database, nonces, signer, _version(), rego),
         enrolments=enrolments,
         metrics=Metrics(),
         workers=Workers(limits.concurrency),
@@ -149,6 +151,15 @@ def _authority(settings: Settings) -> Authority | None:
             "registrar: an unencrypted EC key and the certificate of that very key are required",
         )
     return Authority(certificate, key)
+
+
+def _rego(settings: Settings) -> tuple[RegoPolicy, ...]:
+    try:
+        if settings.rego:
+            require_engine()
+        return tuple(load_rego(_read(path), path.name) for path in settings.rego)
+    except VerifierError as error:
+        raise OperationalError(error.code, error.message, remedy=error.remedy) from None
 
 
 def _signer(settings: Settings) -> Signer | None:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +17,7 @@ from attestation.contract import Appraisal, Check
 from attestation.ear.tiers import CATEGORIES, Tier, worst
 from tests.attestation import paper
 from tests.verifier.appraisal.making import AT, CLEAN, FRESH, NO_LIST, STALE, TYPE, Fake, judged, line, policy
-from verifier.appraisal.judgement import conclude, judge, worsen
+from verifier.appraisal.judgement import conclude, judge, judge_file, worsen
 from verifier.policy import Policy, profile_policy
 from verifier.profiles import PROFILES, Demands
 from verifier.verdict import Verdict
@@ -221,6 +223,25 @@ def test_no_line_makes_a_verdict_better(checks, more):
     after = worsen(before, more)
     if before.code != "policy.check.not-made" or all(line.id.startswith("policy.") for line in more):
         assert order.index(after.verdict) <= order.index(before.verdict)
+
+
+def test_files_that_cannot_be_read():
+    def refusing(error):
+        def read(data):
+            raise error
+
+        return dataclasses.replace(Fake().format, read=read)
+
+    asked: dict[str, Any] = {"challenge": None, "at": AT, "policy": policy()}
+    for kind, verdict in (
+        (attestation.errors.MalformedError, Verdict.MALFORMED),
+        (attestation.errors.UnsupportedError, Verdict.UNVERIFIABLE),
+        (attestation.errors.OperationalError, Verdict.ERROR),
+    ):
+        found, members = judge_file(refusing(kind("evidence.fake.raw", "raw")), b"x", **asked)
+        assert (found.verdict, found.code, found.status, members) == (verdict, "evidence.fake.raw", Tier.NONE, None)
+    found, _ = judge_file(Fake().format, b"x", **asked, collateral=[b"-----BEGIN CERTIFICATE-----\n"])
+    assert (found.verdict, found.code) == (Verdict.MALFORMED, "evidence.collateral.armour-malformed")
 
 
 def test_real_quotes_under_a_profile():
