@@ -14,6 +14,6 @@ paravisors: reference values do. Specification: docs/spec/azure-snp-vtpm-v1.md.
 from attestation.azure_snp.appraisal import MEMBERS, TYPE, AzureSnpTrust, appraise, read
 from attestation.contract import Format
 
-FORMAT = Format(TYPE, "azure-snp", MEMBERS, appraise, read, AzureSnpTrust)
+FORMAT = Format(TYPE, "azure-snp", MEMBERS, appraise, read, AzureSnpTrust, signed=lambda members: members["attest"])
 
 __all__ = ["FORMAT", "MEMBERS", "TYPE", "AzureSnpTrust", "appraise", "read"]

@@ -21,6 +21,6 @@ from attestation.azure_tdx.raw import read
 from attestation.azure_tdx.trust import AzureTdxTrust
 from attestation.contract import Format
 
-FORMAT = Format(TYPE, "azure-tdx", MEMBERS, appraise, read, AzureTdxTrust)
+FORMAT = Format(TYPE, "azure-tdx", MEMBERS, appraise, read, AzureTdxTrust, signed=lambda members: members["attest"])
 
 __all__ = ["FORMAT", "MEMBERS", "TYPE", "AzureTdxTrust", "appraise", "read"]

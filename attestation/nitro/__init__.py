@@ -21,9 +21,18 @@ the standard library and `cryptography`. Specification: docs/spec/nitro-document
 
 from attestation.contract import Format
 from attestation.nitro.appraisal import MEMBERS, TYPE, appraise
+from attestation.nitro.document import parse_envelope
 from attestation.nitro.raw import read
 from attestation.nitro.trust import NitroTrust
 
-FORMAT = Format(TYPE, "nitro", MEMBERS, appraise, read, NitroTrust)
+FORMAT = Format(
+    TYPE,
+    "nitro",
+    MEMBERS,
+    appraise,
+    read,
+    NitroTrust,
+    signed=lambda members: parse_envelope(members["document"]).payload,
+)
 
 __all__ = ["FORMAT", "MEMBERS", "TYPE", "NitroTrust", "appraise", "read"]

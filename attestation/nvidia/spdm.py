@@ -123,3 +123,9 @@ def _measurements(record: bytes, blocks: int) -> dict[int, bytes]:
         reader.fail("no measurement")
     reader.done()
     return found
+
+
+def signed_reports(members: Mapping[str, bytes]) -> bytes:
+    """What the devices' signatures cover, whatever the order of the devices: reports without their last field."""
+    reports = (data[:-SIGNATURE_SIZE] for name, data in members.items() if name.startswith("report_"))
+    return b"".join(sorted(reports))

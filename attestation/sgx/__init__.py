@@ -16,10 +16,19 @@ The parts that SGX shares with TDX are in `attestation.intel`. Specification: do
 """
 
 from attestation.contract import Format
+from attestation.intel.quote import SGX, parse_quote
 from attestation.sgx.appraisal import MEMBERS, TYPE, appraise
 from attestation.sgx.raw import read
 from attestation.sgx.trust import SgxTrust
 
-FORMAT = Format(TYPE, "sgx", MEMBERS, appraise, read, SgxTrust)
+FORMAT = Format(
+    TYPE,
+    "sgx",
+    MEMBERS,
+    appraise,
+    read,
+    SgxTrust,
+    signed=lambda members: parse_quote(members["quote"], SGX, "evidence.sgx").signed,
+)
 
 __all__ = ["FORMAT", "MEMBERS", "TYPE", "SgxTrust", "appraise", "read"]

@@ -26,8 +26,9 @@ library and `cryptography`. Specification: docs/spec/snp-report-v1.md.
 from attestation.contract import Format
 from attestation.snp.appraisal import MEMBERS, TYPE, appraise
 from attestation.snp.raw import read
+from attestation.snp.report import SIGNED_SIZE
 from attestation.snp.trust import SnpTrust
 
-FORMAT = Format(TYPE, "snp", MEMBERS, appraise, read, SnpTrust)
+FORMAT = Format(TYPE, "snp", MEMBERS, appraise, read, SnpTrust, signed=lambda members: members["report"][:SIGNED_SIZE])
 
 __all__ = ["FORMAT", "MEMBERS", "TYPE", "SnpTrust", "appraise", "read"]

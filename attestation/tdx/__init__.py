@@ -18,10 +18,19 @@ The parts that TDX shares with SGX are in `attestation.intel`. Specification: do
 """
 
 from attestation.contract import Format
+from attestation.intel.quote import TDX, parse_quote
 from attestation.tdx.appraisal import MEMBERS, TYPE, appraise
 from attestation.tdx.raw import read
 from attestation.tdx.trust import TdxTrust
 
-FORMAT = Format(TYPE, "tdx", MEMBERS, appraise, read, TdxTrust)
+FORMAT = Format(
+    TYPE,
+    "tdx",
+    MEMBERS,
+    appraise,
+    read,
+    TdxTrust,
+    signed=lambda members: parse_quote(members["quote"], TDX, "evidence.tdx").signed,
+)
 
 __all__ = ["FORMAT", "MEMBERS", "TYPE", "TdxTrust", "appraise", "read"]

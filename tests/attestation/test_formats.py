@@ -82,7 +82,7 @@ def test_formats_and_their_contract():
 
 
 def test_public_names_are_sorted():
-    packages = {sys.modules[f.appraise.__module__.rpartition(".")[0]] for f in FORMATS.values()}
+    packages = {sys.modules[f.trust_class.__module__.rpartition(".")[0]] for f in FORMATS.values()}
     for package in (attestation, attestation.collateral, attestation.eventlog, *packages):
         assert list(package.__all__) == sorted(package.__all__, key=lambda n: (not n.isupper(), n))
         assert all(hasattr(package, name) for name in package.__all__)
@@ -243,3 +243,11 @@ def test_swtpm_that_is_not_there(monkeypatch, tmp_path):
 def test_at_in_another_zone_is_the_same_time():
     members = PaperTpm().members()
     assert judge(members, at=AT.astimezone(UTC)).passed
+
+
+def test_every_format_knows_its_signed_body():
+    """Composite evidence counts by all of its parts, simulated evidence has no signature."""
+    assert {name for name, format_ in FORMATS.items() if format_.signed is None} == {
+        "cmw-collection@v1",
+        "simulated@v1",
+    }

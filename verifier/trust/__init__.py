@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from verifier.fields import Fields
-from verifier.trust import azure_snp, azure_tdx, cmw, nitro, nvidia, snp, tpm2
+from verifier.trust import azure_snp, azure_tdx, cmw, intel, nitro, nvidia, snp, tpm2
 
 READERS: Mapping[str, Callable[[Fields], Any]] = MappingProxyType(
     {
@@ -21,7 +21,10 @@ READERS: Mapping[str, Callable[[Fields], Any]] = MappingProxyType(
         "cmw": cmw.read,
         "nitro": nitro.read,
         "nvidia": nvidia.read,
+        "nvswitch": nvidia.read,
+        "sgx": intel.read_sgx,
         "snp": snp.read,
+        "tdx": intel.read_tdx,
         "tpm2": tpm2.read,
     }
 )
