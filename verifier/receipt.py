@@ -21,7 +21,7 @@ from verifier.statement import Statement
 RECEIPT_TYPE = "urn:affidavit:receipt:v1"
 CODE = "receipt.malformed"
 MAX_EVIDENCE = 8
-MAX_EVIDENCE_MEMBERS = 32
+MAX_EVIDENCE_MEMBERS = 64
 MAX_DESCRIPTIONS = 32
 MAX_BATCH = 1 << 20
 

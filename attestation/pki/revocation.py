@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation.contract import Check
 from attestation.errors import MalformedError
-from attestation.pki.certificate import READ_ERRORS
+from attestation.pki.certificate import READ_ERRORS, serial_number
 
 MAX_CRL = 4 << 20
 """Bytes of one list; the largest of the platforms here is below 100 kB."""
@@ -92,7 +92,7 @@ def check_revocation(
     FAIL with `<prefix>-revoked`; SKIP with `-crl-missing`, `-crl-invalid` (its issuer did not sign it, or it has
     a critical extension), `-crl-expired` (`at` is outside its window). `signed` may remember what `is_signed` says.
     """
-    number = _serial(certificate)
+    number = serial_number(certificate)
     serial = f"serial {number:x}"
     required = "a current CRL of its issuer that does not list it"
     problem, code = "no CRL of its issuer", f"{prefix}-crl-missing"
@@ -116,9 +116,3 @@ def check_revocation(
     if current is None:
         return Check(check, "SKIP", problem, required, code, demanded=demanded)
     return Check(check, "PASS", f"{serial} not in the CRL of {current.last_update_utc.isoformat()}", required)
-
-
-def _serial(certificate: x509.Certificate) -> int:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # AMD's VCEKs have the number 0, which `cryptography` warns of
-        return certificate.serial_number
