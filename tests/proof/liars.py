@@ -70,9 +70,7 @@ def fractions(
         merge: one root for how the claims on the leaves are combined.
     """
 
-    def prove(
-        writer: Writer, transcript: Transcript, p: Words, q: Words, counted: int, used: int
-    ) -> LeafClaim:
+    def prove(writer: Writer, transcript: Transcript, p: Words, q: Words, counted: int, used: int) -> LeafClaim:
         levels = [([(int(x), 0) for x in p], vectors.elements(q))]
         while len(levels[-1][0]) > 2:
             (a, b), half = levels[-1], len(levels[-1][0]) // 2
