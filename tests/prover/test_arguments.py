@@ -147,7 +147,8 @@ def test_leaves(make):
     for item, block in zip(plan.lookups, plan.lookup_blocks, strict=True):
         first = np.broadcast_to(witness.rows(item.first, item.shape), item.shape)
         second = np.broadcast_to(witness.rows(item.second, item.shape), item.shape) if item.second.terms else None
-        head = fingerprint(*(column[0] for column in plan.tables[item.table].rows()), item.table)
+        ones, twos = plan.tables[item.table].rows()
+        head = fingerprint(ones[0], twos[0], item.table)
         expected[block.offset : block.end] = [(ONE, head)] * block.length
         idle[item.table] += block.length
         for index in np.ndindex(item.shape):
