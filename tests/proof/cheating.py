@@ -22,12 +22,12 @@ import pytest
 
 from circuits import Circuit, CircuitBuilder, evaluate
 from circuits.circuit import IntArray
-from prover import opening, proving
+from prover import proving
 from tests.proof import liars, opening_liar
 from tests.proof.test_attacks import Cheat
 from tests.proof.tiny import linear
 from verifier.errors import RejectedError
-from verifier.proof import commitment, soundness, statement, verify_proof
+from verifier.proof import soundness, statement, verify_proof
 from verifier.proof.field import Element
 from verifier.proof.statement import prepare
 from verifier.proof.transcript import Transcript
@@ -51,8 +51,7 @@ def reduced(size: int, queries: int) -> Iterator[None]:
         patch.setattr(statement, "Transcript", type("Tiny", (Coarse,), {"size": size}))
         patch.setattr(soundness, "EXTENSION_BITS", log2(size))
         patch.setattr(soundness, "REQUIRED_BITS", -100)
-        for module in (commitment, opening, soundness):
-            patch.setattr(module, "QUERIES", queries)
+        patch.setattr(soundness, "QUERIES", queries)
         statement._prepare.cache_clear()
         try:
             yield
@@ -250,7 +249,7 @@ def measure(strategy: Strategy, tries: int, seed: int = 0, *, full: bool = False
     smaller = nullcontext() if full else reduced(strategy.size, strategy.queries)
     with smaller, pytest.MonkeyPatch.context() as patch:
         prepared = prepare(circuit, 1)
-        terms = soundness.account(prepared.plan, prepared.code)
+        terms = soundness.account(prepared.plan, prepared.code, queries=prepared.queries)
         for name, replacement in strategy.patches.items():
             patch.setattr(proving, name, replacement)
         for attempt in range(tries):

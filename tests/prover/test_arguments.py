@@ -199,7 +199,7 @@ def test_commitment_and_opening(seed, log_columns, rows):
 
     point = elements(rng, code.log_length)
     writer, (fast, slow) = Writer(), transcripts(seed)
-    open_at(committed, writer, fast, point)
+    open_at(committed, writer, fast, point, QUERIES)
     high = point[: len(point) - log_columns]
     mix, power, v, u = slow.challenge("proximity mix"), ONE, [ZERO] * columns, [ZERO] * columns
     for i, row in enumerate(matrix):
