@@ -10,7 +10,7 @@ import pytest
 
 from tests.proof.cheating import STRATEGIES, honest, looking_up, measure
 from tests.proof.tiny import linear
-from verifier.proof import soundness, statement
+from verifier.proof import commitment, soundness, statement
 from verifier.proof.field import EXTENSION_BITS
 from verifier.proof.transcript import Transcript
 
@@ -44,6 +44,6 @@ def test_the_truth_always_passes(circuit, size, queries):
 
 def test_nothing_stays_reduced():
     measure(STRATEGIES["fingerprints that collide"], 1)
-    left = [(statement, "Transcript"), (soundness, "EXTENSION_BITS"), (soundness, "QUERIES")]
-    assert [getattr(*place) for place in left] == [Transcript, EXTENSION_BITS, 150]
+    left = [(statement, "Transcript"), (soundness, "EXTENSION_BITS"), (soundness, "QUERIES"), (commitment, "QUERIES")]
+    assert [getattr(*place) for place in left] == [Transcript, EXTENSION_BITS, 150, 150]
     assert soundness.REQUIRED_BITS == 100
