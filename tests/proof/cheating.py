@@ -250,7 +250,7 @@ def measure(strategy: Strategy, tries: int, seed: int = 0, *, full: bool = False
     smaller = nullcontext() if full else reduced(strategy.size, strategy.queries)
     with smaller, pytest.MonkeyPatch.context() as patch:
         prepared = prepare(circuit, 1)
-        terms = soundness.account(prepared.plan, prepared.code, queries=prepared.queries)
+        terms = soundness.account(prepared.plan, prepared.code, None, prepared.queries)
         for name, replacement in strategy.patches.items():
             patch.setattr(proving, name, replacement)
         for attempt in range(tries):

@@ -32,8 +32,8 @@ class Term:
     error: float
 
 
-def account(plan: Plan, code: Code, weights: Code | None = None, queries: int = QUERIES) -> tuple[Term, ...]:
-    """The error terms of a proof of this plan; `weights` is the code of committed weights."""
+def account(plan: Plan, code: Code, weights: Code | None, queries: int) -> tuple[Term, ...]:
+    """The error terms of a proof of this plan with so many queries; `weights` is the code of committed weights."""
     field = 2.0**-EXTENSION_BITS
     levels = plan.log_leaves
     terms = [
