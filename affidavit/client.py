@@ -108,6 +108,7 @@ class Client:
         embed_circuit: bool = False,
         embed_input: bool = False,
         prove: bool | None = None,
+        committed: bool | None = None,
     ) -> Answer:
         """One inference, verified.
 
@@ -117,6 +118,8 @@ class Client:
             seal: nobody but the node sees input and output; its keys are checked first.
             embed_circuit, embed_input: whether the affidavit carries them.
             prove: whether a proof is asked for; by default where the policy demands one.
+            committed: whether that proof is for verifiers that hold a commitment to the weights instead of the weights;
+                by default where the policy names that commitment.
 
         Raises:
             NotAccepted: there is an affidavit, and its verdict is not ACCEPT.
@@ -124,7 +127,13 @@ class Client:
             circuits.CircuitError: ``input.*``, ``circuit.*``.
         """
         question = self.prepare(
-            model, inputs, seal=seal, embed_circuit=embed_circuit, embed_input=embed_input, prove=prove
+            model,
+            inputs,
+            seal=seal,
+            embed_circuit=embed_circuit,
+            embed_input=embed_input,
+            prove=prove,
+            committed=committed,
         )
         deadline = time.monotonic() + self._patience
         job = self.wait(self.submit(question, deadline=deadline), deadline=deadline)
@@ -140,6 +149,7 @@ class Client:
         embed_circuit: bool = False,
         embed_input: bool = False,
         prove: bool | None = None,
+        committed: bool | None = None,
     ) -> Question:
         """Draw the nonce, encode, seal. Keep the question: without it the answer cannot be judged."""
         circuit = as_circuit(model)
@@ -152,6 +162,7 @@ class Client:
             embed_circuit=embed_circuit,
             embed_input=embed_input,
             prove=prove,
+            committed=committed,
         )
 
     def submit(self, question: Question, *, deadline: float | None = None) -> Job:

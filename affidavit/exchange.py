@@ -76,14 +76,16 @@ def ask(
     embed_circuit: bool = False,
     embed_input: bool = False,
     prove: bool | None = None,
+    committed: bool | None = None,
 ) -> Question:
     """Draw a nonce, encode the input, seal it where a node's keys are given.
 
-    A proof is asked for with ``prove``; by default where the policy demands one.
+    A proof is asked for with ``prove``; by default where the policy demands one.  It is to be about committed weights
+    with ``committed``; by default where the policy names the commitment to the weights of this circuit.
 
     Raises:
         circuits.MalformedError: ``input.*`` when the input does not fit the circuit.
-        node.errors.NodeError: ``request.embed.sealed``, ``request.prove.sealed``,
+        node.errors.NodeError: ``request.embed.sealed``, ``request.prove.sealed``, ``request.committed.unproved``,
             ``request.sealed.key-unusable``.
     """
     nonce = secrets.token_bytes(NONCE_BYTES)
@@ -91,7 +93,9 @@ def ask(
     sealed = None if seal_to is None else seal_input(seal_to.sealing, nonce, circuit.digest, encoded)
     payload: Payload = EncodedInput(Opening(encoded)) if sealed is None else SealedInputBox(sealed.box)
     wanted = "proved" in policy.assurance if prove is None else prove
-    request = Request(circuit.digest, nonce, payload, policy.id, embed_circuit, embed_input, wanted)
+    known = wanted and circuit.digest in policy.commitments
+    mode = known if committed is None else committed
+    request = Request(circuit.digest, nonce, payload, policy.id, embed_circuit, embed_input, wanted, mode)
     return Question(circuit, inputs, request, sealed, seal_to)
 
 

@@ -40,6 +40,7 @@ class LocalClient:
         embed_circuit: bool = False,
         embed_input: bool = False,
         prove: bool | None = None,
+        committed: bool | None = None,
     ) -> Answer:
         """One inference, verified; the model comes to the node under ``name`` if it is not there.
 
@@ -58,6 +59,7 @@ class LocalClient:
             embed_circuit=embed_circuit,
             embed_input=embed_input,
             prove=prove,
+            committed=committed,
         )
         answered = self._node.run(question.request)
         return believe(question, answered.affidavit, answered.sealed, policy=self.policy, at=self._clock())

@@ -149,7 +149,7 @@ def _folded_weights(layer: Layer, at: Point, matrices: Matrices) -> Words:
 
 
 def prove_weights(
-    writer: Writer, transcript: Transcript, weights: WeightsCommitment, claims: Sequence[WeightClaim]
+    writer: Writer, transcript: Transcript, weights: WeightsCommitment, claims: Sequence[WeightClaim], queries: int
 ) -> None:
     """Discharge the claims on the committed weights."""
     if weights.committed is None:
@@ -158,4 +158,4 @@ def prove_weights(
     scaled, value = combined(claims, transcript.challenge("weights mix"))
     out = written([(weights.layout.blocks[c.slot], c.weight) for c in scaled], len(weights.vector))
     point = prove_inner_product(writer, transcript, weights.vector, out, code.log_length, value, "weights")
-    open_at(weights.committed, writer, transcript, point)
+    open_at(weights.committed, writer, transcript, point, queries)

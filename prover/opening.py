@@ -12,7 +12,7 @@ from prover import code_kernels, sha
 from prover.messages import Writer
 from prover.threads import spread
 from verifier.proof import merkle, vectors
-from verifier.proof.commitment import QUERIES, RATE_BITS, Code, coset_powers, powers_of
+from verifier.proof.commitment import RATE_BITS, Code, coset_powers, powers_of
 from verifier.proof.field import Element
 from verifier.proof.modular import Words
 from verifier.proof.transcript import Transcript
@@ -77,8 +77,8 @@ def hashed(messages: sha.Words32, suffix: int) -> sha.Words32:
     return out
 
 
-def open_at(committed: Committed, writer: Writer, transcript: Transcript, point: list[Element]) -> None:
-    """Send the opening at a point."""
+def open_at(committed: Committed, writer: Writer, transcript: Transcript, point: list[Element], queries: int) -> None:
+    """Send the opening at a point, with so many columns."""
     code = committed.code
     high = point[: len(point) - code.log_columns]
     mix = transcript.challenge("proximity mix")
@@ -94,7 +94,7 @@ def open_at(committed: Committed, writer: Writer, transcript: Transcript, point:
     data = rows.transpose(0, 2, 1).astype("<u8").tobytes()
     writer.raw("opening rows", data)
     transcript.absorb("opening rows", data)
-    positions = sorted(set(transcript.indices("queries", QUERIES, code.log_positions)))
+    positions = sorted(set(transcript.indices("queries", queries, code.log_positions)))
     writer.raw("opened columns", committed.columns[positions].tobytes())
     needed = merkle.siblings_needed(positions, code.log_positions)
     writer.raw("Merkle siblings", b"".join(committed.tree[level][i].tobytes() for level, i in needed))

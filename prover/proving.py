@@ -123,10 +123,10 @@ def prove(
     clock.phase("inner product")
     point = prove_inner_product(writer, transcript, vector, functional, code.log_length, claims.value, "inner product")
     clock.phase("open")
-    open_at(committed, writer, transcript, point)
+    open_at(committed, writer, transcript, point, prepared.queries)
     if weights_held is not None:
         clock.phase("weights")
-        prove_weights(writer, transcript, weights_held, weight_claims)
+        prove_weights(writer, transcript, weights_held, weight_claims, prepared.queries)
     clock.phase("")
     return Proof(writer.bytes(), outputs, prepared.bits, clock.timings, tuple(writer.marks))
 

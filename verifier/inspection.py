@@ -78,7 +78,7 @@ def soundness_json(circuit: Circuit | None, digest: bytes, batch: int, mode: str
         prepared = prepare(circuit, batch, known)
     except VerifierError as error:
         return {"unknown": error.code}
-    terms = account(prepared.plan, prepared.code, prepared.weights.code)
+    terms = account(prepared.plan, prepared.code, prepared.weights.code, prepared.queries)
     return {
         "bits": round(soundness_bits(terms), 2),
         "required_bits": REQUIRED_BITS,

@@ -102,7 +102,7 @@ def _untrusted(
             "proof.weights.unknown",
             f"weights committed to as {claimed}",
             "a commitment that policy or caller name",
-            remedy="list it under [models.commitments], or give --model and --weights-commitment, from whoever made it",
+            remedy=_obtain(model),
         )
     other = next((known for known in (own, listed) if known is not None and known != claim.weights), None)
     if other is None:
@@ -114,6 +114,13 @@ def _untrusted(
         f"{other.hex()[:16]} (trusted)",
         remedy="the proof is about other weights than those that you trust",
     )
+
+
+def _obtain(model: ModelFinding) -> str:
+    """Where a commitment comes from: making one means encoding all weights, which is the prover's code."""
+    if model.vouched and model.circuit is not None:
+        return "make it from the circuit at hand (affidavit commitment), then list it or give --weights-commitment"
+    return "list it under [models.commitments], or give --model and --weights-commitment, from whoever made it"
 
 
 def _remedy(claim: ProofClaim, model: ModelFinding) -> str:

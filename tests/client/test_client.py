@@ -262,6 +262,37 @@ def test_a_policy_that_demands_a_proof_gets_one_over_http(served: Running, polic
         assert sealed.value.code == "request.prove.sealed"
 
 
+def test_a_policy_with_a_commitment_gets_a_proof_about_committed_weights(served: Running, policy: Policy) -> None:
+    from prover import commit_weights
+
+    root = commit_weights(CIRCUIT).root
+    models = frozenset([CIRCUIT.digest])
+    demanding = replace(policy, assurance=("signed", "proved"), max_macs=0, models=models)
+    pinning = replace(demanding, commitments={CIRCUIT.digest: root})
+    with Client(served.url, policy=pinning, patience=60) as client:
+        for committed, expected in ((None, root), (False, None)):
+            answer = client.infer(CIRCUIT, inputs(), committed=committed)
+            np.testing.assert_array_equal(answer.outputs["y"], EXPECTED)
+            assert answer.result.ledger.reached("proved") and not answer.result.ledger.reached("rechecked")
+            proof = read_affidavit(answer.affidavit).receipt.proof
+            assert proof is not None and proof.weights == expected
+        with pytest.raises(NodeError) as unproved:
+            client.infer(CIRCUIT, inputs(), prove=False, committed=True)
+        assert unproved.value.code == "request.committed.unproved"
+        assert not client.prepare(CIRCUIT, inputs(), prove=False).request.committed
+    with Client(served.url, policy=demanding, patience=60) as client:
+        assert not client.prepare(CIRCUIT, inputs()).request.committed
+        with pytest.raises(NotAccepted) as refused:  # the circuit is at hand, its commitment is not
+            client.infer(CIRCUIT, inputs(), committed=True)
+        assert refused.value.result.code == "proof.weights.unknown"
+        (check,) = (c for c in refused.value.result.checks if c.id == "proof")
+        assert check.code == "proof.weights.unknown" and "affidavit commitment" in check.remedy
+    with Client(served.url, policy=replace(pinning, commitments={CIRCUIT.digest: bytes(32)}), patience=60) as client:
+        with pytest.raises(NotAccepted) as other:
+            client.infer(CIRCUIT, inputs())
+        assert other.value.result.code == "proof.commitment.mismatch"
+
+
 def test_a_node_in_this_process(tmp_path: Path) -> None:
     with Node(tmp_path, SimulatedEvidence(), threads=1) as node:
         local = LocalClient(node, policy=trusting(node.keys.signing))

@@ -22,7 +22,7 @@ import pytest
 
 from circuits import Circuit, CircuitBuilder, evaluate
 from circuits.circuit import IntArray
-from prover import opening, proving
+from prover import proving
 from tests.proof import liars, opening_liar
 from tests.proof.test_attacks import Cheat
 from tests.proof.tiny import linear
@@ -51,7 +51,7 @@ def reduced(size: int, queries: int) -> Iterator[None]:
         patch.setattr(statement, "Transcript", type("Tiny", (Coarse,), {"size": size}))
         patch.setattr(soundness, "EXTENSION_BITS", log2(size))
         patch.setattr(soundness, "REQUIRED_BITS", -100)
-        for module in (commitment, opening, soundness):
+        for module in (commitment, soundness):  # what the shape of the code is chosen for, and what is asked
             patch.setattr(module, "QUERIES", queries)
         statement._prepare.cache_clear()
         try:
@@ -250,7 +250,7 @@ def measure(strategy: Strategy, tries: int, seed: int = 0, *, full: bool = False
     smaller = nullcontext() if full else reduced(strategy.size, strategy.queries)
     with smaller, pytest.MonkeyPatch.context() as patch:
         prepared = prepare(circuit, 1)
-        terms = soundness.account(prepared.plan, prepared.code)
+        terms = soundness.account(prepared.plan, prepared.code, None, prepared.queries)
         for name, replacement in strategy.patches.items():
             patch.setattr(proving, name, replacement)
         for attempt in range(tries):

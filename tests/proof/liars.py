@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prover.lookup import padded
+import numpy as np
+
 from prover.messages import Writer
 from prover.witness import Witness
 from verifier.proof import vectors
 from verifier.proof.claims import Evaluated
-from verifier.proof.expression import Expression
+from verifier.proof.expression import Expression, Shape
 from verifier.proof.field import (
     ONE,
     ZERO,
@@ -29,11 +30,12 @@ from verifier.proof.field import (
     quadratic,
     sub,
 )
-from verifier.proof.layout import Block
+from verifier.proof.layout import bits_of
 from verifier.proof.lookup import LeafClaim
 from verifier.proof.modular import Words
 from verifier.proof.products import operand_claims
 from verifier.proof.transcript import Transcript
+from verifier.proof.weight import Integers
 
 Elements = list[Element]
 OUTSIDE: Element = (P - 5, 3)
@@ -56,8 +58,10 @@ def bound(values: Elements, r: Element) -> Elements:
 
 def fractions(
     *, rounds: bool = False, children: bool = False, mixes: bool = False, merge: bool = False
-) -> Callable[[Writer, Transcript, Words, Words], LeafClaim]:
+) -> Callable[[Writer, Transcript, Words, Words, int, int], LeafClaim]:
     """In the place of `prover.lookup.prove_fractions`, for leaves whose fractions do not add up to zero.
+
+    What is known of the numerators is ignored: all leaves are fractions like any other.
 
     Args:
         rounds: two roots per round.
@@ -66,8 +70,8 @@ def fractions(
         merge: one root for how the claims on the leaves are combined.
     """
 
-    def prove(writer: Writer, transcript: Transcript, p: Words, q: Words) -> LeafClaim:
-        levels = [(vectors.elements(p), vectors.elements(q))]
+    def prove(writer: Writer, transcript: Transcript, p: Words, q: Words, counted: int, used: int) -> LeafClaim:
+        levels = [([(int(x), 0) for x in p], vectors.elements(q))]
         while len(levels[-1][0]) > 2:
             (a, b), half = levels[-1], len(levels[-1][0]) // 2
             up_p = [add(mul(a[j], b[half + j]), mul(a[half + j], b[j])) for j in range(half)]
@@ -147,11 +151,10 @@ def products() -> Callable[[Writer, Transcript, Witness], list[Evaluated]]:
 
     def prove(writer: Writer, transcript: Transcript, witness: Witness) -> list[Evaluated]:
         (product,) = witness.plan.products
-        block = Block(product.rows, 0)
-        point = transcript.challenges("product point", block.bits)
+        point = transcript.challenges("product point", sum(bits_of(d) for d in product.rows))
 
         def flat(expression: Expression) -> Elements:
-            return [(int(x) % P, 0) for x in padded(witness.rows(expression, product.rows), block)]
+            return [(int(x) % P, 0) for x in _cube(witness.rows(expression, product.rows), product.rows).reshape(-1)]
 
         left, right, result = flat(product.left), flat(product.right), flat(product.result)
         claim = value = total([mul(eq_bits(point, j), x) for j, x in enumerate(result)])
@@ -185,6 +188,11 @@ def products() -> Callable[[Writer, Transcript, Witness], list[Evaluated]]:
         return operand_claims(product, point, reached, [value, *operands])
 
     return prove
+
+
+def _cube(array: Integers, shape: Shape) -> Integers:
+    """With zeros behind every axis up to a power of two."""
+    return np.pad(np.broadcast_to(array, shape), [(0, (1 << bits_of(d)) - d) for d in shape])
 
 
 def _steps(values: Elements, half: int) -> Elements:

@@ -38,7 +38,7 @@ def opening() -> dict[str, Any]:
         needed["value"] = mul(last, inverse(weight))
         return point
 
-    def open_at(committed: Committed, writer: Writer, transcript: Transcript, point: Elements) -> None:
+    def open_at(committed: Committed, writer: Writer, transcript: Transcript, point: Elements, queries: int) -> None:
         code = committed.code
         high, low = point[: len(point) - code.log_columns], point[len(point) - code.log_columns :]
         mix = transcript.challenge("proximity mix")
@@ -59,7 +59,7 @@ def opening() -> dict[str, Any]:
         data = b"".join(c.to_bytes(8, "little") for row in (v, u) for x in row for c in x)
         writer.raw("opening rows", data)
         transcript.absorb("opening rows", data)
-        positions = sorted(set(transcript.indices("queries", code_of.QUERIES, code.log_positions)))
+        positions = sorted(set(transcript.indices("queries", queries, code.log_positions)))
         writer.raw("opened columns", committed.columns[positions].tobytes())
         missing = merkle.siblings_needed(positions, code.log_positions)
         writer.raw("Merkle siblings", b"".join(committed.tree[level][i].tobytes() for level, i in missing))

@@ -8,14 +8,15 @@ from math import log2
 import numpy as np
 import pytest
 
-from prover import prove
+from prover import commit_weights, prove
 from prover.messages import Writer
 from prover.opening import Committed, commit, hashed, leaf_digests, open_at
 from tests.proof.models import CONTEXT, convolutional, mixed, sample
 from verifier.errors import RejectedError, UnsupportedError
 from verifier.proof import account, commitment, soundness, soundness_bits, statement, verify_proof
-from verifier.proof.commitment import choose_code
+from verifier.proof.commitment import QUERIES, Code, choose_code
 from verifier.proof.field import ZERO, add, eq_bits, mul
+from verifier.proof.plan import Plan
 from verifier.proof.statement import prepare
 from verifier.proof.transcript import Transcript
 from verifier.proof.wire import Reader
@@ -25,7 +26,7 @@ from verifier.proof.wire import Reader
 @pytest.mark.parametrize("mode", ["held", "committed"])
 def test_account(make, mode):
     prepared = prepare(make(), 1, mode)
-    terms = account(prepared.plan, prepared.code, prepared.weights.code)
+    terms = account(prepared.plan, prepared.code, prepared.weights.code, prepared.queries)
     assert soundness_bits(terms) == prepared.bits >= soundness.REQUIRED_BITS
     assert all(0 < t.error < 2.0**-soundness.REQUIRED_BITS for t in terms)
     by_name = {t.name: -log2(t.error) for t in terms}
@@ -36,11 +37,54 @@ def test_account(make, mode):
 
 def test_too_few_queries_are_refused(monkeypatch):
     monkeypatch.setattr(soundness, "QUERIES", 140)
+    monkeypatch.setattr(soundness, "MAX_QUERIES", 147)
     statement._prepare.cache_clear()
     circuit = convolutional()
     with pytest.raises(UnsupportedError) as caught:
         prove(circuit, sample(circuit), context=CONTEXT)
     assert caught.value.code == "proof.soundness.too-low"
+    statement._prepare.cache_clear()
+
+
+def wide() -> Plan:
+    """A plan with little in it: what a code costs is a matter of lengths."""
+    return prepare(convolutional(), 1).plan
+
+
+@pytest.mark.parametrize(
+    ("length", "weights", "expected"),
+    [(1 << 15, None, 150), (1 << 15, 1 << 15, 150), (21_185_445, 6_837_250, 151), (1 << 25, 1 << 24, 152)],
+)
+def test_large_statements_take_more_queries(length, weights, expected):
+    """The fewest that give 100 bits."""
+    codes = choose_code(length), None if weights is None else choose_code(weights)
+    queries, bits = soundness.require(wide(), *codes)
+    assert queries == expected and bits >= soundness.REQUIRED_BITS
+    assert bits == soundness_bits(account(wide(), *codes, queries))
+    if queries > QUERIES:
+        assert soundness_bits(account(wide(), *codes, queries - 1)) < soundness.REQUIRED_BITS
+
+
+def test_what_the_field_is_too_small_for_is_refused():
+    with pytest.raises(UnsupportedError) as caught:
+        soundness.require(wide(), Code(1 << 27, 14))
+    assert caught.value.code == "proof.soundness.too-low"
+
+
+@pytest.mark.parametrize("mode", ["held", "committed"])
+def test_both_sides_take_them(monkeypatch, mode):
+    """A statement for which 140 queries are the least, and not enough."""
+    circuit = convolutional()
+    monkeypatch.setattr(soundness, "QUERIES", 140)
+    statement._prepare.cache_clear()
+    prepared = prepare(circuit, 1, mode)
+    inputs, root = sample(circuit), commit_weights(circuit).root if mode == "committed" else None
+    proof = prove(circuit, inputs, context=CONTEXT, mode=mode)
+    finding = verify_proof(
+        proof.bytes, circuit=circuit, inputs=inputs, outputs=proof.outputs, context=CONTEXT, weights_commitment=root
+    )
+    assert prepared.queries == (148 if mode == "held" else 149)
+    assert finding.bits == prepared.bits >= 100
     statement._prepare.cache_clear()
 
 
@@ -51,9 +95,9 @@ def test_opening_is_the_extension():
     committed = commit(vector, code)
     point = [(int(a), int(b)) for a, b in rng.integers(0, 1 << 60, (code.log_length, 2))]
     writer = Writer()
-    open_at(committed, writer, Transcript(), point)
+    open_at(committed, writer, Transcript(), point, QUERIES)
     reader = Reader(writer.bytes())
-    value = commitment.check_opening(reader, Transcript(), committed.root, code, point)
+    value = commitment.check_opening(reader, Transcript(), committed.root, code, point, QUERIES)
     reader.finish()
     expected = ZERO
     for i, word in enumerate(vector.tolist()):
@@ -72,12 +116,8 @@ def corrupted(committed: Committed, count: int, rng: np.random.Generator) -> Com
 
 
 @pytest.mark.parametrize(("queries", "share"), [(1, 3 / 8), (2, 3 / 8), (4, 1 / 4)])
-def test_cheating_rate(monkeypatch, queries, share):
+def test_cheating_rate(queries, share):
     """With few queries, words at a share of the positions away from the code pass as often as the bound says."""
-    from prover import opening
-
-    monkeypatch.setattr(commitment, "QUERIES", queries)
-    monkeypatch.setattr(opening, "QUERIES", queries)
     rng = np.random.default_rng(queries)
     code = choose_code(200)
     honest = commit(rng.integers(0, 1 << 60, 200, dtype=np.uint64), code)
@@ -88,9 +128,9 @@ def test_cheating_rate(monkeypatch, queries, share):
         writer, transcript, other = Writer(), Transcript(), Transcript()
         for t in (transcript, other):
             t.absorb("attempt", bytes([attempt & 255, attempt >> 8]) + bad.root)
-        open_at(bad, writer, transcript, point)
+        open_at(bad, writer, transcript, point, queries)
         try:
-            commitment.check_opening(Reader(writer.bytes()), other, bad.root, code, point)
+            commitment.check_opening(Reader(writer.bytes()), other, bad.root, code, point, queries)
             accepted += 1
         except RejectedError as error:
             assert error.code in {"proof.opening.proximity", "proof.opening.evaluation"}  # noqa: PT017

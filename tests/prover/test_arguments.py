@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -45,20 +46,27 @@ def transcripts(seed):
     return found
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.integers(0, 1 << 30), st.integers(1, 6))
-def test_fractions(seed, log_leaves):
-    """Fractions that add up to zero; what the slow one does about others is the matter of `cheating`."""
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1 << 30), st.integers(1, 7), st.data())
+def test_fractions(seed, log_leaves, data):
+    """Fractions that add up to zero; what the slow one does about others is the matter of `cheating`.
+
+    Numerators are 1, then any residue, then 0 over 1: none or all of the leaves' lower half count one.
+    """
     rng, n = np.random.default_rng(seed), 1 << log_leaves
-    p, q = elements(rng, n), [x if x != ZERO else ONE for x in elements(rng, n)]
+    used = data.draw(st.integers(n // 2 + 1, n))
+    counted = data.draw(st.integers(0, used) | st.integers(n // 2, used))
+    p = [1] * counted + words(rng, used - counted).tolist() + [0] * (n - used)
+    q = [x if x != ZERO else ONE for x in elements(rng, used)] + [ONE] * (n - used)
     rest = ZERO
     for a, b in zip(p[1:], q[1:], strict=True):
-        rest = add(rest, mul(a, inverse(b)))
-    p[0] = mul(sub(ZERO, rest), q[0])
+        rest = add(rest, scale(inverse(b), a))
+    assume(p[0] and rest != ZERO)
+    q[0] = scale(inverse(rest), -p[0])
     sent = []
     for prove, transcript in zip((lookup.prove_fractions, liars.fractions()), transcripts(seed), strict=True):
         writer = Writer()
-        claim = prove(writer, transcript, vectors.array(p), vectors.array(q))
+        claim = prove(writer, transcript, np.array(p, np.uint64), vectors.array(q), counted, used)
         sent.append((writer.bytes(), writer.marks, claim, transcript.events, transcript.challenge("end")))
     assert sent[0] == sent[1]
 
@@ -87,7 +95,7 @@ def test_products(seed, weighted, summed):
     left, right, beta = elements(rng, 1 << variables), elements(rng, 1 << variables), elements(rng, weighted)
     eq = np.repeat(vectors.eq_vector(beta, 1 << weighted), 1 << summed, axis=1)
     writer, (fast, slow) = Writer(), transcripts(seed)
-    v = np.concatenate([vectors.array(left), vectors.array(right)])
+    v = np.stack([vectors.array(left), vectors.array(right)], axis=1)
     reached = bound_rounds(writer, fast, v, eq, weighted, "product")
     expected = Writer()
     for i in range(variables):
@@ -106,42 +114,57 @@ def test_products(seed, weighted, summed):
         assert reached[i] == r
         left, right = liars.bound(left, r), liars.bound(right, r)
     assert writer.bytes() == expected.bytes()
-    assert vectors.elements(v[:2, :1]) == left and vectors.elements(v[2:, :1]) == right
+    assert vectors.elements(v[:, 0, :1]) == left and vectors.elements(v[:, 1, :1]) == right
 
 
 @pytest.mark.parametrize("make", [*(make for make in TINY.values() if make is not linear), convolutional, mixed])
 def test_leaves(make):
-    """1 / (alpha - f) per row of a lookup, -m / (alpha - t) per row of a table, 0 / alpha elsewhere."""
+    """1 / (alpha - f) per row of a lookup, -m / (alpha - t) per row of a table, 0 / 1 behind them.
+
+    What else lies in a lookup's block says the first row of its table, and is counted there.
+    """
     circuit = make()
     plan = prepare(circuit, 2).plan
     witness = Witness(plan, evaluate(circuit, sample(circuit, 2)))
     alpha, gamma = elements(np.random.default_rng(1), 2)
-    p, q = lookup.leaves(witness, alpha, gamma)
-    expected = [(ZERO, alpha)] * (1 << plan.log_leaves)
+    p, q, counted, used = lookup.leaves(witness, alpha, gamma)
+    expected = [(ZERO, ONE)] * (1 << plan.log_leaves)
+    idle = [0] * len(plan.tables)
 
     def fingerprint(first, second, table):
         row = add(((int(first) % P), 0), scale(gamma, int(second)))
         return sub(alpha, add(row, scale(mul(gamma, gamma), table + 1)))
 
     def place(block, index):
-        at = 0
-        for i, size in zip(index, block.shape, strict=True):
-            at = (at << bits_of(size)) + i
+        wasted = [Fraction(1 << bits_of(size), size) for size in block.shape]
+        free = wasted.index(max(wasted))
+        at = index[free]
+        for axis, i in enumerate(index):
+            if axis != free:
+                at = (at << bits_of(block.shape[axis])) + i
         return block.offset + at
 
     for item, block in zip(plan.lookups, plan.lookup_blocks, strict=True):
         first = np.broadcast_to(witness.rows(item.first, item.shape), item.shape)
         second = np.broadcast_to(witness.rows(item.second, item.shape), item.shape) if item.second.terms else None
+        ones, twos = plan.tables[item.table].rows()
+        head = fingerprint(ones[0], twos[0], item.table)
+        expected[block.offset : block.end] = [(ONE, head)] * block.length
+        idle[item.table] += block.length
         for index in np.ndindex(item.shape):
             if all(mask[index[label]] for label, mask in item.valid.items()):
                 value = fingerprint(first[index], 0 if second is None else second[index], item.table)
                 expected[place(block, index)] = (ONE, value)
+                idle[item.table] -= 1
     for number, block in enumerate(plan.table_blocks):
         counts = witness.columns[plan.multiplicities[number]][0]
         for i, (first, second) in enumerate(zip(*plan.tables[number].rows(), strict=True)):
             numerator = (-int(counts[i]) % P, 0)
             expected[place(block, (0, i))] = (numerator, fingerprint(first, second, number))
-    assert list(zip(vectors.elements(p), vectors.elements(q), strict=True)) == expected
+    assert [((x, 0), y) for x, y in zip(p.tolist(), vectors.elements(q), strict=True)] == expected
+    assert [x for x, _ in expected[:counted]] == [ONE] * counted
+    assert (used, plan.idle) == (plan.leaves, tuple(idle)) and expected[used:] == [(ZERO, ONE)] * (len(p) - used)
+    assert liars.total([mul(x, inverse(y)) for x, y in expected]) == ZERO
 
 
 def merkle_levels(leaves):
@@ -176,7 +199,7 @@ def test_commitment_and_opening(seed, log_columns, rows):
 
     point = elements(rng, code.log_length)
     writer, (fast, slow) = Writer(), transcripts(seed)
-    open_at(committed, writer, fast, point)
+    open_at(committed, writer, fast, point, QUERIES)
     high = point[: len(point) - log_columns]
     mix, power, v, u = slow.challenge("proximity mix"), ONE, [ZERO] * columns, [ZERO] * columns
     for i, row in enumerate(matrix):

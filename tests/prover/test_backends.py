@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The verifier's two backends agree word for word, and columns of a code combine as integers do."""
+"""The verifier's two backends agree word for word."""
 
 from __future__ import annotations
 
@@ -8,27 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba.core.dispatcher import Dispatcher
 
-from prover import code_kernels
+from tests.prover.test_kernels import words
 from verifier.proof import compiled, portable, vectors
-from verifier.proof.field import P
-
-
-def words(rng, *shape):
-    return rng.integers(0, P, shape, np.uint64)
-
-
-@settings(max_examples=25)
-@given(st.integers(0, 1 << 30), st.integers(1, 20), st.integers(1, 9))
-def test_columns_combined(seed, count, rows):
-    rng = np.random.default_rng(seed)
-    columns, coefficients = words(rng, count, rows), words(rng, 2, rows)
-    out = np.zeros((2, count), np.uint64)
-    code_kernels.combine_columns(columns, coefficients, out, 0, count)
-    for k in range(2):
-        for j in range(count):
-            expected = sum(int(columns[j, i]) * int(coefficients[k, i]) for i in range(rows)) % P
-            assert int(out[k, j]) == expected
-
 
 SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 70), st.integers(1, 5))
 

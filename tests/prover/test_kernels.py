@@ -1,229 +1,181 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Compiled loops and layouts against their meaning in Python integers."""
+"""Every compiled loop beside its slow meaning, bit for bit.  A kernel without one fails the test."""
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from math import prod
+import importlib
+import pkgutil
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba.core.dispatcher import Dispatcher
 
+import prover
 from prover import code_kernels, inner_kernels, kernels, sha
-from prover.functional import eq_vector, written
-from prover.inner_product import prove_inner_product
-from prover.lookup import inverses, padded, prove_fractions
-from prover.messages import Writer
-from verifier.proof import commitment, modular, vectors
-from verifier.proof.claims import EqVectors
-from verifier.proof.field import ONE, ZERO, P, add, eq_bits, inverse, mul
-from verifier.proof.layout import place
-from verifier.proof.lookup import check_fractions
-from verifier.proof.sumcheck import check_inner_product
-from verifier.proof.transcript import Transcript
-from verifier.proof.weight import Factor, Weight
-from verifier.proof.wire import Reader
+from tests.prover import reference
+from verifier.proof import commitment, vectors
+from verifier.proof.commitment import RATE_BITS, coset_powers
+from verifier.proof.field import P, mul
 
-EDGES = [0, 1, P - 1, P - 2, (1 << 32) - 1, 1 << 32, P >> 1]
-SHAPES = st.lists(st.lists(st.integers(1, 7), min_size=1, max_size=4).map(tuple), min_size=1, max_size=6)
+EDGES = np.array([0, 1, 2, P - 1, P - 2, (1 << 32) - 1, 1 << 32, (1 << 32) + 1, 1 << 63, P - (1 << 32)], np.uint64)
 
 
 def words(rng, *shape):
-    """Random residues, edge cases among them."""
-    out = rng.integers(0, P, shape, dtype=np.uint64)
-    flat = out.reshape(-1)
-    where = rng.integers(0, flat.size, min(flat.size, 40))
-    flat[where] = rng.choice(np.array(EDGES, np.uint64), len(where))
-    return out
+    """Residues, a third of them at the edges of what 32-bit halves and the modulus make special."""
+    drawn = rng.integers(0, P, shape, dtype=np.uint64)
+    return np.where(rng.integers(0, 3, shape) == 0, rng.choice(EDGES, shape), drawn)
 
 
-def at(array, *index):
-    """One element of [2, ...]."""
-    return int(array[(0, *index)]), int(array[(1, *index)])
+def integers(rng, *shape):
+    """Integers of both signs."""
+    return rng.integers(-(1 << 62), 1 << 62, shape)
 
 
-def point_of(rng, count):
-    """A random point."""
-    return [(int(a), int(b)) for a, b in rng.integers(0, P, (count, 2), dtype=np.uint64)]
+def piece(rng, count):
+    """first, last"""
+    first = int(rng.integers(0, count + 1))
+    return first, int(rng.integers(first, count + 1))
 
 
-def total(elements):
-    """Sum of elements."""
-    out = ZERO
-    for e in elements:
-        out = add(out, e)
-    return out
+def _fill_leaves(rng, n):
+    second = integers(rng, n) if rng.integers(2) else integers(rng, 0)
+    valid = rng.integers(0, 2, n).astype(np.uint8)
+    return words(rng, 2, n + 5), 3, integers(rng, n), second, valid, *(words(rng, 2) for _ in range(4)), *piece(rng, n)
 
 
-@pytest.mark.parametrize(("count", "length"), [(1, 4), (5, 52), (16, 56), (17, 60), (33, 64), (40, 120), (3, 1000)])
-def test_sha(count, length):
-    rng = np.random.default_rng(length)
-    messages = np.frombuffer(rng.bytes(count * length), "<u4").reshape(count, -1)
-    for suffix in (0, 1, 255):
-        out = np.zeros((count, 8), "<u4")
-        sha.digests(messages, suffix, out)
-        for message, digest in zip(messages, out, strict=True):
-            assert digest.tobytes() == hashlib.sha256(message.tobytes() + bytes([suffix])).digest()
+def _fraction_step(rng, n):
+    """Leaves or another level, now and then longer than the chunks in which the kernel works."""
+    quarter = n if rng.integers(4) else 500 + 10 * n
+    size = 4 * quarter
+    v, q, filled = words(rng, 2, int(rng.integers(1, 3)), size), words(rng, 2, 2, size), size
+    if v.shape[1] == 1:
+        filled = int(rng.integers(0, size + 1))
+        v[:, 0, filled:], q[:, 1, filled:] = words(rng, 2, 1), words(rng, 2, 1)
+    return v, q, size, filled, words(rng, 2), words(rng, 2, 2 * quarter), *piece(rng, quarter)
 
 
-@settings(max_examples=40)
-@given(SHAPES, st.integers(0, 2**32))
-def test_blocks(shapes, seed):
-    """Blocks don't overlap, and eq at a point of the whole vector splits as the layout says."""
-    rng = np.random.default_rng(seed)
-    blocks, used = place(shapes)
-    taken = np.zeros(used, np.int64)
-    point = point_of(rng, max(1, (used - 1).bit_length()))
-    eqs = EqVectors()
-    for block in blocks:
-        taken[block.offset : block.end] += 1
-        index = block.offset + padded(np.arange(prod(block.shape)).reshape(block.shape) + 1, block).nonzero()[0]
-        order = padded(np.arange(prod(block.shape)).reshape(block.shape) + 1, block)
-        factors = eqs.block(block, point)
-        for i in rng.choice(index, min(4, len(index)), replace=False):
-            where = np.unravel_index(order[i - block.offset] - 1, block.shape)
-            split = ONE
-            for axis, position in enumerate(where):
-                split = mul(split, at(factors[axis], position))
-            assert split == eq_bits(point, int(i))
-    assert (taken == 1).all()
+def _first_bind(rng, n):
+    used = int(rng.integers(1, 2 * n + 1))
+    out = words(rng, 2, 2, min(n, used))
+    return words(rng, used), words(rng, 2, used), 2 * n, words(rng, 2), out, *piece(rng, min(n, used))
 
 
-@settings(max_examples=40)
-@given(SHAPES, st.integers(0, 2**32))
-def test_written(shapes, seed):
-    """Weights of one factor per axis, of joint factors and with internal labels, several on one block."""
-    rng = np.random.default_rng(seed)
-    blocks, used = place(shapes)
-    terms, expected = [], [ZERO] * used
-    for block in blocks:
-        size = block.shape
-        choices = [Weight(tuple(Factor((a,), words(rng, 2, d)) for a, d in enumerate(size)), point_of(rng, 1)[0])]
-        choices.append(Weight((Factor(tuple(range(len(size))), words(rng, 2, *size)),)))
-        inner = [Factor((a, -1), words(rng, 2, d, 3)) for a, d in enumerate(size)]
-        choices.append(Weight(tuple(inner)))
-        for weight in choices:
-            terms.append((block, weight))
-            values = weight.explicit(len(size)).reshape(2, -1)
-            order = padded(np.arange(prod(size)).reshape(size) + 1, block)
-            for i in order.nonzero()[0]:
-                expected[block.offset + i] = add(expected[block.offset + i], at(values, int(order[i]) - 1))
-    assert vectors.elements(written(terms, used)) == expected
+def _outer(rng, n):
+    m = n % 4 + 1
+    return words(rng, 2, m), words(rng, 2, n), *piece(rng, m)
 
 
-@pytest.mark.parametrize("bits", [0, 1, 2, 7])
-def test_eq_vector(bits):
-    point = point_of(np.random.default_rng(bits), bits)
-    assert vectors.elements(eq_vector(point)) == [eq_bits(point, i) for i in range(1 << bits)]
+def _encode_columns(rng, n):
+    log_columns, rows = int(rng.integers(1, 5)), n % 7 + 1
+    powers = np.stack([coset_powers(log_columns, s) for s in range(1 << RATE_BITS)])
+    out = np.zeros((1 << (log_columns + RATE_BITS), rows), np.uint64)
+    return words(rng, rows, 1 << log_columns), powers, vectors.roots(log_columns), out, *piece(rng, rows)
 
 
-def test_inverses():
-    elements = point_of(np.random.default_rng(0), 5)
-    assert inverses(elements) == [inverse(e) for e in elements]
-    with pytest.raises(ZeroDivisionError):
-        inverses([ONE, ZERO])
+def _transform(rng, n):
+    log_columns = n % 6 + 1
+    return words(rng, 1 << log_columns, int(rng.integers(1, 10))), vectors.roots(log_columns)
 
 
-def test_rounds():
-    """Sums over pairs, before and after binding, for leaves and for other levels."""
+def _digests(rng, n):
+    messages = rng.integers(0, 1 << 32, (2 * n, int(rng.integers(0, 60))), np.uint32)
+    return messages, int(rng.integers(256)), np.zeros((2 * n, 8), np.uint32), *piece(rng, 2 * n), sha._H
+
+
+def _adding(p_shape):
+    return lambda rng, n: (
+        words(rng, *p_shape, n), words(rng, 2, 2, n), words(rng, 2, n), words(rng, 2, n), *piece(rng, n)
+    )  # fmt: skip
+
+
+CASES = {
+    kernels: {
+        "residue": lambda rng, n: (int(integers(rng)),),
+        "fill_leaves": _fill_leaves,
+        "add_leaves": _adding((2,)),
+        "add_fractions": _adding((2, 2)),
+        "start_leaves": lambda rng, n: (
+            words(rng, 2, n), words(rng, 2, 2, n), words(rng, 2), words(rng, 2, 1, n), *piece(rng, n)
+        ),
+        "start_level": lambda rng, n: (words(rng, 2, 2, n), words(rng, 2, 2, n), words(rng, 2), *piece(rng, n)),
+        "leaf_round": lambda rng, n: (
+            words(rng, 2, 1, 3 * n), words(rng, 2, 2, 3 * n), 2 * n, words(rng, 2, 2 * n), *piece(rng, n)
+        ),
+        "leaf_low": lambda rng, n: (words(rng, 2, 1, n), words(rng, 2, 2, n), words(rng, 2, n), *piece(rng, n)),
+        "fraction_round": lambda rng, n: (
+            words(rng, 2, 2, 3 * n), words(rng, 2, 2, 3 * n), 2 * n, words(rng, 2, 2 * n), *piece(rng, n)
+        ),
+        "fraction_step": _fraction_step,
+        "product_round": lambda rng, n: (words(rng, 2, 2, 3 * n), 2 * n, words(rng, 2, n)),
+        "bind": lambda rng, n: (
+            words(rng, 2, 3, 2 * n), int(rng.integers(1, 4)), 2 * n, words(rng, 2), *piece(rng, n)
+        ),
+    },
+    inner_kernels: {
+        "first_round": lambda rng, n: (words(rng, 2 * n), words(rng, 2, 2 * n), 2 * n, *piece(rng, n)),
+        "first_bind": _first_bind,
+        "first_low": lambda rng, n: (words(rng, n), words(rng, 2, n), *piece(rng, n)),
+        "inner_round": lambda rng, n: (words(rng, 2, 2, 3 * n), 2 * n, *piece(rng, n)),
+        "inner_low": lambda rng, n: (words(rng, 2, 2, n), *piece(rng, n)),
+        "scale": lambda rng, n: (words(rng, 2, n % 3 + 1, n), words(rng, 2), *piece(rng, n)),
+        "outer": lambda rng, n: (words(rng, 2, (n % 4 + 1) * n), *_outer(rng, n)),
+        "add_outer": lambda rng, n: (words(rng, 2, 7 + (n % 4 + 1) * n), 5, *_outer(rng, n)),
+    },
+    code_kernels: {
+        "combine_rows": lambda rng, n: (
+            words(rng, n % 5 + 1, n), words(rng, 2, n % 5 + 1), words(rng, 2, n), *piece(rng, n)
+        ),
+        "combine_columns": lambda rng, n: (
+            words(rng, n, n % 5 + 1), words(rng, 2, n % 5 + 1), words(rng, 2, n), *piece(rng, n)
+        ),
+        "encode_columns": _encode_columns,
+        "_transform": _transform,
+    },
+    sha: {"_swap": lambda rng, n: (np.uint32(rng.integers(1 << 32)),), "_digests": _digests},
+}  # fmt: skip
+
+
+def test_every_kernel_has_a_reference():
+    """All of the package, wherever a kernel is added."""
+    found = {
+        (module.__name__, name)
+        for module in (importlib.import_module(f"prover.{m.name}") for m in pkgutil.iter_modules(prover.__path__))
+        for name, value in vars(module).items()
+        if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__
+    }
+    assert found == {(module.__name__, name) for module, cases in CASES.items() for name in cases}
+    names = [name for _, name in found]
+    assert len(set(names)) == len(names) and all(hasattr(reference, name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [pytest.param(module, name, id=name) for module, cases in CASES.items() for name in cases]
+)
+@settings(max_examples=25)
+@given(st.integers(0, 1 << 30), st.integers(1, 20))
+def test_kernel(module, name, seed, count):
+    arguments = CASES[module][name](np.random.default_rng(seed), count)
+    slow = copy.deepcopy(arguments)
+    got, expected = getattr(module, name)(*arguments), getattr(reference, name)(*slow)
+    assert (kernels.settle([got]) if isinstance(got, np.ndarray) else got) == expected  # sums come as digits
+    for ours, theirs in zip(arguments, slow, strict=True):  # what was written in place, and nothing else
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_long_level_is_bound_in_pieces():
+    """Chunks and threads' pieces together, with the end of what is filled inside one."""
     rng = np.random.default_rng(1)
-    m = 1 << 11  # longer than a chunk
-    p, q, eq = words(rng, 2, 2, m), words(rng, 2, 2, m), words(rng, 2, m // 2)
-    d = np.ascontiguousarray(p[:, 1:])
-    d[:, :, 1300:], q[:, 1, 1300:] = np.array([[[5]], [[6]]]), np.array([[1], [0]])  # as behind the used leaves
-    r = point_of(rng, 1)[0]
-
-    def bound(x, j, size):
-        low, high = at(x, j), at(x, j + size // 2)
-        return add(mul((1 - r[0], -r[1]), low), mul(r, high))
-
-    def sums(f, count, weights):
-        """Values at 0 and leading coefficients of f(j, 0 or 1)."""
-        low, leading = [], []
-        for j in range(count):
-            low.append(mul(weights[j], f(j)[0]))
-            leading.append(mul(weights[j], f(j)[1]))
-        return [total(low), total(leading)]
-
-    def quadratic(pairs):
-        """Sum of products of lines (at 0, at 1): value at 0 and leading coefficient."""
-        low = total(mul(x[0], y[0]) for x, y in pairs)
-        return low, total(mul(add(x[1], (-x[0][0], -x[0][1])), add(y[1], (-y[0][0], -y[0][1]))) for x, y in pairs)
-
-    half = m // 2
-    weights = [at(eq, j) for j in range(half)]
-    line = lambda x, j: (at(x, j), at(x, j + half))  # noqa: E731
-    inner = lambda j: quadratic([(line(p[:, 0], j), line(q[:, 1], j)), (line(q[:, 0], j), line(p[:, 1], j))])  # noqa: E731
-    leaf = lambda j: quadratic([((ONE, ONE), line(q[:, 1], j)), (line(q[:, 0], j), line(d[:, 0], j))])  # noqa: E731
-    assert kernels.settle([kernels.fraction_round(p, q, m, eq, 0, half)]) == sums(inner, half, weights)
-    assert kernels.settle([kernels.leaf_round(d, q, m, eq, 0, half)]) == sums(leaf, half, weights)
-
-    quarter = half // 2
-    folded = [add(weights[j], weights[j + quarter]) for j in range(quarter)]
-    both = {k: [bound(x, j, m) for j in range(half)] for k, x in {"a": p[:, 0], "b": q[:, 1], "c": q[:, 0]}.items()}
-    both |= {"d": [bound(p[:, 1], j, m) for j in range(half)], "e": [bound(d[:, 0], j, m) for j in range(half)]}
-    after = lambda k, j: (both[k][j], both[k][j + quarter])  # noqa: E731
-    inner2 = lambda j: quadratic([(after("a", j), after("b", j)), (after("c", j), after("d", j))])  # noqa: E731
-    leaf2 = lambda j: quadratic([((ONE, ONE), after("b", j)), (after("c", j), after("e", j))])  # noqa: E731
-    word = np.array(r, np.uint64)
-    for v, f, filled in ((p, inner2, m), (d, leaf2, 1300)):
-        own, other, eqs = v.copy(), q.copy(), eq.copy()
-        parts = [
-            kernels.fraction_step(own, other, m, filled, word, eqs, *piece) for piece in ((0, 100), (100, quarter))
-        ]
-        assert kernels.settle(parts) == sums(f, quarter, folded)
-        assert vectors.elements(other[:, 0, :half]) == both["c"]
-        assert vectors.elements(other[:, 1, :half]) == both["b"]
-
-
-@pytest.mark.parametrize("size", [2, 4, 64, 1 << 12])
-@pytest.mark.parametrize("tables", [0.1, 0.7])
-def test_fractions(size, tables):
-    """Tables in the upper half or larger, and unused leaves: accepted, and the last claim is right."""
-    rng = np.random.default_rng(size)
-    used = size if size < 4 else int(size * 0.8)
-    counted = used - max(1, int(used * tables))
-    values = rng.integers(0, used - counted, counted)
-    q = np.zeros((2, size), np.uint64)
-    q[0] = 1
-    q[0, :used] = np.concatenate([values, np.arange(used - counted)]) + 10
-    q[1, :used] = 3
-    p = np.zeros(size, np.uint64)
-    p[:counted] = 1
-    p[counted:used] = modular.from_integers(-np.bincount(values, minlength=used - counted))
-    keep = p.copy(), q.copy()
-    writer = Writer()
-    made = prove_fractions(writer, Transcript(), p, q, counted, used)
-    assert check_fractions(Reader(writer.bytes()), Transcript(), (size - 1).bit_length()) == made
-    eq = vectors.eq_vector(made.point, size)
-    assert vectors.dot(eq, vectors.embed(keep[0])) == made.numerator
-    assert vectors.dot(eq, keep[1]) == made.denominator
-
-
-@pytest.mark.parametrize(("length", "bits"), [(1, 1), (3, 2), (5, 3), (1000, 10), (20000, 15), (30000, 15)])
-def test_inner_product(length, bits):
-    rng = np.random.default_rng(length)
-    vector, weights = words(rng, length), words(rng, 2, length)
-    claim = vectors.dot(vectors.embed(vector), weights)
-    writer = Writer()
-    point = prove_inner_product(writer, Transcript(), vector, weights, bits, claim, "inner product")
-    reached, last = check_inner_product(Reader(writer.bytes()), Transcript(), claim, bits, "inner product")
-    eq = vectors.eq_vector(point, length)
-    assert reached == point
-    assert last == mul(vectors.dot(vectors.embed(vector), eq), vectors.dot(weights, eq))
-
-
-@pytest.mark.parametrize("log_columns", [1, 2, 5, 8])
-def test_encoding(log_columns):
-    rng = np.random.default_rng(log_columns)
-    matrix = words(rng, 21, 1 << log_columns)
-    out = np.zeros((4 << log_columns, 21), np.uint64)
-    powers = np.stack([commitment.coset_powers(log_columns, s) for s in range(4)])
-    for piece in ((0, 9), (9, 21)):
-        code_kernels.encode_columns(matrix, powers, vectors.roots(log_columns), out, *piece)
-    assert np.array_equal(out.T, commitment.encode(matrix, log_columns))
+    v, q, eq, r = words(rng, 2, 1, 1 << 12), words(rng, 2, 2, 1 << 12), words(rng, 2, 1 << 11), words(rng, 2)
+    v[:, :, 1300:], q[:, 1, 1300:] = np.array([[[5]], [[6]]]), np.array([[1], [0]])
+    slow = v.copy(), q.copy(), 1 << 12, 1300, r, eq.copy(), 0, 1 << 10
+    parts = [kernels.fraction_step(v, q, 1 << 12, 1300, r, eq, *ends) for ends in ((0, 100), (100, 1 << 10))]
+    assert kernels.settle(parts) == reference.fraction_step(*slow)
+    np.testing.assert_array_equal(q, slow[1])
+    np.testing.assert_array_equal(v, slow[0])
 
 
 def test_sums_are_exact():
@@ -234,3 +186,34 @@ def test_sums_are_exact():
     assert value == mul((P - 1, P - 1), (P - 1, P - 1))
     parts = [inner_kernels.inner_low(largest, 0, count)] * 3
     assert kernels.settle(parts)[0] == tuple(3 * count * x % P for x in value)
+
+
+@given(st.lists(st.lists(st.integers(0, (1 << 64) - 1), min_size=8, max_size=8), min_size=1, max_size=3))
+def test_settle(parts):
+    values = [[sum(d << (32 * i) for i, d in enumerate(p[k : k + 4])) for k in (0, 4)] for p in parts]
+    expected = tuple(sum(v[k] for v in values) % P for k in range(2))
+    assert kernels.settle(np.array([p], np.uint64).reshape(1, 2, 4) for p in parts) == [expected]
+
+
+@pytest.mark.parametrize("log_columns", [1, 2, 5, 8])
+def test_encoding(log_columns):
+    """Both sides' codes, over more rows than are encoded side by side."""
+    rng = np.random.default_rng(log_columns)
+    rows = 150 if log_columns < 8 else 70
+    matrix = words(rng, rows, 1 << log_columns)
+    out = np.zeros((4 << log_columns, rows), np.uint64)
+    powers = np.stack([coset_powers(log_columns, s) for s in range(4)])
+    for ends in ((0, 9), (9, rows)):
+        code_kernels.encode_columns(matrix, powers, vectors.roots(log_columns), out, *ends)
+    assert np.array_equal(out.T, commitment.encode(matrix, log_columns))
+
+
+@pytest.mark.parametrize(("count", "length"), [(1, 4), (5, 52), (16, 56), (17, 60), (33, 64), (40, 120), (3, 1000)])
+def test_sha(count, length):
+    """Lengths around those at which a block more is needed."""
+    messages = np.frombuffer(np.random.default_rng(length).bytes(count * length), "<u4").reshape(count, -1)
+    for suffix in (0, 1, 255):
+        out = np.zeros((count, 8), "<u4")
+        sha.digests(messages, suffix, out)
+        for message, digest in zip(messages, out, strict=True):
+            assert digest.tobytes() == hashlib.sha256(message.tobytes() + bytes([suffix])).digest()

@@ -25,7 +25,9 @@ CIRCUIT = small_circuit()
 def test_all_terms_and_their_sum(mode):
     found = soundness_json(CIRCUIT, CIRCUIT.digest, 2, mode)
     prepared = prepare(CIRCUIT, 2, mode)
-    terms = {term.name: term.error for term in account(prepared.plan, prepared.code, prepared.weights.code)}
+    terms = {
+        term.name: term.error for term in account(prepared.plan, prepared.code, prepared.weights.code, prepared.queries)
+    }
     assert {term["name"] for term in found["terms"]} == {name for name, error in terms.items() if error > 0}
     for term in found["terms"]:
         assert term["bits"] == pytest.approx(-log2(terms[term["name"]]), abs=0.01)

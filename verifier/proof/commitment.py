@@ -34,6 +34,7 @@ from verifier.proof.wire import Reader
 
 RATE_BITS = 2
 QUERIES = 150
+"""Columns that are asked for, or more where `soundness` says so."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,9 @@ def powers_of(base: Element, count: int) -> Words:
     return vectors.array(out)
 
 
-def check_opening(reader: Reader, transcript: Transcript, root: bytes, code: Code, point: list[Element]) -> Element:
+def check_opening(
+    reader: Reader, transcript: Transcript, root: bytes, code: Code, point: list[Element], queries: int
+) -> Element:
     """The value of the committed vector's multilinear extension at a point of `code.log_length` coordinates.
 
     Raises RejectedError proof.opening.*.
@@ -109,7 +112,7 @@ def check_opening(reader: Reader, transcript: Transcript, root: bytes, code: Cod
     flat = reader.words(4 * code.columns, "opening rows").reshape(2, code.columns, 2)
     transcript.absorb("opening rows", flat.astype("<u8").tobytes())
     messages = np.ascontiguousarray(flat.transpose(0, 2, 1))  # [v and u, coordinate, columns]
-    positions = sorted(set(transcript.indices("queries", QUERIES, code.log_positions)))
+    positions = sorted(set(transcript.indices("queries", queries, code.log_positions)))
     opened = reader.words(len(positions) * code.rows, "opened columns").reshape(len(positions), code.rows)
     raw = opened.astype("<u8", copy=False)
     hashes = [merkle.leaf(row.tobytes()) for row in raw]

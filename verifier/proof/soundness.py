@@ -20,6 +20,8 @@ from verifier.proof.layout import bits_of
 from verifier.proof.plan import Plan
 
 REQUIRED_BITS = 100
+MAX_QUERIES = 200
+"""From here on queries are the smaller part of any error that matters: 2^-135."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,12 @@ class Term:
     error: float
 
 
-def account(plan: Plan, code: Code, weights: Code | None = None) -> tuple[Term, ...]:
-    """The error terms of a proof of this plan; `weights` is the code of committed weights."""
+def account(plan: Plan, code: Code, weights: Code | None, queries: int) -> tuple[Term, ...]:
+    """The error terms of a proof of this plan with so many queries; `weights` is the code of committed weights."""
     field = 2.0**-EXTENSION_BITS
     levels = plan.log_leaves
     terms = [
-        Term("queries: columns differ unseen", ((1 + 2.0**-RATE_BITS) / 2) ** QUERIES),
+        Term("queries: columns differ unseen", ((1 + 2.0**-RATE_BITS) / 2) ** queries),
         Term("proximity gap: rows * block length", code.rows * (1 << code.log_positions) * field),
         Term("inner product: degree 2 per round", 2 * code.log_length * field),
         Term("combining claims: degree of the combination", (claim_count(plan) - 1) * field),
@@ -55,7 +57,7 @@ def account(plan: Plan, code: Code, weights: Code | None = None) -> tuple[Term, 
     if weights is not None:
         layers = layers_of(plan)
         terms += [
-            Term("queries to the weights", ((1 + 2.0**-RATE_BITS) / 2) ** QUERIES),
+            Term("queries to the weights", ((1 + 2.0**-RATE_BITS) / 2) ** queries),
             Term("proximity gap of the weights", weights.rows * (1 << weights.log_positions) * field),
             Term("inner product with the weights", 2 * weights.log_length * field),
             Term("combining claims on the weights", 2 * len(layers) * field),
@@ -81,13 +83,18 @@ def soundness_bits(terms: tuple[Term, ...]) -> float:
     return -log2(sum(term.error for term in terms))
 
 
-def require(plan: Plan, code: Code, weights: Code | None = None) -> float:
-    """The bits.  Raises UnsupportedError (proof.soundness.too-low) below 100."""
-    bits = soundness_bits(account(plan, code, weights))
-    if bits < REQUIRED_BITS:
-        raise UnsupportedError(
-            "proof.soundness.too-low",
-            f"a proof of this size has {bits:.1f} bits of soundness; required {REQUIRED_BITS}",
-            remedy="prove a smaller batch",
-        )
-    return bits
+def require(plan: Plan, code: Code, weights: Code | None = None) -> tuple[int, float]:
+    """The fewest queries, from 150 on, with which there are 100 bits; and the bits.
+
+    Raises UnsupportedError (proof.soundness.too-low) where no number of queries is enough: the field is too small.
+    """
+    bits = 0.0
+    for queries in range(QUERIES, MAX_QUERIES + 1):
+        bits = soundness_bits(account(plan, code, weights, queries))
+        if bits >= REQUIRED_BITS:
+            return queries, bits
+    raise UnsupportedError(
+        "proof.soundness.too-low",
+        f"a proof of this size has {bits:.1f} bits of soundness; required {REQUIRED_BITS}",
+        remedy="prove a smaller batch",
+    )

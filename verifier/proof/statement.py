@@ -35,10 +35,11 @@ WIDTHS = range(3, 17)
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A circuit at a batch size: plan, code, soundness; made once and kept."""
+    """A circuit at a batch size: plan, code, queries per opening, soundness; made once and kept."""
 
     plan: Plan
     code: Code
+    queries: int
     bits: float
     matrices: Matrices
     weights: WeightLayout
@@ -59,7 +60,7 @@ def _prepare(circuit: Circuit, weights_digest: bytes, batch: int, mode: Mode) ->
     best = min((make_plan(circuit, batch, width, sites, mode) for width in WIDTHS), key=cost)
     code = choose_code(best.committed)
     layout = weight_layout(circuit) if mode == "committed" else WeightLayout((), None)
-    return Prepared(best, code, require(best, code, layout.code), Matrices(), layout)
+    return Prepared(best, code, *require(best, code, layout.code), Matrices(), layout)
 
 
 def cost(plan: Plan) -> int:
@@ -111,7 +112,7 @@ def open_transcript(
         raise MalformedError("proof.statement.context", f"{len(context)} bytes; required {CONTEXT_SIZE}")
     plan, code = prepared.plan, prepared.code
     parameters = (
-        P, 7, plan.width, commitment.RATE_BITS, commitment.QUERIES, code.length, code.log_columns, plan.leaves
+        P, 7, plan.width, commitment.RATE_BITS, prepared.queries, code.length, code.log_columns, plan.leaves
     )  # fmt: skip
     transcript = Transcript()
     transcript.absorb("parameters", b"".join(n.to_bytes(8, "little") for n in parameters))

@@ -77,9 +77,9 @@ def verify_proof(
     claims = assemble(plan, prepared.matrices, leaf, Challenges(alpha, gamma, tau, mix), evaluated, public)
     point, required = check_inner_product(reader, transcript, claims.value, prepared.code.log_length, "inner product")
     weight = weight_at(plan, claims.terms, point)
-    value = check_opening(reader, transcript, root, prepared.code, point)
+    value = check_opening(reader, transcript, root, prepared.code, point, prepared.queries)
     if weights_commitment is not None:
-        check_weights(reader, transcript, prepared.weights, weights_commitment, weight_claims)
+        check_weights(reader, transcript, prepared.weights, weights_commitment, weight_claims, prepared.queries)
     reader.finish()
     if mul(value, weight) != required:
         raise RejectedError("proof.claims.mismatch", "the committed values do not satisfy the combined claims")

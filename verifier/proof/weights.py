@@ -55,7 +55,12 @@ def combined(claims: Sequence[WeightClaim], mix: Element) -> tuple[list[WeightCl
 
 
 def check_weights(
-    reader: Reader, transcript: Transcript, layout: WeightLayout, root: bytes, claims: Sequence[WeightClaim]
+    reader: Reader,
+    transcript: Transcript,
+    layout: WeightLayout,
+    root: bytes,
+    claims: Sequence[WeightClaim],
+    queries: int,
 ) -> None:
     """Discharge all claims on committed weights.  Raises RejectedError proof.opening.*, proof.weights.mismatch."""
     if layout.code is None:
@@ -65,6 +70,6 @@ def check_weights(
     eqs, total = EqVectors(), ZERO
     for claim in scaled:
         total = add(total, claim.weight.at(eqs.block(layout.blocks[claim.slot], point)))
-    opened = check_opening(reader, transcript, root, layout.code, point)
+    opened = check_opening(reader, transcript, root, layout.code, point, queries)
     if mul(opened, total) != required:
         raise RejectedError("proof.weights.mismatch", "the committed weights do not satisfy the claims on them")
