@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""CAs under which makers certify the endorsement keys of their TPMs, pinned.
+
+Nothing trusts them until a policy says `ek_roots = "pinned"`: they make no evidence pass alone, since an attestation CA
+must vouch for the attestation key, too. Roots and intermediates are anchors alike; an expired one no longer counts.
+
+Source: keylime/keylime, `tpm_cert_store/` at commit 9b1f6e6a91 (certificates published by the makers), duplicates once.
+"""
+
+from attestation.tpm2.vendors.infineon import CERTIFICATES as _INFINEON
+from attestation.tpm2.vendors.nuvoton import CERTIFICATES as _NUVOTON
+from attestation.tpm2.vendors.optiga import CERTIFICATES as _OPTIGA
+from attestation.tpm2.vendors.others import CERTIFICATES as _OTHERS
+from attestation.tpm2.vendors.stmicro import CERTIFICATES as _STMICRO
+
+PINNED_EK_ROOTS: tuple[bytes, ...] = (*_INFINEON, *_OPTIGA, *_NUVOTON, *_STMICRO, *_OTHERS)
+"""DER certificates."""
+
+__all__ = ["PINNED_EK_ROOTS"]
