@@ -4,7 +4,8 @@
 =======================  ====================================================================================
 ``ek_roots``             PEM certificates of TPM makers' CAs, or ``"pinned"``: those that come with this project
 ``ak_issuers``           PEM certificates of attestation CAs, which certify an AK after credential activation
-``platform_ak_issuers``  PEM certificates of platforms that certify the AKs of their own virtual TPMs
+``platform_ak_issuers``  PEM certificates of platforms that certify the AKs of their own virtual TPMs, or
+                         ``"pinned"``: Google Compute Engine's
 ``ak_names``             TPM Names of enrolled AKs, in lower-case hex (34, 50 or 66 bytes)
 ``ak_keys``              SHA-256 of enrolled AKs' SubjectPublicKeyInfo, in lower-case hex
 ``pcrs``                 table of PCR index to a list of allowed SHA-256 values
@@ -23,7 +24,7 @@ from typing import Any
 
 from attestation.tpm2 import Tpm2Trust
 from attestation.tpm2.counters import Counters
-from attestation.tpm2.vendors import PINNED_EK_ROOTS
+from attestation.tpm2.vendors import PINNED_EK_ROOTS, PINNED_PLATFORM_AK_ISSUERS
 from verifier.errors import MalformedError
 from verifier.fields import Fields
 from verifier.trust.certificates import MAX_LIST, certificates
@@ -54,9 +55,9 @@ def read(fields: Fields) -> Tpm2Trust:
     fields.exactly((), optional=_KEYS)
     settings: dict[str, Any] = {key: fields.boolean(key) for key in _FLAGS if key in fields.value}
     return Tpm2Trust(
-        ek_roots=PINNED_EK_ROOTS if fields.value.get("ek_roots") == PINNED else certificates(fields, "ek_roots"),
+        ek_roots=_anchors(fields, "ek_roots", PINNED_EK_ROOTS),
         ak_issuers=certificates(fields, "ak_issuers"),
-        platform_ak_issuers=certificates(fields, "platform_ak_issuers"),
+        platform_ak_issuers=_anchors(fields, "platform_ak_issuers", PINNED_PLATFORM_AK_ISSUERS),
         ak_names=octets(fields, "ak_names", 34, 50, 66),
         ak_keys=octets(fields, "ak_keys", 32),
         reference_pcrs=pcrs(fields.object("pcrs")) if "pcrs" in fields.value else {},
@@ -64,6 +65,10 @@ def read(fields: Fields) -> Tpm2Trust:
         last_seen=_last_seen(fields.object("last_seen")) if "last_seen" in fields.value else {},
         **settings,
     )
+
+
+def _anchors(fields: Fields, key: str, pinned: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return pinned if fields.value.get(key) == PINNED else certificates(fields, key)
 
 
 def pcrs(fields: Fields) -> dict[tuple[str, int], frozenset[bytes]]:
