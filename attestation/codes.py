@@ -12,6 +12,7 @@ from attestation.azure_tdx.codes import CODES as AZURE_TDX
 from attestation.cmw.codes import CODES as CMW
 from attestation.ear.codes import CODES as EAR
 from attestation.eventlog.codes import CODES as EVENTLOG
+from attestation.ima.codes import CODES as IMA
 from attestation.nitro.codes import CODES as NITRO
 from attestation.nvidia.codes import CODES as NVIDIA
 from attestation.sgx.codes import CODES as SGX
@@ -40,6 +41,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         **CMW,
         **EAR,
         **EVENTLOG,
+        **IMA,
         **NITRO,
         **NVIDIA,
         **SGX,

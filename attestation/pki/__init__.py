@@ -3,6 +3,7 @@
 
 ==============  ==========================================================================
 `certificate`   exact DER in, one certificate or a concatenation
+`reordered`     certificates whose names are not sorted as DER wants, and nothing else
 `path`          RFC 5280 path validation to anchors that the policy lists
 `revocation`    CRLs: fresh, of the right issuer, signed; a missing one is never a pass
 `ocsp`          OCSP responses, likewise

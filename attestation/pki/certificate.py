@@ -10,6 +10,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation.errors import MalformedError, UnsupportedError
+from attestation.pki.reordered import reorder
 
 MAX_CERTIFICATE = 8192
 MAX_INTERMEDIATES = 4
@@ -46,8 +47,8 @@ def der_length(data: bytes, prefix: str) -> int:
     return length
 
 
-def load_certificate(data: bytes, prefix: str) -> x509.Certificate:
-    """One certificate, which must fill `data` exactly.
+def load_certificate(data: bytes, prefix: str, *, reordering: bool = False) -> x509.Certificate:
+    """One certificate, which must fill `data` exactly; with `reordering`, also one whose names are not sorted.
 
     Raises `MalformedError` (`<prefix>-malformed`), or `UnsupportedError` (`<prefix>-unsupported`) for a complete DER
     structure that the X.509 library refuses: some TPM makers' certificates break DER's rules.
@@ -59,7 +60,7 @@ def load_certificate(data: bytes, prefix: str) -> x509.Certificate:
             # Real vendor names exceed X.520's length limits, which `cryptography` warns of; nothing here
             # depends on them.
             warnings.simplefilter("ignore")
-            certificate = x509.load_der_x509_certificate(data)
+            certificate = _load(data, reordering=reordering)
             # Read once, the lazily parsed parts are kept, so that later reads cannot fail.
             for part in ("extensions", "subject", "issuer", "signature_hash_algorithm"):
                 getattr(certificate, part)
@@ -77,6 +78,16 @@ def load_certificate(data: bytes, prefix: str) -> x509.Certificate:
     return certificate
 
 
+def _load(data: bytes, *, reordering: bool) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(data)
+    except READ_ERRORS:
+        certificate = reorder(data) if reordering else None
+        if certificate is None:
+            raise
+        return certificate
+
+
 def serial_number(certificate: x509.Certificate) -> int:
     """The serial number, of any sign: `cryptography` warns at each look at one that is not positive (AMD's are 0)."""
     with warnings.catch_warnings():
@@ -84,7 +95,7 @@ def serial_number(certificate: x509.Certificate) -> int:
         return certificate.serial_number
 
 
-def load_chain(data: bytes, prefix: str) -> tuple[x509.Certificate, ...]:
+def load_chain(data: bytes, prefix: str, *, reordering: bool = False) -> tuple[x509.Certificate, ...]:
     """Certificates of a concatenation, issuer of the leaf first; at most `MAX_INTERMEDIATES`.
 
     Raises as `load_certificate` does.
@@ -95,6 +106,6 @@ def load_chain(data: bytes, prefix: str) -> tuple[x509.Certificate, ...]:
         if len(certificates) == MAX_INTERMEDIATES:
             raise MalformedError(f"{prefix}-malformed", f"more than {MAX_INTERMEDIATES} certificates in a chain")
         end = offset + der_length(data[offset:], prefix)
-        certificates.append(load_certificate(data[offset:end], prefix))
+        certificates.append(load_certificate(data[offset:end], prefix, reordering=reordering))
         offset = end
     return tuple(certificates)

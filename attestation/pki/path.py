@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation.errors import EvidenceError, RejectedError, UnsupportedError
 from attestation.pki.certificate import READ_ERRORS, load_certificate
+from attestation.pki.reordered import readable
 
 T = TypeVar("T", bound=x509.ExtensionType)
 
@@ -57,7 +58,7 @@ class Anchors:
         certificates, unreadable = [], 0
         for data in listed:
             try:
-                certificates.append(load_certificate(data, "evidence.anchor"))
+                certificates.append(load_certificate(data, "evidence.anchor", reordering=True))
             except EvidenceError:
                 unreadable += 1
         return cls(tuple(certificates), unreadable)
@@ -104,7 +105,7 @@ def _find_anchor(
         for anchor in anchors.certificates:
             if depth and certificate == anchor:
                 return anchor
-            if certificate.issuer == anchor.subject and _signed(certificate, anchor):
+            if certificate.issuer == anchor.subject and issued(certificate, anchor):
                 _check_certificate(anchor, at, prefix, critical, is_leaf=False, below=depth)
                 _check_link(certificate, anchor, prefix)
                 return anchor
@@ -125,7 +126,7 @@ def _fault(certificate: x509.Certificate, issuer: x509.Certificate) -> str:
     Raises what `cryptography` raises for keys and algorithms that it does not know.
     """
     try:
-        certificate.verify_directly_issued_by(issuer)
+        certificate.verify_directly_issued_by(readable(issuer))
     except InvalidSignature:
         return "a certificate's signature does not verify"
     except ValueError as error:
@@ -133,7 +134,8 @@ def _fault(certificate: x509.Certificate, issuer: x509.Certificate) -> str:
     return ""
 
 
-def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether `issuer` has the name and the key of whoever issued `certificate`."""
     try:
         return not _fault(certificate, issuer)
     except READ_ERRORS:

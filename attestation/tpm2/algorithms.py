@@ -49,6 +49,10 @@ CURVES: dict[int, ec.EllipticCurve] = {
 CURVE_IDS = {curve.name: identifier for identifier, curve in CURVES.items()}
 
 
+RSA_BITS = {2048: 112, 3072: 128, 4096: 140}
+"""Classical security of RSA moduli: NIST SP 800-57 part 1, table 2; 4096 interpolated."""
+
+
 def hash_name(identifier: int) -> str:
     """Name of a TPM_ALG_ID hash. Raises `UnsupportedError` for any other algorithm."""
     try:

@@ -17,9 +17,9 @@ def der_length(data: bytes) -> int:
 
 def load_certificate(data: bytes) -> x509.Certificate:
     """One certificate, which must fill `data` exactly. Raises `MalformedError` or `UnsupportedError`."""
-    return certificate.load_certificate(data, PREFIX)
+    return certificate.load_certificate(data, PREFIX, reordering=True)
 
 
 def load_chain(data: bytes) -> tuple[x509.Certificate, ...]:
     """Certificates of a concatenation, issuer of the leaf first. Raises as `load_certificate` does."""
-    return certificate.load_chain(data, PREFIX)
+    return certificate.load_chain(data, PREFIX, reordering=True)

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Whose key it is: AK certificate, EK certificate, and what joins them to the quote.
 
-Two ways, by which list of the policy the AK certificate leads to:
+Two ways by certificate, by which list of the policy the AK certificate leads to:
 
     attestation CA:  AK certificate (extension: EK certificate digest, AK Name) -> ak_issuers
                      EK certificate                                            -> ek_roots
     platform:        AK certificate -> platform_ak_issuers; the qualified signer contains the AK's Name
+
+Or neither: the policy lists the key itself, enrolled before (`ak_names`, `ak_keys`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,10 +24,11 @@ from cryptography import x509
 from attestation.contract import Check, Outcome
 from attestation.errors import EvidenceError, RejectedError, UnsupportedError
 from attestation.pki.certificate import READ_ERRORS
-from attestation.pki.path import Anchors, der, extended_key_usage, key_usage, validate
+from attestation.pki.path import der, extended_key_usage, key_usage, validate
+from attestation.tpm2.ak import AttestationKey, is_enrolled
 from attestation.tpm2.binding import AK_CERTIFICATE_EKU, AkBinding, read_binding
 from attestation.tpm2.ek import check_ek_certificate, describe_tpm
-from attestation.tpm2.public import Public
+from attestation.tpm2.endorsements import Path, complete, load_anchors
 from attestation.tpm2.trust import Tpm2Trust
 
 ID = "evidence.tpm2"
@@ -34,6 +38,8 @@ _AK, _AK_BINDING, _EK, _EK_BINDING = (
     f"{ID}.ek-certificate",
     f"{ID}.ek-binding",
 )
+_ENROLMENT = f"{ID}.ak-enrolment"
+_ENROLLED = "an attestation key that the policy lists, enrolled before"
 _ACTIVATED = "issued after credential activation, by an attestation CA that the policy lists"
 
 
@@ -47,10 +53,53 @@ class Certificates:
     ek_chain: tuple[x509.Certificate, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Check lines, claims, and the validated paths that were relied upon."""
+
+    checks: list[Check]
+    claims: dict[str, Any]
+    paths: tuple[Path, ...] = ()
+
+
 def check_identity(
-    certificates: Certificates, public: Public, placed: str | None, trust: Tpm2Trust, at: datetime
-) -> tuple[list[Check], dict[str, Any]]:
-    """Identity checks and claims. `placed` is the hierarchy that the qualified signer shows, or None."""
+    certificates: Certificates,
+    key: AttestationKey,
+    placed: str | None,
+    trust: Tpm2Trust,
+    at: datetime,
+    candidates: Sequence[x509.Certificate] = (),
+) -> Identity:
+    """Who vouches for the key? `placed` is the hierarchy that the qualified signer shows, or None.
+
+    `candidates` are certificates of the collateral. An enrolled key needs no certificate; one that is there, and leads
+    to an issuer that the policy lists, is judged all the same.
+    """
+    if not trust.ak_names and not trust.ak_keys:
+        return _by_certificate(certificates, key, placed, trust, at, candidates)
+    if not is_enrolled(key, trust):
+        found = _by_certificate(certificates, key, placed, trust, at, candidates)
+        line = Check(_ENROLMENT, "SKIP", "not listed", _ENROLLED, f"{ID}.ak-not-enrolled", demanded=False)
+        return replace(found, checks=[line, *found.checks])
+    line = Check(_ENROLMENT, "PASS", f"sha256 {key.fingerprint.hex()}", _ENROLLED)
+    if (trust.ak_issuers or trust.platform_ak_issuers) and certificates.ak is not None:
+        found = _by_certificate(certificates, key, placed, trust, at, candidates)
+        return replace(found, checks=[line, *found.checks])
+    checks = [
+        Check(check, "SKIP", "the key itself is listed", "for other keys", f"{ID}.ak-enrolled", demanded=False)
+        for check in (_AK, _AK_BINDING, _EK, _EK_BINDING)
+    ]
+    return Identity([line, *checks], {"ak_issuer": "enrolled"})
+
+
+def _by_certificate(
+    certificates: Certificates,
+    key: AttestationKey,
+    placed: str | None,
+    trust: Tpm2Trust,
+    at: datetime,
+    candidates: Sequence[x509.Certificate],
+) -> Identity:
     ak = certificates.ak
     if ak is None:
         missing = Check(_AK, "SKIP", "no AK certificate", _ACTIVATED, f"{ID}.ak-certificate-missing")
@@ -58,38 +107,50 @@ def check_identity(
             _skipped(check, "no AK certificate", f"{ID}.ak-certificate-missing")
             for check in (_AK_BINDING, _EK, _EK_BINDING)
         ]
-        return [missing, *rest], {}
-    certified, direct = _check_ak_certificate(ak, certificates.ak_chain, trust, at)
-    if certified.outcome != "PASS":
+        return Identity([missing, *rest], {})
+    certified, direct, path = _check_ak_certificate(ak, certificates.ak_chain, trust, at, candidates)
+    if path is None:
         rest = [
             _skipped(check, "AK certificate not accepted", certified.code) for check in (_AK_BINDING, _EK, _EK_BINDING)
         ]
-        return [certified, *rest], {}
+        return Identity([certified, *rest], {})
     if direct:
-        return [certified, _check_platform_binding(ak, public, placed), *_no_ek_needed()], {"ak_issuer": "platform"}
+        checks = [certified, _check_platform_binding(ak, key, placed), *_no_ek_needed()]
+        return Identity(checks, {"ak_issuer": "platform"}, (path,))
     binding = read_binding(ak)
-    checks = [certified, _check_ak_binding(ak, binding, public)]
+    checks = [certified, _check_ak_binding(ak, binding, key)]
     claims: dict[str, Any] = {"ak_issuer": "attestation-ca"}
-    if certificates.ek is None:
+    ek = certificates.ek or _named_ek(binding, candidates)
+    if ek is None:
         missing_code = f"{ID}.ek-certificate-missing"
         checks += [_skipped(check, "no EK certificate", missing_code) for check in (_EK, _EK_BINDING)]
-        return checks, claims
-    checks.append(_check_ek_certificate(certificates.ek, certificates.ek_chain, trust, at))
-    checks.append(_check_ek_binding(certificates.ek, binding, trust))
-    claims["ek_certificate_sha256"] = hashlib.sha256(der(certificates.ek)).hexdigest()
-    claims.update(describe_tpm(certificates.ek))
-    return checks, claims
+        return Identity(checks, claims, (path,))
+    endorsed, ek_path = _check_ek_certificate(ek, certificates.ek_chain, trust, at, candidates)
+    checks += [endorsed, _check_ek_binding(ek, binding, trust)]
+    claims["ek_certificate_sha256"] = hashlib.sha256(der(ek)).hexdigest()
+    claims.update(describe_tpm(ek))
+    return Identity(checks, claims, (path, ek_path) if ek_path else (path,))
+
+
+def _named_ek(binding: AkBinding | None, candidates: Sequence[x509.Certificate]) -> x509.Certificate | None:
+    named = binding.ek_certificate if binding else b""
+    return next((c for c in candidates if hashlib.sha256(der(c)).digest() == named), None)
 
 
 def _check_ak_certificate(
-    ak: x509.Certificate, chain: tuple[x509.Certificate, ...], trust: Tpm2Trust, at: datetime
-) -> tuple[Check, bool]:
-    """The check line, and whether a platform issued the certificate directly."""
-    issuers, platforms = Anchors.load(trust.ak_issuers), Anchors.load(trust.platform_ak_issuers)
+    ak: x509.Certificate,
+    chain: tuple[x509.Certificate, ...],
+    trust: Tpm2Trust,
+    at: datetime,
+    candidates: Sequence[x509.Certificate],
+) -> tuple[Check, bool, Path | None]:
+    """The check line, whether a platform issued the certificate directly, and the path where the line is PASS."""
+    issuers, platforms = load_anchors(trust.ak_issuers), load_anchors(trust.platform_ak_issuers)
     errors: list[EvidenceError] = []
     for anchors, direct in ((issuers, False), (platforms, True)):
         try:
-            anchor = validate(ak, chain, anchors, at, f"{ID}.ak")
+            links = complete(ak, chain, candidates, anchors)
+            anchor = validate(ak, links, anchors, at, f"{ID}.ak")
             _check_ak_usage(ak, activated=not direct)
         except (RejectedError, UnsupportedError) as error:
             errors.append(error)
@@ -98,10 +159,11 @@ def _check_ak_certificate(
             errors.append(UnsupportedError(f"{ID}.ak-chain-unsupported", str(error)[:120]))
             continue
         kind = "platform" if direct else "attestation CA"
-        return Check(_AK, "PASS", f"{kind} {anchor.subject.rfc4514_string()[:120]!r}", _ACTIVATED), direct
+        observed = f"{kind} {anchor.subject.rfc4514_string()[:120]!r}"
+        return Check(_AK, "PASS", observed, _ACTIVATED), direct, Path((ak, *links), anchor)
     # An empty list is the least telling answer, and a definite refusal the most.
     errors.sort(key=lambda error: (not isinstance(error, RejectedError), error.code.endswith("no-anchors")))
-    return _from_error(_AK, errors[0], _ACTIVATED), False
+    return _from_error(_AK, errors[0], _ACTIVATED), False, None
 
 
 def _check_ak_usage(ak: x509.Certificate, *, activated: bool) -> None:
@@ -116,25 +178,27 @@ def _check_ak_usage(ak: x509.Certificate, *, activated: bool) -> None:
         raise RejectedError(f"{ID}.ak-binding-absent", "the AK certificate does not name its TPM's EK")
 
 
-def _certifies(ak: x509.Certificate, public: Public) -> bool:
+def _certifies(ak: x509.Certificate, key: AttestationKey) -> bool:
     try:
-        return ak.public_key() == public.key()
+        return ak.public_key() == key.key
     except READ_ERRORS:  # a key type that this library does not know is certainly another key
         return False
 
 
-def _check_ak_binding(ak: x509.Certificate, binding: AkBinding | None, public: Public) -> Check:
+def _check_ak_binding(ak: x509.Certificate, binding: AkBinding | None, key: AttestationKey) -> Check:
     required = "certificate for this very public area (key and TPM Name)"
-    if not _certifies(ak, public):
+    if not _certifies(ak, key):
         return Check(_AK_BINDING, "FAIL", "certificate of another key", required, f"{ID}.ak-key-mismatch")
-    if binding is None or not hmac.compare_digest(binding.ak_name, public.name()):
+    if key.public is None:
+        return Check(_AK_BINDING, "SKIP", "a bare key, which has no Name", required, f"{ID}.ak-name-unbound")
+    if binding is None or not hmac.compare_digest(binding.ak_name, key.public.name()):
         return Check(_AK_BINDING, "FAIL", "certificate of another Name", required, f"{ID}.ak-name-mismatch")
-    return Check(_AK_BINDING, "PASS", f"AK name {public.name().hex()}", required)
+    return Check(_AK_BINDING, "PASS", f"AK name {key.public.name().hex()}", required)
 
 
-def _check_platform_binding(ak: x509.Certificate, public: Public, placed: str | None) -> Check:
+def _check_platform_binding(ak: x509.Certificate, key: AttestationKey, placed: str | None) -> Check:
     required = "certificate for this key, and a qualified signer that contains its TPM Name"
-    if not _certifies(ak, public):
+    if not _certifies(ak, key):
         return Check(_AK_BINDING, "FAIL", "certificate of another key", required, f"{ID}.ak-key-mismatch")
     if placed is None:
         observed = "no primary key of this Name signed, so nothing vouches for its attributes"
@@ -151,17 +215,24 @@ def _no_ek_needed() -> list[Check]:
 
 
 def _check_ek_certificate(
-    ek: x509.Certificate, chain: tuple[x509.Certificate, ...], trust: Tpm2Trust, at: datetime
-) -> Check:
+    ek: x509.Certificate,
+    chain: tuple[x509.Certificate, ...],
+    trust: Tpm2Trust,
+    at: datetime,
+    candidates: Sequence[x509.Certificate],
+) -> tuple[Check, Path | None]:
     required = "an endorsement key's certificate that leads to a TPM maker's root in the policy"
     try:
-        anchor = validate(ek, chain, Anchors.load(trust.ek_roots), at, f"{ID}.ek")
+        anchors = load_anchors(trust.ek_roots)
+        links = complete(ek, chain, candidates, anchors)
+        anchor = validate(ek, links, anchors, at, f"{ID}.ek")
         check_ek_certificate(ek)
     except (RejectedError, UnsupportedError) as error:
-        return _from_error(_EK, error, required)
+        return _from_error(_EK, error, required), None
     except READ_ERRORS as error:
-        return _from_error(_EK, UnsupportedError(f"{ID}.ek-chain-unsupported", str(error)[:120]), required)
-    return Check(_EK, "PASS", f"issued under {anchor.subject.rfc4514_string()[:120]!r}", required)
+        return _from_error(_EK, UnsupportedError(f"{ID}.ek-chain-unsupported", str(error)[:120]), required), None
+    observed = f"issued under {anchor.subject.rfc4514_string()[:120]!r}"
+    return Check(_EK, "PASS", observed, required), Path((ek, *links), anchor)
 
 
 def _check_ek_binding(ek: x509.Certificate, binding: AkBinding | None, trust: Tpm2Trust) -> Check:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hmac
 
-from attestation.contract import Check, freshness
+from attestation.contract import MAX_CHALLENGE, Check, freshness
 from attestation.errors import RejectedError
 from attestation.pki.path import MIN_RSA_BITS
 from attestation.tpm2 import algorithms as alg
@@ -23,9 +23,6 @@ other bits say that the private part was born in this TPM and can never leave it
 
 HIERARCHIES = {0x40000001: "owner", 0x4000000B: "endorsement", 0x4000000C: "platform", 0x40000007: "null"}
 _CLEAR_COUNTERS = frozenset({"endorsement", "platform"})
-
-_RSA_BITS = {2048: 112, 3072: 128, 4096: 140}
-"""Classical security of RSA moduli: NIST SP 800-57 part 1, table 2; 4096 interpolated."""
 
 
 def check_ak(public: Public, trust: Tpm2Trust) -> list[Check]:
@@ -64,7 +61,7 @@ def describe_key(public: Public) -> str:
 def security_bits(public: Public) -> int:
     """Classical security level of the key, in bits."""
     if public.type == alg.RSA:
-        return _RSA_BITS.get(public.key_bits, 112)
+        return alg.RSA_BITS.get(public.key_bits, 112)
     return alg.CURVES[public.curve].key_size // 2
 
 
@@ -107,11 +104,15 @@ def check_header(attest: Attest) -> list[Check]:
 
 
 def check_challenge(attest: Attest, challenge: bytes | None) -> Check:
-    """Is the qualifying data exactly the challenge? An empty challenge shows no freshness: SKIP."""
+    """Is the qualifying data the challenge, or the challenge with zeros up to 64 bytes, as Trustee's attester pads it?
+
+    An empty challenge shows no freshness: SKIP.
+    """
     if challenge is None:
         return freshness(attest.extra_data, None, f"{ID}.challenge", ID)
     observed, required = attest.extra_data.hex() or "empty", challenge.hex() or "empty"
-    if not hmac.compare_digest(attest.extra_data, challenge):
+    padded = challenge and len(attest.extra_data) == MAX_CHALLENGE
+    if not hmac.compare_digest(attest.extra_data, challenge.ljust(MAX_CHALLENGE, b"\0") if padded else challenge):
         return Check(f"{ID}.challenge", "FAIL", observed, required, f"{ID}.challenge-mismatch")
     if not challenge:
         return Check(f"{ID}.challenge", "SKIP", observed, "a challenge of the verifier", f"{ID}.challenge-missing")

@@ -1,18 +1,66 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""TPM evidence as files: the JSON form of its members."""
+"""TPM evidence as files: this project's JSON of members, and the forms in which others write it.
+
+=========================  =======================================================
+form                       read by
+=========================  =======================================================
+`{"type", "members"}`      `attestation.raw`, `dumps.from_tools`
+go-tpm-tools attestation   `gotpm`: protobuf, its text format, its JSON
+Trustee, go-attestation    `dumps`: JSON
+=========================  =======================================================
+
+Binary may be in hex or base64. What a file leaves out (CA certificates, CRLs, logs) is taken from collateral.
+"""
 
 from __future__ import annotations
 
+import re
+
 from attestation import raw
-from attestation.errors import MalformedError
+from attestation.errors import EvidenceError, MalformedError
+from attestation.tpm2 import gotpm
+from attestation.tpm2.dumps import from_tools, read_go_attestation, read_trustee
 
 TYPE = "tpm2-quote@v1"
 ID = "evidence.tpm2"
+_TEXT = re.compile(rb"(?:\s|#[^\n]*\n)*[a-z_]+\s*(?::|\{|<)")
 
 
 def read(data: bytes) -> dict[str, bytes]:
-    """Members of one file. Raises `MalformedError` with `evidence.tpm2.raw-malformed` for anything else."""
-    members = raw.members(data, TYPE, ID)
-    if members is None:
+    """Members of one file.
+
+    Raises `MalformedError` with `evidence.tpm2.raw-malformed`, `.raw-empty` or `.raw-too-large`.
+    """
+    try:
+        found = _read(data)
+    except (ValueError, KeyError, TypeError) as error:
+        raise MalformedError(f"{ID}.raw-malformed", f"TPM evidence: {str(error)[:160]}") from None
+    except EvidenceError as error:
+        if error.code.startswith(f"{ID}.raw-"):
+            raise
+        raise MalformedError(f"{ID}.raw-malformed", f"TPM evidence: {error.message[:160]}") from None
+    if found is None:
         raise MalformedError(f"{ID}.raw-malformed", "not TPM evidence in a form that is known")
-    return members
+    return found
+
+
+def _read(data: bytes) -> dict[str, bytes] | None:
+    payload = raw.binary(data, ID)
+    if payload[:1] == b"\n":  # field 1 of a message; white space in front of anything else
+        try:
+            return gotpm.read_wire(payload)
+        except ValueError:
+            pass
+    members = raw.members(data, TYPE, ID)
+    if members is not None:
+        return from_tools(members)
+    found = raw.document(data, ID)
+    if isinstance(found, list):
+        return None
+    if found is not None:
+        if "tpm_quote" in found and "ak_public" in found:
+            return read_trustee(found)
+        if "AK" in found and "Quote" in found:
+            return read_go_attestation(found)
+        return gotpm.read_json(found) if "quotes" in found else None
+    return gotpm.read_text(payload.decode("utf-8")) if _TEXT.match(payload) else gotpm.read_wire(payload)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from attestation.errors import OperationalError
-from attestation.tpm2.algorithms import HASH_SIZES, WEAK_HASHES
+from attestation.tpm2.algorithms import HASH_NAMES, HASH_SIZES, WEAK_HASHES
+from attestation.tpm2.counters import Counters
 from attestation.tpm2.pcrs import MAX_INDEX
 
 STRONG_HASHES = frozenset(HASH_SIZES) - WEAK_HASHES
@@ -30,6 +31,14 @@ class Tpm2Trust:
     that are accepted; empty for any under the roots. `require_event_log`: a log must be there and explain
     the quote.
     `runtime_pcrs`: PCRs where a log that falls short of the quote is no contradiction.
+
+    `ak_names`, `ak_keys`: attestation keys enrolled earlier, by TPM Name and by SHA-256 of their
+    SubjectPublicKeyInfo; they need no certificate. `last_seen`: by the same SHA-256, what a key's TPM said of clock
+    and counts earlier. `require_crl`: whether certificates that name a CRL need a current one. A list that is
+    there and names a certificate revokes it in either case.
+
+    `ima_digests`: allowed digests (SHA-2) of files and buffers; empty asks for nothing. `require_ima`: an IMA list
+    must be there and explain PCR 10.
     """
 
     ek_roots: tuple[bytes, ...] = ()
@@ -42,6 +51,12 @@ class Tpm2Trust:
     ek_certificates: frozenset[bytes] = frozenset()
     require_event_log: bool = False
     runtime_pcrs: frozenset[int] = RUNTIME_PCRS
+    ak_names: frozenset[bytes] = frozenset()
+    ak_keys: frozenset[bytes] = frozenset()
+    last_seen: Mapping[bytes, Counters] = field(default_factory=dict)
+    require_crl: bool = False
+    ima_digests: frozenset[bytes] = frozenset()
+    require_ima: bool = False
 
     def __post_init__(self) -> None:
         """Refuse trust that could never mean anything. Raises `OperationalError`."""
@@ -59,6 +74,17 @@ class Tpm2Trust:
             _refuse(f"required PCR beyond {MAX_INDEX}")
         if any(len(digest) != 32 for digest in self.ek_certificates):
             _refuse("an EK certificate digest that is not 32 bytes long")
+        if any(len(digest) != 32 for digest in (*self.ak_keys, *self.last_seen)):
+            _refuse("a key's digest that is not 32 bytes long")
+        if any(len(name) - 2 != HASH_SIZES.get(_name_hash(name)) for name in self.ak_names):
+            _refuse("a TPM Name that is not one of a SHA-2 algorithm")
+        if any(len(digest) not in (32, 48, 64) for digest in self.ima_digests):
+            _refuse("an IMA digest that is not 32, 48 or 64 bytes long (SHA-1 and MD5 are never sufficient)")
+
+
+def _name_hash(name: bytes) -> str:
+    found = HASH_NAMES.get(int.from_bytes(name[:2], "big"), "")
+    return found if found in STRONG_HASHES else ""
 
 
 def _refuse(message: str) -> None:

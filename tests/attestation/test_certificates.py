@@ -18,17 +18,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attestation.errors import EvidenceError, MalformedError, RejectedError, UnsupportedError
-from attestation.pki.path import Anchors, _check_link, validate
+from attestation.pki.certificate import load_certificate as strictly
+from attestation.pki.path import Anchors, _check_link, issued, validate
+from attestation.pki.reordered import Reordered
+from attestation.tpm2 import Tpm2Trust
 from attestation.tpm2.authority import usage
 from attestation.tpm2.binding import AkBinding, parse_binding
 from attestation.tpm2.certificates import load_certificate, load_chain
 from attestation.tpm2.ek import check_ek_certificate, describe_tpm
+from attestation.tpm2.vendors import PINNED_EK_ROOTS
 from tests.attestation import real
 from tests.attestation.paper import AT, codes, ek_certificate, judge, key_pair, maker
 from tests.attestation.paper import PaperTpm as Paper
 
 PREFIX = "evidence.tpm2.ek"
-UNREADABLE = {"NTC1", "NTC2", "NUVO_0100", "NUVO_1110", "NUVO_1111", "NUVO_2110", "NUVO_2111"}
+UNSORTED = {"NTC1", "NTC2", "NUVO_0100", "NUVO_1110", "NUVO_1111", "NUVO_2110", "NUVO_2111"}
 VENDOR_FILES = sorted(path.stem for path in (real.TPM / "ek-vendor-roots").glob("*.pem"))
 
 
@@ -40,18 +44,107 @@ def vendor_certificates(name):
 
 @pytest.mark.parametrize("name", VENDOR_FILES)
 def test_vendor_ca(name):
-    """44 of 51 files can be anchors; the others are refused as unsupported, never as malformed or false."""
+    """All 51 files can be anchors; seven only because their names are sorted for reading."""
     for der in vendor_certificates(name):
-        if name in UNREADABLE:
+        assert load_certificate(der).public_bytes(Encoding.DER) == der
+        assert isinstance(load_certificate(der), Reordered) is (name in UNSORTED)
+        assert der in PINNED_EK_ROOTS
+        if name in UNSORTED:
             with pytest.raises(UnsupportedError) as caught:
-                load_certificate(der)
-            assert caught.value.code == "evidence.tpm2.certificate-unsupported"
-        else:
-            assert load_certificate(der).public_bytes(Encoding.DER) == der
+                strictly(der, "evidence.anchor")
+            assert caught.value.code == "evidence.anchor-unsupported"
+            assert load_certificate(der) == load_certificate(der) != maker().certificate
+
+
+def test_pinned_roots_are_the_vendors_files():
+    files = {der for name in VENDOR_FILES for der in vendor_certificates(name)}
+    assert set(PINNED_EK_ROOTS) == files and len(PINNED_EK_ROOTS) == len(files) == 45
+    assert Anchors.load(PINNED_EK_ROOTS).unreadable == 0
+    assert Tpm2Trust().ek_roots == ()
+
+
+@pytest.mark.parametrize("name", sorted(UNSORTED))
+def test_unsorted_root_signed_itself_over_the_bytes_as_received(name):
+    root = load_certificate(next(vendor_certificates(name)))
+    assert issued(root, root)
+    assert not issued(root, load_certificate(next(vendor_certificates("INTEL_RT"))))
+    survivors = []
+    der = root.public_bytes(Encoding.DER)
+    for bit in range(len(der) * 8):
+        flipped = bytearray(der)
+        flipped[bit // 8] ^= 1 << bit % 8
+        try:
+            other = load_certificate(bytes(flipped))
+        except EvidenceError:
+            continue
+        if issued(other, root):
+            survivors.append(bit)
+    assert survivors == []
+
+
+def unsorted_name(*values):
+    """A Name of one relative name, its attributes as given, which is not DER's order."""
+    attributes = b"".join(
+        bytes([0x30, len(text) + 7, 6, 3, 0x55, 4, arc, kind, len(text)]) + text for arc, kind, text in values
+    )
+    inner = bytes([0x31, len(attributes)]) + attributes
+    return bytes([0x30, len(inner)]) + inner
+
+
+def test_leaf_under_an_unsorted_root():
+    """What such a CA issues has its unsorted name as issuer: read, verified over its own bytes, not a byte changed."""
+    key, leaf_key = key_pair("p256", 31), key_pair("p256", 32)
+    name = x509.Name(
+        [
+            x509.RelativeDistinguishedName(
+                [
+                    x509.NameAttribute(NameOID.COUNTRY_NAME, "TW"),
+                    x509.NameAttribute(NameOID.COMMON_NAME, "A maker of TPMs"),
+                ]
+            )
+        ]
+    )
+    plain = name.public_bytes()
+    unsorted = unsorted_name((3, 0x0C, b"A maker of TPMs"), (6, 0x13, b"TW"))
+    assert sorted(plain) == sorted(unsorted) and len(plain) == len(unsorted)
+
+    def issue(subject, public, ca):
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(name)
+            .public_key(public)
+            .serial_number(5)
+            .not_valid_before(AT - timedelta(days=1))
+            .not_valid_after(AT + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        )
+        der = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+        tbs = x509.load_der_x509_certificate(der).tbs_certificate_bytes.replace(plain, unsorted)
+        signature = key.sign(tbs, ec.ECDSA(hashes.SHA256()))
+        algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+        body = tbs + algorithm + bytes([3, len(signature) + 1, 0]) + signature
+        return b"\x30\x82" + len(body).to_bytes(2, "big") + body
+
+    root = issue(name, key.public_key(), True)
+    leaf = issue(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "EK")]), leaf_key.public_key(), False)
+    with pytest.raises(ValueError, match="asn1"):
+        x509.load_der_x509_certificate(leaf)
+    anchors = Anchors.load((root,))
+    read = load_certificate(leaf)
+    assert validate(read, (), anchors, AT, PREFIX).public_bytes(Encoding.DER) == root
+    assert read.public_bytes(Encoding.DER) == leaf
+    # The sorted form of the same certificate is another certificate, which nobody signed.
+    with pytest.raises(RejectedError) as caught:
+        validate(load_certificate(leaf.replace(unsorted, plain)), (), anchors, AT, PREFIX)
+    assert caught.value.code == f"{PREFIX}-untrusted"
+    with pytest.raises(RejectedError) as caught:
+        validate(read, (), Anchors.load((maker().der,)), AT, PREFIX)
+    assert caught.value.code == f"{PREFIX}-untrusted"
 
 
 def test_unreadable_anchor_hinders_no_other_and_is_named():
-    broken = tuple(der for name in sorted(UNREADABLE) for der in vendor_certificates(name))
+    broken = (b"\x30\x03\x02\x01\x00", b"no certificate")
     members = Paper().members()
     assert judge(members, ek_roots=(*broken, maker().der)).passed
     appraisal = judge(members, ek_roots=broken)
@@ -60,7 +153,7 @@ def test_unreadable_anchor_hinders_no_other_and_is_named():
 
 def test_unreadable_ek_certificate_is_unsupported():
     with pytest.raises(UnsupportedError) as caught:
-        judge(Paper().members(ek_certificate=next(vendor_certificates("NTC1"))))
+        judge(Paper().members(ek_certificate=b"\x30\x03\x02\x01\x00"))
     assert caught.value.code == "evidence.tpm2.certificate-unsupported"
 
 

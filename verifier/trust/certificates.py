@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
+from attestation.collateral import recognise
+from attestation.errors import EvidenceError
+from attestation.pki.certificate import load_certificate
 from verifier.errors import MalformedError
 from verifier.fields import Fields
 
@@ -20,9 +20,14 @@ def certificates(fields: Fields, key: str) -> tuple[bytes, ...]:
         return ()
 
     def read(value: Any, path: str) -> bytes:
+        text = value if isinstance(value, str) else ""
         try:
-            return x509.load_pem_x509_certificate(str(value).encode()).public_bytes(Encoding.DER)
-        except ValueError as error:
+            items = recognise(text.encode()) if text.lstrip().startswith("-----BEGIN CERTIFICATE-----") else ()
+            if len(items) != 1:
+                raise MalformedError(fields.code, f"{path}: not one PEM certificate")
+            load_certificate(items[0].data, "evidence.anchor", reordering=True)
+        except (EvidenceError, UnicodeEncodeError) as error:
             raise MalformedError(fields.code, f"{path}: not a PEM certificate ({str(error)[:80]})") from None
+        return items[0].data
 
     return fields.list(key, read, limit=MAX_LIST)

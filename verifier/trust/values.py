@@ -10,7 +10,7 @@ from verifier.fields import Fields
 from verifier.trust.certificates import MAX_LIST
 
 
-def octets(fields: Fields, key: str, *sizes: int) -> frozenset[bytes]:
+def octets(fields: Fields, key: str, *sizes: int, limit: int = MAX_LIST) -> frozenset[bytes]:
     """A list of values in lower-case hex, each of one of these sizes in bytes."""
     if key not in fields.value:
         return frozenset()
@@ -25,7 +25,7 @@ def octets(fields: Fields, key: str, *sizes: int) -> frozenset[bytes]:
             raise MalformedError(fields.code, f"{path}: {wanted} bytes in lower-case hex expected")
         return found
 
-    return frozenset(fields.list(key, read, limit=MAX_LIST))
+    return frozenset(fields.list(key, read, limit=limit))
 
 
 def texts(fields: Fields, key: str) -> frozenset[str]:
