@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""How much of the modulus is left for the message: bounds of noise in BFV, of error in CKKS.
+
+BFV: a ciphertext's phase is q m / t + v; it decrypts right while |v| < q / (2 t). The bounds here hold always, for keys
+and encryptions as SEAL makes them: secret and u ternary, errors a centred binomial of 2 x 21 bits, so at most 21.
+
+::
+
+    fresh, symmetric            v <= 21 + 1/2
+    fresh, under a public key   v <= 21 (2 n + 1) / p + (n + 2) / 2       p = 1 where there is no special prime
+    layer                       v <= max row sum |W| * v
+    square                      v <= t n (n + 5) v + (n^2 + n + 1) / 2 + 1
+    switch                      v += level * n * max q_i * 21 / p + (n + 1) / 2
+
+(Fan and Vercauteren 2012, lemma 2, with |s| <= 1; the last line by key switching's definition.)
+
+CKKS: the error estimate takes every rounding and every error as independent and normal, adds variances in slot space,
+and states eight standard deviations; a heuristic, compared with measurements in the tests.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from circuits.circuit import IntArray
+from fhe.errors import UnsupportedError
+from fhe.presets import Preset
+
+if TYPE_CHECKING:
+    from fhe.planning import EncryptedPlan
+
+ERROR_BOUND = 21
+SIGMA_SQUARED = 10.5
+"""Variance of the centred binomial of 2 x 21 bits."""
+DEVIATIONS = 8
+
+
+def fresh_bound(preset: Preset, *, symmetric: bool) -> int:
+    """Bound of a fresh BFV ciphertext's noise."""
+    if symmetric:
+        return ERROR_BOUND + 1
+    return ERROR_BOUND * (2 * preset.n + 1) // (preset.special or 1) + preset.n // 2 + 2
+
+
+def row_sum(matrix: IntArray) -> int:
+    """Largest sum of |W| over a row."""
+    return max(1, int(np.abs(matrix).sum(axis=1).max()))
+
+
+def switch_bound(preset: Preset, level: int) -> int:
+    """What key switching adds."""
+    digits = sum(preset.moduli[:level]) * preset.n * ERROR_BOUND
+    return digits // (preset.special or 1) + preset.n // 2 + 2
+
+
+def square_bound(preset: Preset, noise: int) -> int:
+    """Noise of a square, from that of its factor."""
+    n = preset.n
+    return preset.plain_modulus * n * (n + 5) * noise + (n * n + n + 1) // 2 + 1
+
+
+def bfv_noise(plan: EncryptedPlan, *, symmetric: bool = False) -> list[int]:
+    """Bounds of the noise behind each layer."""
+    preset, found = plan.preset, []
+    noise = fresh_bound(preset, symmetric=symmetric)
+    for layer in plan.network.layers:
+        if layer.after:
+            noise = square_bound(preset, noise) + switch_bound(preset, preset.levels)
+        noise = row_sum(layer.matrix) * noise + 1
+        found.append(noise + (switch_bound(preset, preset.levels) if layer.after else 0))
+    return found
+
+
+def budget_bits(preset: Preset, noise: int) -> int:
+    """log2 of how many times the noise would still fit: negative where it does not."""
+    room = preset.modulus(preset.levels) // (2 * preset.plain_modulus)
+    return room.bit_length() - noise.bit_length()
+
+
+def check_noise(plan: EncryptedPlan) -> None:
+    """Raises UnsupportedError (``fhe.plan.noise``) where a BFV answer might not decrypt."""
+    if plan.preset.scheme != "bfv":
+        return
+    worst = max(bfv_noise(plan))
+    if 2 * worst * plan.preset.plain_modulus >= plan.preset.modulus(plan.preset.levels):
+        left = budget_bits(plan.preset, worst)
+        raise UnsupportedError("fhe.plan.noise", f"noise may exceed the modulus of {plan.preset.name} by {-left} bits")
+
+
+def ckks_error(plan: EncryptedPlan) -> float:
+    """Estimated largest error of an output, in units of the circuit's integers (float64)."""
+    from fhe.packing.columns import integer_layers
+    from fhe.packing.slots import exponents, scales
+
+    preset, network, n = plan.preset, plan.network, plan.preset.n
+    fresh = n * (SIGMA_SQUARED + (n / 18 + 1 / 12 if preset.special else 0))  # variance per slot, in units of 1 / scale
+    switching = sum(float(q) ** 2 for q in preset.moduli[: preset.levels]) / 12 * n * SIGMA_SQUARED
+    switching = n * (switching / float(preset.special or 1) ** 2 + n / 18)
+    rounding = n * (n / 18 + 1 / 12)
+    if plan.packing == "columns":
+        bits = int(math.log2(plan.interface.input_scale))
+        variance, power, left_out, size = fresh, 1, 0, float(max(abs(network.lo), abs(network.hi)))
+        for layer, (matrix, _) in zip(network.layers, integer_layers(network, bits), strict=True):
+            if layer.after:
+                variance = 4 * (size * 2.0 ** (power * bits + left_out)) ** 2 * variance
+                power, left_out = 2 * power, 2 * left_out
+            variance = float((matrix.astype(np.float64) ** 2).sum(axis=1).max()) * variance + switching * bool(
+                layer.after
+            )
+            left_out += layer.shift
+            size = float(layer.magnitude)
+        return DEVIATIONS * math.sqrt(variance) * 2.0 ** -(power * bits + left_out)
+    exponent, found = exponents(network, preset), scales(network, preset)
+    scale, relative = 2.0**preset.scale_bits, fresh
+    variance, size = relative / scale**2, 1.0
+    for i, (layer, after) in enumerate(zip(network.layers, found, strict=True)):
+        factor = 2.0 ** ((2 * exponent[i] if i else exponent[0]) - exponent[i + 1] - layer.shift)
+        if layer.after:
+            variance = 4 * size**2 * variance + (switching + rounding) / after**2
+            size = size * size
+        weights = (layer.matrix.astype(np.float64) * factor) ** 2
+        encoding = n / 12 / 2.0 ** (2 * preset.scale_bits) * size**2 * layer.matrix.shape[1]
+        variance = float(weights.sum(axis=1).max()) * variance + encoding + (8 * switching + 64 * rounding) / after**2
+        size = layer.magnitude * 2.0 ** -exponent[i + 1]
+    return DEVIATIONS * math.sqrt(variance) * 2.0 ** exponent[-1]
