@@ -28,7 +28,7 @@ class Evaluation:
     def __init__(self, plan: EncryptedPlan, keys: EvaluationKeys) -> None:
         if keys.preset != plan.preset:
             raise RejectedError("fhe.keys.preset-mismatch", f"keys for {keys.preset.name}; required {plan.preset.name}")
-        self.plan, self.keys = plan, keys
+        self.plan, self.keys_digest = plan, keys.digest
         check_keys(plan, keys)
         self._network: CoefficientLayer | ColumnNetwork | SlotNetwork
         if plan.packing == "coefficient":
@@ -53,13 +53,13 @@ class Evaluation:
             raise MalformedError("fhe.seed.length", f"a private plan takes a seed of {SEED_BYTES} bytes, others none")
         limbs = self._network.evaluate(request.limbs)
         if self._flooding is not None and seed is not None:
-            limbs = self._flooding.apply(limbs, seed, binding_of(self.plan, request, self.keys))
+            limbs = self._flooding.apply(limbs, seed, binding_of(self.plan, request, self.keys_digest))
         return Ciphertexts(self.plan.preset, limbs, self.plan.interface.output_scale)
 
 
-def binding_of(plan: EncryptedPlan, request: Ciphertexts, keys: EvaluationKeys) -> bytes:
+def binding_of(plan: EncryptedPlan, request: Ciphertexts, keys_digest: bytes) -> bytes:
     """SHA-256 over circuit, interface, request and keys: what a reply's noise is bound to."""
-    parts = (plan.circuit_digest, plan.interface.digest, request.digest, keys.digest)
+    parts = (plan.circuit_digest, plan.interface.digest, request.digest, keys_digest)
     return hashlib.sha256(b"affidavit/fhe-reply@v1\0" + b"".join(parts)).digest()
 
 

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from circuits import Circuit
 from fhe.errors import UnsupportedError
@@ -14,7 +15,7 @@ from fhe.noise import check_noise
 from fhe.packing import coefficient, columns, slots
 from fhe.presets import PRESETS, Preset, preset_of
 
-__all__ = ["EncryptedPlan", "candidates", "plan"]
+__all__ = ["EncryptedPlan", "candidates", "plan", "remake"]
 
 _DESIGNS = {"coefficient": coefficient.design, "columns": columns.design, "diagonals": slots.design}
 
@@ -24,15 +25,32 @@ class EncryptedPlan:
     """A network, how it is packed, and what it costs.
 
     Attributes:
-        circuit_digest: of the circuit that the network was read from.
+        circuit: what the network was read from.
         private: replies are re-randomised and flooded.
     """
 
+    circuit: Circuit
     network: Network
     interface: Interface
     packing: str
-    circuit_digest: bytes
-    private: bool
+    private: bool = False
+
+    @property
+    def circuit_digest(self) -> bytes:
+        """The circuit's."""
+        return self.circuit.digest
+
+    @property
+    def spec(self) -> dict[str, object]:
+        """What `remake` needs besides the circuit; JSON."""
+        return {
+            "preset": self.preset.name,
+            "packing": self.packing,
+            "samples": self.interface.samples,
+            "private": self.private,
+            "start": self.network.start,
+            "stop": self.network.stop,
+        }
 
     @property
     def preset(self) -> Preset:
@@ -71,7 +89,7 @@ def plan(
     """
     network = read_network(circuit, start=start, stop=stop)
     chosen = [preset_of(preset)] if preset is not None else list(PRESETS.values())
-    found, refused = candidates(network, circuit.digest, samples=samples, presets=chosen, private=private)
+    found, refused = candidates(circuit, network, samples=samples, presets=chosen, private=private)
     if not found:
         if len(refused) == 1:
             raise refused[0]
@@ -81,26 +99,41 @@ def plan(
 
 
 def candidates(
-    network: Network, circuit_digest: bytes, *, samples: int, presets: Iterable[Preset], private: bool = False
+    circuit: Circuit, network: Network, *, samples: int, presets: Iterable[Preset], private: bool = False
 ) -> tuple[list[EncryptedPlan], list[UnsupportedError]]:
     """Every plan that fits, cheapest first, and why the others do not."""
     from fhe.cost import estimate
-    from fhe.privacy import check_room
 
     found, refused = [], []
     for preset in presets:
         for packing in preset.packings:
             try:
-                interface = design(network, packing, preset, samples)
-                if private:
-                    interface = replace(interface, keys=replace(interface.keys, public=True))
-                made = EncryptedPlan(network, interface, packing, circuit_digest, private)
-                check_noise(made)
-                if private:
-                    check_room(made)
+                made = _made(circuit, network, preset, packing, samples, private)
             except UnsupportedError as error:
                 refused.append(error)
             else:
                 found.append(made)
     found.sort(key=lambda p: (estimate(p).cpu_ms, estimate(p).bytes_sent + estimate(p).bytes_returned))
     return found, refused
+
+
+def _made(
+    circuit: Circuit, network: Network, preset: Preset, packing: str, samples: int, private: bool
+) -> EncryptedPlan:
+    from fhe.privacy import check_room
+
+    interface = design(network, packing, preset, samples)
+    if private:
+        interface = replace(interface, keys=replace(interface.keys, public=True))
+    made = EncryptedPlan(circuit, network, interface, packing, private)
+    check_noise(made)
+    if private:
+        check_room(made)
+    return made
+
+
+def remake(circuit: Circuit, spec: Mapping[str, Any]) -> EncryptedPlan:
+    """The plan whose `spec` that is: what a worker and an auditor do. Raises as `plan`."""
+    network = read_network(circuit, start=int(spec["start"]), stop=int(spec["stop"]))
+    preset = preset_of(str(spec["preset"]))
+    return _made(circuit, network, preset, str(spec["packing"]), int(spec["samples"]), bool(spec["private"]))

@@ -164,6 +164,18 @@ def _is_prime(q: int) -> bool:
     return True
 
 
+def largest_primes(n: int, bits: Sequence[int]) -> tuple[int, ...]:
+    """The largest distinct primes of those sizes that are 1 mod 2n; those of one size increase, as in SEAL."""
+    found: dict[int, list[int]] = {}
+    for size in sorted(set(bits)):
+        candidate = ((1 << size) - 1) // (2 * n) * (2 * n) + 1
+        while len(found.setdefault(size, [])) < bits.count(size):
+            if candidate < 1 << size and _is_prime(candidate):
+                found[size].insert(0, candidate)
+            candidate -= 2 * n
+    return tuple(found[size].pop(0) for size in bits)
+
+
 _P46 = (70368743587841, 70368743669761, 114689)
 
 _TABLE = (

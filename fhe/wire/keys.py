@@ -53,7 +53,14 @@ class EvaluationKeys:
     @property
     def digest(self) -> bytes:
         """SHA-256 of label, parameters and the one encoding: 32 bytes."""
-        return hashlib.sha256(b"affidavit/fhe-keys@v1\0" + self.preset.digest + dump_keys(self)).digest()
+        return keys_digest(self.preset, dump_keys(self))
+
+
+def keys_digest(preset: Preset, encoding: bytes) -> bytes:
+    """The digest of keys that have been parsed, from their one encoding."""
+    hasher = hashlib.sha256(b"affidavit/fhe-keys@v1\0" + preset.digest)
+    hasher.update(encoding)
+    return hasher.digest()
 
 
 def switching_moduli(preset: Preset, digits: int) -> tuple[int, ...]:

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Evaluation of untrusted bytes: worker processes that are killed and replaced on any fault.
+
+The node's own process never parses a request or a key, makes no SEAL object and holds no secret key; it looks at
+the answer's framing alone. A worker that crashes, hangs, runs out of memory or answers nonsense is killed, the
+request gets a typed error, and the next one a new worker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from circuits import dump_circuit
+from fhe import errors
+from fhe.codes import CODES
+from fhe.limits import MAX_BUNDLE_BYTES, MAX_KEY_BYTES
+from fhe.planning import EncryptedPlan
+from fhe.wire import parse_ciphertexts
+from fhe.worker import digest_of, read_message, write_message
+
+__all__ = ["EncryptedAnswer", "EvaluationPool"]
+
+_KINDS = {name: getattr(errors, name) for name in errors.__all__}
+START_SECONDS = 300.0
+"""The first start on a machine compiles the kernels."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptedAnswer:
+    """An answer with the digests that a receipt names.
+
+    Attributes:
+        ciphertexts: `fhe-ciphertexts@v1`.
+        interface_digest, keys_digest, request_digest, answer_digest: of parameters and residues, 32 bytes each.
+        cpu_seconds: of the evaluation itself, as the worker says.
+    """
+
+    ciphertexts: bytes
+    interface_digest: bytes
+    keys_digest: bytes
+    request_digest: bytes
+    answer_digest: bytes
+    cpu_seconds: float
+
+
+class EvaluationPool:
+    """A few workers, and a bounded queue before them. Close it, or use it as a context manager.
+
+    Args:
+        workers: processes; an evaluation uses one core.
+        memory_bytes: address space of a worker beyond what it starts with.
+        seconds: of wall-clock time for one request; then its worker is killed.
+        waiting: requests that may wait for a worker; more are refused.
+        require: names of :mod:`fhe.sandbox` without which no worker serves (``fhe.worker.sandbox``).
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int = 1,
+        memory_bytes: int = 4 << 30,
+        seconds: float = 120.0,
+        waiting: int = 16,
+        require: frozenset[str] = frozenset(),
+    ) -> None:
+        self._memory, self._seconds, self._require = memory_bytes, seconds, require
+        self._idle: list[_Worker | None] = [None] * workers  # None: a place without a process yet
+        self._places = threading.Semaphore(workers)
+        self._entries = threading.Semaphore(workers + waiting)
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def __enter__(self) -> EvaluationPool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop all idle workers; busy ones stop when they are done."""
+        with self._lock:
+            self._closed = True
+            workers, self._idle = self._idle, []
+        for worker in workers:
+            if worker is not None:
+                worker.stop()
+
+    def evaluate(
+        self, plan: EncryptedPlan, request: bytes, keys: bytes, *, seed: bytes | None = None
+    ) -> EncryptedAnswer:
+        """Run a plan on a request under a session's keys.
+
+        Args:
+            plan: made from the node's own circuit.
+            request: `fhe-ciphertexts@v1`, untrusted.
+            keys: `fhe-keys@v1`, untrusted.
+            seed: 32 bytes for a private plan (commit to it first: :func:`fhe.commit_seed`).
+
+        Raises:
+            MalformedError, RejectedError, UnsupportedError: what is wrong with request, keys or plan.
+            OperationalError: ``fhe.worker.busy``, ``.closed``, ``.timeout``, ``.died``, ``.memory``, ``.garbled``,
+                ``.sandbox``.
+        """
+        if len(request) > MAX_BUNDLE_BYTES:
+            raise errors.MalformedError("fhe.ciphertext.too-large", f"{len(request)} bytes")
+        if len(keys) > MAX_KEY_BYTES:
+            raise errors.MalformedError("fhe.keys.too-large", f"{len(keys)} bytes")
+        spec = json.dumps(plan.spec, sort_keys=True)
+        job = {"plan": digest_of(plan.circuit_digest + spec.encode()), "keys": digest_of(keys), "spec": spec}
+        with self._worker() as worker:
+            answer = worker.run(job, plan, [keys, request, seed or b""], self._seconds)
+        return self._checked(plan, answer)
+
+    def enforced(self) -> tuple[str, ...]:
+        """What the sandbox of a worker enforces on this machine (starts one)."""
+        with self._worker() as worker:
+            return worker.enforced
+
+    @contextmanager
+    def _worker(self) -> Iterator[_Worker]:
+        if not self._entries.acquire(blocking=False):
+            raise errors.OperationalError("fhe.worker.busy", "too many requests wait", "ask again later")
+        try:
+            with self._places:
+                worker = self._take()
+                try:
+                    yield worker
+                except errors.OperationalError:
+                    worker.stop()
+                    raise
+                finally:
+                    self._give(worker)
+        finally:
+            self._entries.release()
+
+    def _take(self) -> _Worker:
+        with self._lock:
+            if self._closed:
+                raise errors.OperationalError("fhe.worker.closed", "the pool is closed")
+            worker = self._idle.pop()
+        if worker is None or not worker.alive:
+            try:
+                worker = _Worker(self._memory, self._require)
+            except errors.OperationalError:
+                with self._lock:
+                    self._idle.append(None)
+                raise
+        return worker
+
+    def _give(self, worker: _Worker) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(worker)
+                return
+        worker.stop()
+
+    @staticmethod
+    def _checked(plan: EncryptedPlan, answer: list[bytes]) -> EncryptedAnswer:
+        try:
+            details = json.loads(answer[1])
+            names = ("interface", "keys", "request", "answer")
+            digests = [bytes.fromhex(details[name]) for name in names]
+            seconds = float(details["cpu_seconds"])
+            bundle = parse_ciphertexts(answer[2])
+        except (ValueError, KeyError, IndexError, TypeError, errors.FheError):
+            raise errors.OperationalError("fhe.worker.garbled", "a worker's answer has not the agreed form") from None
+        interface = plan.interface
+        expected = (interface.preset, interface.returned, interface.output_level, interface.output_scale)
+        if (bundle.preset, bundle.count, bundle.level, bundle.scale) != expected or digests[0] != interface.digest:
+            raise errors.OperationalError("fhe.worker.garbled", "a worker's answer is not to this request")
+        return EncryptedAnswer(answer[2], digests[0], digests[1], digests[2], bundle.digest, seconds)
+
+
+class _Worker:
+    """One process."""
+
+    def __init__(self, memory_bytes: int, require: frozenset[str]) -> None:
+        root = str(Path(__file__).resolve().parents[1])
+        kept = {name: os.environ[name] for name in ("PATH", "NUMBA_CACHE_DIR", "LD_LIBRARY_PATH") if name in os.environ}
+        threads = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL", "NUMBA")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "fhe.worker", str(memory_bytes)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**kept, **threads, "PYTHONPATH": root},
+            close_fds=True,
+        )
+        with self._deadline(START_SECONDS):
+            (hello,) = self._read()
+        self.enforced = tuple(str(name) for name in json.loads(hello))
+        if not require <= set(self.enforced):
+            self.stop()
+            missing = ", ".join(sorted(require - set(self.enforced)))
+            raise errors.OperationalError("fhe.worker.sandbox", f"this machine does not enforce {missing}")
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """Kill the process and take its exit status."""
+        self._process.kill()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:  # what was not written is lost on purpose
+                    continue
+        self._process.wait()
+
+    def run(self, job: dict[str, str], plan: EncryptedPlan, blobs: list[bytes], seconds: float) -> list[bytes]:
+        """One job. Raises what the worker says, or OperationalError."""
+        with self._deadline(seconds):
+            self._write([json.dumps(job).encode()])
+            (lacks,) = self._read()
+            if len(lacks) != 1:
+                raise errors.OperationalError("fhe.worker.garbled", "a worker's answer has not the agreed form")
+            circuit = dump_circuit(plan.circuit) if lacks[0] & 1 else b""
+            keys, *rest = blobs
+            self._write([circuit, keys if lacks[0] & 2 else b"", *rest])
+            answer = self._read()
+        if answer and answer[0] == b"ok":
+            return answer
+        raise _error(answer)
+
+    def _write(self, parts: list[bytes]) -> None:
+        stream = self._process.stdin
+        if stream is None:
+            raise _died()
+        try:
+            write_message(stream, parts)
+        except OSError:
+            raise _died() from None
+
+    def _read(self) -> list[bytes]:
+        stream = self._process.stdout
+        if stream is None:
+            raise _died()
+        try:
+            return read_message(stream, 2 * MAX_BUNDLE_BYTES)
+        except (OSError, EOFError, MemoryError):
+            raise _died() from None
+
+    @contextmanager
+    def _deadline(self, seconds: float) -> Iterator[None]:
+        """Kill the process after so many seconds; what was waiting for it then fails."""
+        passed = threading.Event()
+
+        def end() -> None:
+            passed.set()
+            self._process.kill()
+
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except errors.OperationalError:
+            if passed.is_set():
+                raise errors.OperationalError("fhe.worker.timeout", f"no answer in {seconds:g} s") from None
+            raise
+        finally:
+            timer.cancel()
+
+
+def _died() -> errors.OperationalError:
+    return errors.OperationalError("fhe.worker.died", "a worker ended before it answered; it has been replaced")
+
+
+def _error(answer: list[bytes]) -> errors.FheError:
+    """The error that a worker reports, if it is one of ours."""
+    if len(answer) == 4 and answer[0] == b"error":
+        kind, code, message = (part[:2000].decode("utf-8", "replace") for part in answer[1:])
+        if kind in _KINDS and code in CODES:
+            made: errors.FheError = _KINDS[kind](code, message)
+            return made
+    return errors.OperationalError("fhe.worker.garbled", "a worker's error has not the agreed form")
