@@ -116,11 +116,22 @@ class EvaluationPool:
             raise errors.MalformedError("fhe.ciphertext.too-large", f"{len(request)} bytes")
         if len(keys) > MAX_KEY_BYTES:
             raise errors.MalformedError("fhe.keys.too-large", f"{len(keys)} bytes")
-        spec = json.dumps(plan.spec, sort_keys=True)
-        job = {"plan": digest_of(plan.circuit_digest + spec.encode()), "keys": digest_of(keys), "spec": spec}
         with self._worker() as worker:
-            answer = worker.run(job, plan, [keys, request, seed or b""], self._seconds)
+            answer = worker.run(_job("evaluate", plan, keys), plan, [keys, request, seed or b""], self._seconds)
         return self._checked(plan, answer)
+
+    def from_tenseal(self, plan: EncryptedPlan, tensor: bytes, relin: bytes = b"") -> tuple[bytes, bytes]:
+        """A TenSEAL client's tensor and relinearisation keys as request and keys of this project's own formats.
+
+        Raises as :func:`fhe.tenseal_clients.read_tensor`, and OperationalError as `evaluate`.
+        """
+        if len(tensor) > MAX_BUNDLE_BYTES or len(relin) > MAX_KEY_BYTES:
+            raise errors.MalformedError("fhe.tenseal.malformed", f"{len(tensor)} and {len(relin)} bytes")
+        with self._worker() as worker:
+            answer = worker.run(_job("tenseal", plan, relin), plan, [relin, tensor, b""], self._seconds)
+        if len(answer) != 3:
+            raise errors.OperationalError("fhe.worker.garbled", "a worker's answer has not the agreed form")
+        return answer[1], answer[2]
 
     def enforced(self) -> tuple[str, ...]:
         """What the sandbox of a worker enforces on this machine (starts one)."""
@@ -274,6 +285,13 @@ class _Worker:
             raise
         finally:
             timer.cancel()
+
+
+def _job(kind: str, plan: EncryptedPlan, keys: bytes) -> dict[str, str]:
+    """What to run, by digests."""
+    spec = json.dumps(plan.spec, sort_keys=True)
+    identity = digest_of(plan.circuit_digest + spec.encode())
+    return {"kind": kind, "plan": identity, "keys": digest_of(keys), "spec": spec}
 
 
 def _died() -> errors.OperationalError:

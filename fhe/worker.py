@@ -15,11 +15,15 @@ import struct
 import sys
 import time
 from collections import OrderedDict
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from circuits import CircuitError, load_circuit
 from fhe.errors import FheError
 from fhe.limits import MAX_BUNDLE_BYTES, MAX_KEY_BYTES
+
+if TYPE_CHECKING:
+    from fhe.evaluation import Evaluation
+    from fhe.planning import EncryptedPlan
 
 MAX_PARTS = 8
 MAX_PART_BYTES = max(MAX_BUNDLE_BYTES, MAX_KEY_BYTES, 1 << 30)
@@ -57,26 +61,40 @@ class _Bench:
     """Plans and prepared sessions, the last few of each."""
 
     def __init__(self) -> None:
-        from fhe.evaluation import Evaluation
-        from fhe.planning import EncryptedPlan
-
         self._plans: OrderedDict[str, EncryptedPlan] = OrderedDict()
         self._sessions: OrderedDict[tuple[str, str], Evaluation] = OrderedDict()
 
     def lacks(self, job: dict[str, str]) -> bytes:
         """One byte: 1 for the circuit, 2 for the keys."""
-        return bytes([(job["plan"] not in self._plans) | 2 * ((job["plan"], job["keys"]) not in self._sessions)])
+        keys = job["kind"] == "tenseal" or (job["plan"], job["keys"]) not in self._sessions
+        return bytes([(job["plan"] not in self._plans) | 2 * keys])
 
     def run(self, job: dict[str, str], circuit: bytes, keys: bytes, request: bytes, seed: bytes) -> list[bytes]:
         """The parts of an answer."""
-        from fhe.evaluation import Evaluation
         from fhe.planning import remake
-        from fhe.wire import dump_ciphertexts, parse_ciphertexts, parse_keys
 
         if job["plan"] not in self._plans:
             self._plans[job["plan"]] = remake(load_circuit(circuit), json.loads(job["spec"]))
             _trim(self._plans, HELD_PLANS)
         plan = self._plans[job["plan"]]
+        if job["kind"] == "tenseal":
+            return self._convert(plan, keys, request)
+        return self._evaluate(job, plan, keys, request, seed)
+
+    @staticmethod
+    def _convert(plan: EncryptedPlan, relin: bytes, tensor: bytes) -> list[bytes]:
+        from fhe.tenseal_clients import read_relin, read_tensor
+        from fhe.wire import EvaluationKeys, dump_ciphertexts, dump_keys
+
+        keys = read_relin(plan.interface, relin) if relin else EvaluationKeys(plan.preset)
+        return [b"ok", dump_ciphertexts(read_tensor(plan.interface, tensor)), dump_keys(keys)]
+
+    def _evaluate(
+        self, job: dict[str, str], plan: EncryptedPlan, keys: bytes, request: bytes, seed: bytes
+    ) -> list[bytes]:
+        from fhe.evaluation import Evaluation
+        from fhe.wire import dump_ciphertexts, parse_ciphertexts, parse_keys
+
         session = (job["plan"], job["keys"])
         if session not in self._sessions:
             self._sessions[session] = Evaluation(plan, parse_keys(keys))
