@@ -100,7 +100,7 @@ class Session:
         Raises MalformedError as :func:`fhe.parse_ciphertexts`, RejectedError (``fhe.answer.mismatch``).
         """
         self._same(interface.preset)
-        bundle = parse_ciphertexts(answer)
+        bundle = parse_ciphertexts(answer, answer=True)
         expected = (interface.preset, interface.returned, interface.output_level, interface.output_scale)
         if (bundle.preset, bundle.count, bundle.level, bundle.scale) != expected:
             raise RejectedError("fhe.answer.mismatch", "count, level or scale of the answer differ from the interface")

@@ -209,6 +209,17 @@ def lift(source, target, q, ratio):
 
 
 @njit(cache=True)
+def lift_centred(source, half, shift, target, q, ratio):
+    """target [n] = source [n] mod q, where a source above `half` stands for source - p; shift = p mod q."""
+    for j in range(source.shape[0]):
+        x = source[j] - _high(source[j], ratio) * q
+        x = min(x, x - q)
+        x = min(x, x - q)
+        d = x - shift * uint64(source[j] > half)
+        target[j] = min(d, d + q)
+
+
+@njit(cache=True)
 def drop(row, last, half, ratio, q):
     """row [n] <- (last mod q) - (half mod q) mod q: the rounded part to subtract; `last` already holds + half."""
     h = half - _high(half, ratio) * q

@@ -180,7 +180,7 @@ class _Fold:
         self._begin({first: 0}, circuit.tensors[first].elements)
 
     def _begin(self, offsets: Mapping[int, int], size: int) -> None:
-        if size > MAX_FEATURES or (size + 1) * size > MAX_MATRIX:
+        if size > MAX_FEATURES:
             raise UnsupportedError(
                 "fhe.network.too-large", f"{size} values into a layer; required {MAX_FEATURES} at most"
             )
@@ -207,7 +207,7 @@ class _Fold:
             self._square(gate)
             return
         site = site_of(gate, self.circuit.tensors, self.circuit.constants)
-        if self.circuit.tensors[gate.output].elements * (self.size + 1) > MAX_MATRIX:
+        if self.circuit.tensors[gate.output].elements * self.size > MAX_MATRIX:
             raise UnsupportedError("fhe.network.too-large", f"gate {gate.name!r} folds to over {MAX_MATRIX} entries")
         self.gates.append(gate)
         self.known[gate.output] = self._shifted(site, gate) if gate.kind == "requant" else self._linear(site, gate)

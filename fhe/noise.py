@@ -92,37 +92,71 @@ def check_noise(plan: EncryptedPlan) -> None:
 
 def ckks_error(plan: EncryptedPlan) -> float:
     """Estimated largest error of an output, in units of the circuit's integers (float64)."""
+    return _columns_error(plan) if plan.packing == "columns" else _slots_error(plan)
+
+
+def _fresh(preset: Preset) -> float:
+    """Variance per slot of a fresh encryption, under a secret or a public key, times the scale squared."""
+    return preset.n * (SIGMA_SQUARED + preset.n / 18 + 1 / 12)
+
+
+def _rounding(preset: Preset) -> float:
+    """Variance per slot of dividing a ciphertext by a modulus, times the scale squared."""
+    return preset.n * (preset.n / 18 + 1 / 12)
+
+
+def _switching(preset: Preset, level: int) -> float:
+    """Variance per slot of key switching; digits are uniform on [-q_i/2, q_i/2]."""
+    digits = sum(float(q) ** 2 for q in preset.moduli[:level]) / 12 * preset.n * SIGMA_SQUARED
+    return preset.n * digits / float(preset.special or 1) ** 2 + _rounding(preset)
+
+
+def _columns_error(plan: EncryptedPlan) -> float:
+    """Everything in units of what the ciphertexts hold."""
     from fhe.packing.columns import integer_layers
+
+    preset, network = plan.preset, plan.network
+    bits = int(math.log2(plan.interface.input_scale))
+    variance, power, left_out = _fresh(preset), 1, 0
+    size = float(max(abs(network.lo), abs(network.hi)))
+    for layer, (matrix, _) in zip(network.layers, integer_layers(network, bits), strict=True):
+        squared = np.broadcast_to(matrix.astype(np.float64) ** 2, matrix.shape)
+        before, linear = variance, np.zeros(len(matrix))
+        if layer.after:
+            variance = 4 * (size * 2.0 ** (power * bits + left_out)) ** 2 * before + _switching(preset, preset.levels)
+            power, left_out = 2 * power, 2 * left_out
+        if layer.after == "both":
+            half = matrix.shape[1] // 2
+            linear, squared = squared[:, :half].sum(axis=1) * before, squared[:, half:]
+        variance = float((squared.sum(axis=1) * variance + linear).max())
+        variance += _switching(preset, preset.levels) if layer.after else 0.0
+        left_out += layer.shift
+        size = float(layer.magnitude)
+    return DEVIATIONS * math.sqrt(variance) * 2.0 ** -(power * bits + left_out)
+
+
+def _slots_error(plan: EncryptedPlan) -> float:
+    """Everything in units of the scaled values u = y / 2^e."""
+    from fhe.packing.diagonals import steps_of
     from fhe.packing.slots import exponents, scales
 
-    preset, network, n = plan.preset, plan.network, plan.preset.n
-    fresh = n * (SIGMA_SQUARED + (n / 18 + 1 / 12 if preset.special else 0))  # variance per slot, in units of 1 / scale
-    switching = sum(float(q) ** 2 for q in preset.moduli[: preset.levels]) / 12 * n * SIGMA_SQUARED
-    switching = n * (switching / float(preset.special or 1) ** 2 + n / 18)
-    rounding = n * (n / 18 + 1 / 12)
-    if plan.packing == "columns":
-        bits = int(math.log2(plan.interface.input_scale))
-        variance, power, left_out, size = fresh, 1, 0, float(max(abs(network.lo), abs(network.hi)))
-        for layer, (matrix, _) in zip(network.layers, integer_layers(network, bits), strict=True):
-            if layer.after:
-                variance = 4 * (size * 2.0 ** (power * bits + left_out)) ** 2 * variance
-                power, left_out = 2 * power, 2 * left_out
-            variance = float((matrix.astype(np.float64) ** 2).sum(axis=1).max()) * variance + switching * bool(
-                layer.after
-            )
-            left_out += layer.shift
-            size = float(layer.magnitude)
-        return DEVIATIONS * math.sqrt(variance) * 2.0 ** -(power * bits + left_out)
+    preset, network = plan.preset, plan.network
     exponent, found = exponents(network, preset), scales(network, preset)
-    scale, relative = 2.0**preset.scale_bits, fresh
-    variance, size = relative / scale**2, 1.0
-    for i, (layer, after) in enumerate(zip(network.layers, found, strict=True)):
-        factor = 2.0 ** ((2 * exponent[i] if i else exponent[0]) - exponent[i + 1] - layer.shift)
+    steps, _ = steps_of(network, preset.slots)
+    rounding, level = _rounding(preset), preset.levels
+    variance, size, scale = _fresh(preset) / 4.0**preset.scale_bits, 1.0, 2.0**preset.scale_bits
+    for i, (layer, step, after) in enumerate(zip(network.layers, steps, found, strict=True)):
         if layer.after:
-            variance = 4 * size**2 * variance + (switching + rounding) / after**2
-            size = size * size
-        weights = (layer.matrix.astype(np.float64) * factor) ** 2
-        encoding = n / 12 / 2.0 ** (2 * preset.scale_bits) * size**2 * layer.matrix.shape[1]
-        variance = float(weights.sum(axis=1).max()) * variance + encoding + (8 * switching + 64 * rounding) / after**2
-        size = layer.magnitude * 2.0 ** -exponent[i + 1]
+            variance = 4 * size**2 * variance + _switching(preset, level) / scale**4 + rounding / after**2
+            level, size = level - 1, size * size
+        factor = 2.0 ** ((2 * exponent[i] if i else exponent[0]) - exponent[i + 1] - layer.shift)
+        weights = float(((layer.matrix.astype(np.float64) * factor) ** 2).sum(axis=1).max())
+        turned = _switching(preset, level) / after**2 if len(step.babies) > 1 else 0.0
+        terms = math.prod(len(fold) for fold in step.folds)  # slots that one result adds up
+        encoding = preset.n / 12 / float(preset.moduli[level - 1]) ** 2 * size**2
+        products = terms * sum(len(held) for held in step.diagonals)
+        level -= 1
+        parts = terms * (len(step.giants) + len(step.folds)) * (_switching(preset, level) + rounding) / after**2
+        variance = weights * (variance + turned) + products * encoding + parts
+        size, scale = layer.magnitude * 2.0 ** -exponent[i + 1], after
     return DEVIATIONS * math.sqrt(variance) * 2.0 ** exponent[-1]

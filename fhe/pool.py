@@ -183,7 +183,7 @@ class EvaluationPool:
             names = ("interface", "keys", "request", "answer")
             digests = [bytes.fromhex(details[name]) for name in names]
             seconds = float(details["cpu_seconds"])
-            bundle = parse_ciphertexts(answer[2])
+            bundle = parse_ciphertexts(answer[2], answer=True)
         except (ValueError, KeyError, IndexError, TypeError, errors.FheError):
             raise errors.OperationalError("fhe.worker.garbled", "a worker's answer has not the agreed form") from None
         interface = plan.interface

@@ -12,7 +12,8 @@ name                effect
 ``audit``           Python's audit hook refuses sockets, processes, files; native code is not bound by it
 ==================  ==========================================================================================
 
-`enforce` returns the names of what is in force; a node may refuse to serve with less (:class:`fhe.pool.EvaluationPool`).
+`enforce` returns the names of what is in force; a node may refuse to serve with less
+(:class:`fhe.pool.EvaluationPool`).
 """
 
 from __future__ import annotations

@@ -3,13 +3,15 @@
 
 ::
 
-    decompose(c)_i  = c mod q_i, lifted to every modulus                     i < level
+    decompose(c)_i  = c mod q_i, centred, lifted to every modulus            i < level
     switch(c, key)  = round(sum_i decompose(c)_i * key_i / p)               p the special prime
     rescale(c)      = round(c / q_l)                                        q_l the last modulus left
 
-(Bajard, Eynard, Hasan, Zucca 2016; Halevi, Polyakov, Shoup 2019; the same rounding as SEAL's ``switch_key_inplace`` and
-``divide_and_round_q_last_ntt_inplace``.) Rotations of one ciphertext share its digits, and sums of rotations share one
-division by p (hoisting: Halevi, Shoup 2018; Bossuat, Mouchet, Troncoso-Pastoriza, Hubaux 2021).
+(Bajard, Eynard, Hasan, Zucca 2016; Halevi, Polyakov, Shoup 2019; division rounds as SEAL's
+``divide_and_round_q_last_ntt_inplace``). SEAL takes digits in [0, q_i): their mean, a constant polynomial, makes the
+noise of the slots next to 1 on the circle thousands of times larger; centred digits have none. Rotations of
+one ciphertext share its digits, and sums of rotations share one division by p (hoisting: Halevi, Shoup 2018; Bossuat,
+Mouchet, Troncoso-Pastoriza, Hubaux 2021).
 """
 
 from __future__ import annotations
@@ -63,7 +65,10 @@ class Switcher:
                 if i == j:
                     digits[i, j] = poly[i]
                 else:
-                    kernels.lift(coefficients[i], digits[i, j], prime.q, prime.ratio)
+                    source = self.ring.primes[i].q
+                    shift = np.uint64(int(source) % int(prime.q))
+                    half = np.uint64(int(source) >> 1)
+                    kernels.lift_centred(coefficients[i], half, shift, digits[i, j], prime.q, prime.ratio)
             others = [i for i in range(level) if i != j]
             rows = np.ascontiguousarray(digits[others, j])
             kernels.forward(rows, *prime.forward, prime.q)

@@ -2,8 +2,8 @@
 """Clients that only have TenSEAL: its encrypted tensors in, its encrypted tensors out.
 
 A batched ``bfv_tensor`` or ``ckks_tensor`` (``batch=True``) of shape [samples, inputs] holds one ciphertext per input
-with the samples in its slots, which is the `columns` packing. :func:`read_tensor` and :func:`read_relin` take apart
-TenSEAL's protobuf and SEAL's serialisation byte by byte: field order, lengths, header, parms_id, levels, scale, the
+with the samples in its slots, which is the `columns` packing. :func:`read_tensor` and :func:`read_relin` take
+apart TenSEAL's protobuf and SEAL's serialisation byte by byte: field order, lengths, header, parms_id, levels, scale, the
 decompressed size *before* anything is decompressed, and every residue. Decompression is native code (zstandard), so on a
 node both run in a worker (:meth:`fhe.pool.EvaluationPool.from_tenseal`). From there on a request is
 `fhe-ciphertexts@v1` like any other. A TenSEAL *context* is never read.
@@ -225,7 +225,7 @@ class _Fields:
 
     def repeated(self, number: int, most: int) -> list[bytes]:
         """Byte strings, not more than `most`."""
-        found = []
+        found: list[bytes] = []
         while len(found) < most and self._next_is(number, 2):
             found.append(self._bytes())
         return found

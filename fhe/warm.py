@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 
@@ -64,9 +65,11 @@ def _keys(preset: Preset, demand: KeyDemand) -> EvaluationKeys:
 
 
 def warm() -> None:
-    """Run every kernel, and load SEAL where it is installed."""
+    """Run every kernel, and load the native libraries that are installed."""
     with suppress(UnsupportedError):
         load_seal()
+    with suppress(ImportError):
+        import_module("zstandard")
     for scheme, packing, ntt, squares in (
         ("bfv", "coefficient", True, 0),
         ("bfv", "columns", False, 0),

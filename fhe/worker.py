@@ -20,10 +20,12 @@ from typing import IO, TYPE_CHECKING, Any
 from circuits import CircuitError, load_circuit
 from fhe.errors import FheError
 from fhe.limits import MAX_BUNDLE_BYTES, MAX_KEY_BYTES
+from fhe.planning import EncryptedPlan, remake
+from fhe.tenseal_clients import read_relin, read_tensor
+from fhe.wire import EvaluationKeys, dump_ciphertexts, dump_keys, parse_ciphertexts, parse_keys
 
 if TYPE_CHECKING:
-    from fhe.evaluation import Evaluation
-    from fhe.planning import EncryptedPlan
+    from fhe.evaluation import Evaluation  # needs numba, which the other side of the pipe may do without
 
 MAX_PARTS = 8
 MAX_PART_BYTES = max(MAX_BUNDLE_BYTES, MAX_KEY_BYTES, 1 << 30)
@@ -71,8 +73,6 @@ class _Bench:
 
     def run(self, job: dict[str, str], circuit: bytes, keys: bytes, request: bytes, seed: bytes) -> list[bytes]:
         """The parts of an answer."""
-        from fhe.planning import remake
-
         if job["plan"] not in self._plans:
             self._plans[job["plan"]] = remake(load_circuit(circuit), json.loads(job["spec"]))
             _trim(self._plans, HELD_PLANS)
@@ -83,9 +83,6 @@ class _Bench:
 
     @staticmethod
     def _convert(plan: EncryptedPlan, relin: bytes, tensor: bytes) -> list[bytes]:
-        from fhe.tenseal_clients import read_relin, read_tensor
-        from fhe.wire import EvaluationKeys, dump_ciphertexts, dump_keys
-
         keys = read_relin(plan.interface, relin) if relin else EvaluationKeys(plan.preset)
         return [b"ok", dump_ciphertexts(read_tensor(plan.interface, tensor)), dump_keys(keys)]
 
@@ -93,7 +90,6 @@ class _Bench:
         self, job: dict[str, str], plan: EncryptedPlan, keys: bytes, request: bytes, seed: bytes
     ) -> list[bytes]:
         from fhe.evaluation import Evaluation
-        from fhe.wire import dump_ciphertexts, parse_ciphertexts, parse_keys
 
         session = (job["plan"], job["keys"])
         if session not in self._sessions:

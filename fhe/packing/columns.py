@@ -101,6 +101,12 @@ def design(network: Network, preset: Preset, samples: int) -> Interface:
         if not network.exact:
             raise UnsupportedError("fhe.plan.inexact", "a requantisation has no exact form in BFV", "use CKKS")
         check_range(network, preset)
+        if any(not layer.matrix.any(axis=1).all() for layer in network.layers[:-1]):
+            raise UnsupportedError(
+                "fhe.plan.packing",
+                "a value that depends on no input is squared; its ciphertext would be readable",
+                "remove the dead unit, its constant goes into the next bias",
+            )
         layers = integer_layers(network, 0)
     else:
         bits = scale_bits_of(network, preset)
