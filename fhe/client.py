@@ -32,8 +32,11 @@ __all__ = ["Session"]
 class Session:
     """Keys for one session with one node. Make a new one for the next."""
 
-    def __init__(self, preset: Preset, *, secret: Any = None) -> None:
-        """Generate keys (SEAL's generator: ternary secret, Blake2xb seeded by the system's randomness)."""
+    def __init__(self, preset: Preset, *, secret: Limbs | None = None) -> None:
+        """Generate keys (SEAL's generator: ternary secret, Blake2xb seeded by the system's randomness).
+
+        `secret` is what `export_secret` gave, as uint64 [all moduli, n].
+        """
         self.preset = preset
         self._seal = SealContext(preset)
         seal = self._seal.seal
@@ -41,11 +44,15 @@ class Session:
             self._generator = seal.KeyGenerator(self._seal.context)
             self._secret = self._generator.secret_key()
         else:
-            self._secret = secret
-            self._generator = seal.KeyGenerator(self._seal.context, secret)
+            self._secret = self._seal.secret_key(secret)
+            self._generator = seal.KeyGenerator(self._seal.context, self._secret)
         self._encryptor = seal.Encryptor(self._seal.context, self._secret)
         self._decryptor = seal.Decryptor(self._seal.context, self._secret)
         self._ring = Ring(preset)
+
+    def export_secret(self) -> bytes:
+        """The secret key's residues, for :mod:`fhe.keyfile`. Whoever has them reads every request of this session."""
+        return np.ascontiguousarray(self._seal.secret_limbs(self._secret), "<u8").tobytes()
 
     def evaluation_keys(self, interface: Interface) -> bytes:
         """What the node needs of this session for that interface, as `fhe-keys@v1`; never the secret key."""

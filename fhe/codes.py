@@ -21,6 +21,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "fhe.input.range": "an input outside the circuit's range",
         "fhe.input.shape": "an input of another shape or type than the interface's",
         "fhe.interface.malformed": "not the one encoding of an interface",
+        "fhe.keyfile.malformed": "not a session file",
+        "fhe.keyfile.unopened": "a session file under another passphrase, or altered",
         "fhe.keys.degenerate": "a key whose second polynomial is zero",
         "fhe.keys.digits": "a switching key of more digits than the preset has moduli",
         "fhe.keys.flags": "more keys than the format allows",

@@ -161,6 +161,8 @@ class EvaluationPool:
                 raise errors.OperationalError("fhe.worker.closed", "the pool is closed")
             worker = self._idle.pop()
         if worker is None or not worker.alive:
+            if worker is not None:
+                worker.stop()
             try:
                 worker = _Worker(self._memory, self._require)
             except errors.OperationalError:

@@ -104,6 +104,13 @@ class SealContext:
         count = len(self.preset.moduli) * self.preset.n
         return np.frombuffer(data[-8 * count :], "<u8").reshape(-1, self.preset.n)
 
+    def secret_key(self, limbs: Limbs) -> Any:
+        """uint64 [all moduli, n], NTT form -> a SEAL SecretKey."""
+        raw = np.ascontiguousarray(limbs, "<u8").tobytes()
+        identity = struct.pack("<4Q", *self.context.key_context_data().parms_id())
+        body = identity + struct.pack("<Qd", limbs.size, 1.0) + _array(raw)
+        return self.context.from_secret_str(_framed(body))
+
 
 def _framed(body: bytes) -> bytes:
     return _HEADER.pack(_MAGIC, _HEADER.size, *VERSION, 0, 0, _HEADER.size + len(body)) + body

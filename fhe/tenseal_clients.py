@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Clients that only have TenSEAL: its encrypted tensors in, its encrypted tensors out.
 
-A batched ``bfv_tensor`` or ``ckks_tensor`` (``batch=True``) of shape [samples, inputs] holds one ciphertext per input
-with the samples in its slots, which is the `columns` packing. :func:`read_tensor` and :func:`read_relin` take
-apart TenSEAL's protobuf and SEAL's serialisation byte by byte: field order, lengths, header, parms_id, levels, scale, the
-decompressed size *before* anything is decompressed, and every residue. Decompression is native code (zstandard), so on a
-node both run in a worker (:meth:`fhe.pool.EvaluationPool.from_tenseal`). From there on a request is
+A batched ``bfv_tensor`` or ``ckks_tensor`` (``batch=True``) of shape [samples, inputs] holds one ciphertext per
+input with the samples in its slots, which is the `columns` packing. :func:`read_tensor` and :func:`read_relin` take
+apart TenSEAL's protobuf and SEAL's serialisation byte by byte: field order, lengths, header, parms_id, levels, scale,
+the decompressed size *before* anything is decompressed, and every residue. Decompression is native code (zstandard),
+so on a node both run in a worker (:meth:`fhe.pool.EvaluationPool.from_tenseal`). From there on a request is
 `fhe-ciphertexts@v1` like any other. A TenSEAL *context* is never read.
 
 On the client, with the moduli of the preset and the scale of the interface::

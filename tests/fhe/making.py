@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def mlp(sizes: tuple[int, ...], hi: int, most: int, seed: int = 0) -> Circuit:
     rng = np.random.default_rng(seed)
     builder = CircuitBuilder()
     tensor = builder.input("x", sizes[:1], 0, hi)
-    for i, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (inputs, outputs) in enumerate(pairwise(sizes)):
         if i:
             tensor = builder.gate("mul", f"square.{i}", [tensor, tensor])
         weights = builder.constant(f"w.{i}", rng.integers(-most, most + 1, (inputs, outputs)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import fhe
@@ -195,11 +195,10 @@ def test_diagonals_compute_the_layers(inputs: int, sizes: list[int], seed: int, 
     circuit = mlp((inputs, *sizes), 2, 2, seed)
     x = inputs_of(circuit, 1, seed)
     try:
-        got = slots_of(circuit, slots, x[0])
-    except fhe.UnsupportedError as error:
-        assert error.code == "fhe.plan.packing"
-    else:
-        assert np.array_equal(got, expected(circuit, x)[0])
+        steps_of(fhe.read_network(circuit), slots)
+    except fhe.UnsupportedError:
+        assume(False)
+    assert np.array_equal(slots_of(circuit, slots, x[0]), expected(circuit, x)[0])
 
 
 def test_windows_compute_the_convolution() -> None:
