@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import inference, proofs, record, verification
+from importlib.util import find_spec
+
+from benchmarks import fhe, inference, proofs, record, verification
 
 ALL = {"inference": inference.measure, "proofs": proofs.measure, "verification": verification.measure}
+if find_spec("tenseal") is not None:  # the extra `fhe`
+    ALL["fhe"] = fhe.measure
 
 
 def main() -> None:
