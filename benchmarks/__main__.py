@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-
 from importlib.util import find_spec
 
 from benchmarks import fhe, inference, proofs, record, verification
