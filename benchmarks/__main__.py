@@ -6,10 +6,11 @@ from __future__ import annotations
 import argparse
 import json
 
-from benchmarks import appraisals, inference, peers, proofs, record, verification
+from benchmarks import appraisals, fhe, inference, peers, proofs, record, verification
 
 ALL = {
     "appraisals": appraisals.measure,
+    "fhe": fhe.measure,
     "inference": inference.measure,
     "proofs": proofs.measure,
     "verification": verification.measure,

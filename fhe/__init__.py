@@ -1,40 +1,101 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Computing on ciphertexts: the room for encrypted execution of small layers with BFV and CKKS.
+"""Computing on ciphertexts: encrypted execution of small networks in BFV (exact) and CKKS, and its re-check.
 
-Nothing here encrypts, evaluates or decrypts yet. Whoever asks for it gets a refusal with the code
-``fhe.unsupported``, never an unencrypted run under an encrypted name; an affidavit that carries an FHE section is
-UNVERIFIABLE (``receipt.fhe.unsupported``). Inputs can be kept from everybody but the node with sealed requests
-(:mod:`node.sealed`); the node itself then sees them.
+A client encrypts under a key of its own; a node evaluates a circuit on ciphertexts; the client decrypts; an auditor who
+holds ciphertexts, evaluation keys and circuit executes again and compares digests, without any secret key::
+
+    plan      = fhe.plan(circuit, samples=1)                      anybody who has the circuit
+    session   = fhe.client.Session(plan.preset)                   the client; interface = what it knows of the plan
+    keys      = session.evaluation_keys(interface)
+    request   = session.encrypt(interface, integers)
+    answer    = pool.evaluate(plan, request, keys)                the node: fhe.pool.EvaluationPool
+    integers  = session.decrypt(interface, answer.ciphertexts)    after verification
+    fhe.recheck.recheck_encrypted(...)                            the auditor
+
+BFV answers are the integers of `circuits.evaluate`, bit for bit; CKKS answers come with an estimated error.
+
+====================  ====================================================================================
+module                what is in it
+====================  ====================================================================================
+presets               encryption parameters by name, 128-bit security checked
+wire/                 ciphertexts and keys: one encoding each, strict parsers
+network, support      circuit -> affine layers and squares; which gates run encrypted
+packing/              coefficient encoding, columns, rotated diagonals and windows
+planning, cost, noise  choice of packing and preset; time, traffic, noise left, error
+interface             what a client needs to know of a plan
+privacy               protected replies: room, statistical distance, seeds
+client                keys, encryption, decryption (needs seal-python)
+evaluation            one plan under one session's keys (needs numba; BFV squares need seal-python)
+ring, transforms,     arithmetic on residues: transforms, key switching, integer matrix products,
+kernels, switching,   products of ciphertexts, encoding of real numbers
+gemm, squares,
+embedding
+pool, process,        evaluation of untrusted bytes in processes of their own
+worker, sandbox
+recheck               re-execution on ciphertexts
+tenseal_clients       ciphertexts of clients that only have TenSEAL
+====================  ====================================================================================
+
+Importing this package needs numpy alone. It may be imported by `verifier`, `node` and `affidavit`, and imports
+`circuits`. It does not sign, transport or log anything.
 """
 
 from __future__ import annotations
 
 from typing import NoReturn
 
-__all__ = ["UnsupportedError", "require_encrypted_execution"]
+from fhe.cost import Estimate, LayerCost, estimate
+from fhe.errors import FheError, MalformedError, OperationalError, RejectedError, UnsupportedError
+from fhe.interface import Interface, KeyDemand
+from fhe.network import Network, read_network
+from fhe.planning import EncryptedPlan, candidates, plan
+from fhe.presets import PRESETS, Preset, preset_of
+from fhe.privacy import commit_seed, open_seed, statistical_distance_bits
+from fhe.support import SUPPORT, refusal_of
+from fhe.wire import Ciphertexts, EvaluationKeys, dump_ciphertexts, dump_keys, parse_ciphertexts, parse_keys
 
-
-class UnsupportedError(Exception):
-    """Encrypted execution was asked for.
-
-    Attributes:
-        code: ``fhe.unsupported``.
-        message, remedy: for people.
-    """
-
-    def __init__(self) -> None:
-        self.code = "fhe.unsupported"
-        self.message = "this version has no encrypted execution"
-        self.remedy = (
-            "send a sealed request (in the SDK: seal=True): only the node sees the input, but the node does see it"
-        )
-        super().__init__(self.message)
+__all__ = [
+    "PRESETS",
+    "SUPPORT",
+    "Ciphertexts",
+    "EncryptedPlan",
+    "Estimate",
+    "EvaluationKeys",
+    "FheError",
+    "Interface",
+    "KeyDemand",
+    "LayerCost",
+    "MalformedError",
+    "Network",
+    "OperationalError",
+    "Preset",
+    "RejectedError",
+    "UnsupportedError",
+    "candidates",
+    "commit_seed",
+    "dump_ciphertexts",
+    "dump_keys",
+    "estimate",
+    "open_seed",
+    "parse_ciphertexts",
+    "parse_keys",
+    "plan",
+    "preset_of",
+    "read_network",
+    "refusal_of",
+    "require_encrypted_execution",
+    "statistical_distance_bits",
+]
 
 
 def require_encrypted_execution() -> NoReturn:
-    """Refuse: encrypted execution is not built in.
+    """Refuse: the command line and the node do not run encrypted requests yet; this package does.
 
     Raises:
-        UnsupportedError: always.
+        UnsupportedError: ``fhe.unsupported``, always.
     """
-    raise UnsupportedError
+    raise UnsupportedError(
+        "fhe.unsupported",
+        "this version has no encrypted execution on this path",
+        "send a sealed request (in the SDK: seal=True): only the node sees the input, but the node does see it",
+    )

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Evaluation of untrusted bytes: worker processes that are killed and replaced on any fault.
+
+The node's own process never parses a request or a key, makes no SEAL object and holds no secret key; it looks at
+the answer's framing alone. A worker that crashes, hangs, runs out of memory or answers nonsense is killed, the
+request gets a typed error, and the next one a new worker.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+
+from fhe import errors
+from fhe.limits import MAX_BUNDLE_BYTES, MAX_KEY_BYTES
+from fhe.planning import EncryptedPlan
+from fhe.process import Worker
+from fhe.wire import parse_ciphertexts
+from fhe.worker import digest_of
+
+__all__ = ["EncryptedAnswer", "EvaluationPool"]
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptedAnswer:
+    """An answer with the digests that a receipt names.
+
+    Attributes:
+        ciphertexts: `fhe-ciphertexts@v1`.
+        interface_digest, keys_digest, request_digest, answer_digest: of parameters and residues, 32 bytes each.
+        cpu_seconds: of the evaluation itself, as the worker says.
+    """
+
+    ciphertexts: bytes
+    interface_digest: bytes
+    keys_digest: bytes
+    request_digest: bytes
+    answer_digest: bytes
+    cpu_seconds: float
+
+
+class EvaluationPool:
+    """A few workers, and a bounded queue before them. Close it, or use it as a context manager.
+
+    Args:
+        workers: processes; an evaluation uses one core.
+        memory_bytes: address space of a worker beyond what it starts with.
+        seconds: of wall-clock time for one request; then its worker is killed.
+        waiting: requests that may wait for a worker; more are refused.
+        require: names of :mod:`fhe.sandbox` without which no worker serves (``fhe.worker.sandbox``).
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int = 1,
+        memory_bytes: int = 4 << 30,
+        seconds: float = 120.0,
+        waiting: int = 16,
+        require: frozenset[str] = frozenset(),
+    ) -> None:
+        self._memory, self._seconds, self._require = memory_bytes, seconds, require
+        self._idle: list[Worker | None] = [None] * workers  # None: a place without a process yet
+        self._places = threading.Semaphore(workers)
+        self._entries = threading.Semaphore(workers + waiting)
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def __enter__(self) -> EvaluationPool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop all idle workers; busy ones stop when they are done."""
+        with self._lock:
+            self._closed = True
+            workers, self._idle = self._idle, []
+        for worker in workers:
+            if worker is not None:
+                worker.stop()
+
+    def evaluate(
+        self, plan: EncryptedPlan, request: bytes, keys: bytes, *, seed: bytes | None = None
+    ) -> EncryptedAnswer:
+        """Run a plan on a request under a session's keys.
+
+        Args:
+            plan: made from the node's own circuit.
+            request: `fhe-ciphertexts@v1`, untrusted.
+            keys: `fhe-keys@v1`, untrusted.
+            seed: 32 bytes for a private plan (commit to it first: :func:`fhe.commit_seed`).
+
+        Raises:
+            MalformedError, RejectedError, UnsupportedError: what is wrong with request, keys or plan.
+            OperationalError: ``fhe.worker.busy``, ``.closed``, ``.timeout``, ``.died``, ``.memory``, ``.garbled``,
+                ``.sandbox``.
+        """
+        if len(request) > MAX_BUNDLE_BYTES:
+            raise errors.MalformedError("fhe.ciphertext.too-large", f"{len(request)} bytes")
+        if len(keys) > MAX_KEY_BYTES:
+            raise errors.MalformedError("fhe.keys.too-large", f"{len(keys)} bytes")
+        with self._worker() as worker:
+            answer = worker.run(_job("evaluate", plan, keys), plan, [keys, request, seed or b""], self._seconds)
+        return self._checked(plan, answer)
+
+    def from_tenseal(self, plan: EncryptedPlan, tensor: bytes, relin: bytes = b"") -> tuple[bytes, bytes]:
+        """A TenSEAL client's tensor and relinearisation keys as request and keys of this project's own formats.
+
+        Raises as :func:`fhe.tenseal_clients.read_tensor`, and OperationalError as `evaluate`.
+        """
+        if len(tensor) > MAX_BUNDLE_BYTES or len(relin) > MAX_KEY_BYTES:
+            raise errors.MalformedError("fhe.tenseal.malformed", f"{len(tensor)} and {len(relin)} bytes")
+        with self._worker() as worker:
+            answer = worker.run(_job("tenseal", plan, relin), plan, [relin, tensor, b""], self._seconds)
+        if len(answer) != 3:
+            raise errors.OperationalError("fhe.worker.garbled", "a worker's answer has not the agreed form")
+        return answer[1], answer[2]
+
+    def enforced(self) -> tuple[str, ...]:
+        """What the sandbox of a worker enforces on this machine (starts one)."""
+        with self._worker() as worker:
+            return worker.enforced
+
+    @contextmanager
+    def _worker(self) -> Iterator[Worker]:
+        if not self._entries.acquire(blocking=False):
+            raise errors.OperationalError("fhe.worker.busy", "too many requests wait", "ask again later")
+        try:
+            with self._places:
+                worker = self._take()
+                try:
+                    yield worker
+                except (errors.MalformedError, errors.RejectedError, errors.UnsupportedError):
+                    raise  # said by a worker in good order
+                except BaseException:
+                    worker.stop()  # it may be in the middle of a message
+                    raise
+                finally:
+                    self._give(worker)
+        finally:
+            self._entries.release()
+
+    def _take(self) -> Worker:
+        with self._lock:
+            if self._closed:
+                raise errors.OperationalError("fhe.worker.closed", "the pool is closed")
+            worker = self._idle.pop()
+        if worker is None or not worker.alive:
+            if worker is not None:
+                worker.stop()
+            try:
+                worker = Worker(self._memory, self._require)
+            except errors.OperationalError:
+                with self._lock:
+                    self._idle.append(None)
+                raise
+        return worker
+
+    def _give(self, worker: Worker) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(worker)
+                return
+        worker.stop()
+
+    @staticmethod
+    def _checked(plan: EncryptedPlan, answer: list[bytes]) -> EncryptedAnswer:
+        try:
+            details = json.loads(answer[1])
+            names = ("interface", "keys", "request", "answer")
+            digests = [bytes.fromhex(details[name]) for name in names]
+            seconds = float(details["cpu_seconds"])
+            bundle = parse_ciphertexts(answer[2], answer=True)
+        except (ValueError, KeyError, IndexError, TypeError, errors.FheError):
+            raise errors.OperationalError("fhe.worker.garbled", "a worker's answer has not the agreed form") from None
+        interface = plan.interface
+        expected = (interface.preset, interface.returned, interface.output_level, interface.output_scale)
+        if (bundle.preset, bundle.count, bundle.level, bundle.scale) != expected or digests[0] != interface.digest:
+            raise errors.OperationalError("fhe.worker.garbled", "a worker's answer is not to this request")
+        return EncryptedAnswer(answer[2], digests[0], digests[1], digests[2], bundle.digest, seconds)
+
+
+def _job(kind: str, plan: EncryptedPlan, keys: bytes) -> dict[str, str]:
+    """What to run, by digests."""
+    spec = json.dumps(plan.spec, sort_keys=True)
+    identity = digest_of(plan.circuit_digest + spec.encode())
+    return {"kind": kind, "plan": identity, "keys": digest_of(keys), "spec": spec}

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Every code of the room is provoked by a test, and the room can be imported with numpy alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fhe
+from fhe.codes import CODES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_every_code_is_provoked() -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests/fhe").glob("*.py"))
+    plain = tests.replace("\\.", ".")
+    forms = {code: (code, f'"{code.rsplit(".", 1)[1]}"') for code in CODES}
+    assert {code for code, (whole, last) in forms.items() if whole not in plain and last not in plain} == set()
+
+
+def test_the_path_that_is_not_there_yet_is_refused() -> None:
+    with pytest.raises(fhe.UnsupportedError) as refused:
+        fhe.require_encrypted_execution()
+    assert refused.value.code == "fhe.unsupported" and refused.value.remedy
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fhe.seal_bridge import load_seal
+    from fhe.tenseal_clients import _HEADER, _body
+
+    for name in ("seal", "zstandard"):
+        monkeypatch.setitem(sys.modules, name, None)
+    compressed = _HEADER.pack(0xA15E, 16, 4, 3, 2, 0, 20) + bytes(4)
+    for use in (load_seal, lambda: _body(compressed, 4)):
+        with pytest.raises(fhe.UnsupportedError) as refused:
+            use()
+        assert refused.value.code == "fhe.library.missing" and "affidavit[fhe]" in refused.value.remedy
+
+
+PURE = """
+import sys
+for name in ("numba", "seal", "tenseal", "zstandard", "onnx", "onnxruntime", "scipy"):
+    sys.modules[name] = None
+import fhe
+from circuits import CircuitBuilder
+import numpy as np
+b = CircuitBuilder()
+x = b.input("x", (30,), 0, 15)
+b.output("y", b.gate("dense", "d", [x], [b.constant("w", np.ones((30, 4), int)), b.constant("b", np.ones(4, int))]))
+for name in ("lin8", "mlp1", "batch-lin", "batch-mlp-ckks"):
+    plan = fhe.plan(b.build(), preset=name)
+    fhe.estimate(plan)
+    fhe.Interface.decode(plan.interface.encode())
+assert not {"multiprocessing", "subprocess", "socket", "ssl"} & set(sys.modules), sys.modules
+"""
+
+
+def test_presets_formats_plans_and_costs_need_numpy_alone() -> None:
+    subprocess.run([sys.executable, "-c", PURE], cwd=ROOT, check=True, timeout=60)
