@@ -216,7 +216,10 @@ def transform_rates() -> dict[str, float]:
 
 
 def measure(rounds: int, only: Collection[str] = ()) -> dict[str, Any]:
-    """All pairs, or `only` these, one round of ours and one of TenSEAL's in turn; a tenth of the rounds, as TenSEAL takes seconds."""
+    """All pairs, or `only` these, one round of ours and one of TenSEAL's in turn.
+
+    A tenth of the rounds, as TenSEAL takes seconds.
+    """
     turns = max(3, rounds // 10)
     results: dict[str, Any] = {}
     limits = import_module("threadpoolctl").threadpool_limits
