@@ -35,15 +35,21 @@ def test_account(make, mode):
     assert by_name["lookup identity: total degree in alpha and gamma"] == pytest.approx(127.99 - 1 - log2(leaves))
 
 
-def test_too_few_queries_are_refused(monkeypatch):
+@pytest.fixture
+def fewest(monkeypatch):
+    """Another least number of queries; no plan made under it is kept."""
     monkeypatch.setattr(soundness, "QUERIES", 140)
-    monkeypatch.setattr(soundness, "MAX_QUERIES", 147)
     statement._prepare.cache_clear()
+    yield monkeypatch
+    statement._prepare.cache_clear()
+
+
+def test_too_few_queries_are_refused(fewest):
+    fewest.setattr(soundness, "MAX_QUERIES", 147)
     circuit = convolutional()
     with pytest.raises(UnsupportedError) as caught:
         prove(circuit, sample(circuit), context=CONTEXT)
     assert caught.value.code == "proof.soundness.too-low"
-    statement._prepare.cache_clear()
 
 
 def wide() -> Plan:
@@ -71,12 +77,11 @@ def test_what_the_field_is_too_small_for_is_refused():
     assert caught.value.code == "proof.soundness.too-low"
 
 
+@pytest.mark.usefixtures("fewest")
 @pytest.mark.parametrize("mode", ["held", "committed"])
-def test_both_sides_take_them(monkeypatch, mode):
+def test_both_sides_take_them(mode):
     """A statement for which 140 queries are the least, and not enough."""
     circuit = convolutional()
-    monkeypatch.setattr(soundness, "QUERIES", 140)
-    statement._prepare.cache_clear()
     prepared = prepare(circuit, 1, mode)
     inputs, root = sample(circuit), commit_weights(circuit).root if mode == "committed" else None
     proof = prove(circuit, inputs, context=CONTEXT, mode=mode)
@@ -85,7 +90,6 @@ def test_both_sides_take_them(monkeypatch, mode):
     )
     assert prepared.queries == (148 if mode == "held" else 149)
     assert finding.bits == prepared.bits >= 100
-    statement._prepare.cache_clear()
 
 
 def test_opening_is_the_extension():
