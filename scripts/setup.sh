@@ -112,12 +112,17 @@ if ! done_before project "$(key_of pyproject.toml)"; then
   mark_done project "$(key_of pyproject.toml)"
 fi
 
-# 4. The prover's kernels: compiled once, kept beside the sources.
+# 4. Compiled kernels: once, kept beside the sources.
 step=4
 if ! done_before kernels "$(key_of prover/*.py verifier/proof/*.py)"; then
-  say "compiling the prover's kernels (about 30 s)"
+  say "compiling the prover's kernels (about 45 s)"
   "$venv/bin/python" -m prover.warm >"$log" 2>&1 || fail "could not compile the kernels (details: $log)"
   mark_done kernels "$(key_of prover/*.py verifier/proof/*.py)"
+fi
+if ! done_before encrypted "$(key_of fhe/*.py fhe/*/*.py)"; then
+  say "compiling the kernels for encrypted execution (about 10 s)"
+  "$venv/bin/python" -m fhe.warm >"$log" 2>&1 || fail "could not compile the kernels of fhe/ (details: $log)"
+  mark_done encrypted "$(key_of fhe/*.py fhe/*/*.py)"
 fi
 
 # 5. The software TPM.
