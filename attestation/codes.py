@@ -20,6 +20,7 @@ from attestation.simulated.codes import CODES as SIMULATED
 from attestation.snp.codes import CODES as SNP
 from attestation.tdx.codes import CODES as TDX
 from attestation.tpm2.codes import CODES as TPM2
+from attestation.tsm.codes import CODES as TSM
 
 _SHARED = {
     "evidence.type-unknown": "evidence of a type that is not supported",
@@ -49,5 +50,6 @@ CODES: Mapping[str, str] = MappingProxyType(
         **SNP,
         **TDX,
         **TPM2,
+        **TSM,
     }
 )

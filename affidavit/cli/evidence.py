@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
-from attestation import EvidenceError
-from attestation.producers import Producer, detect
+from attestation import EvidenceError, OperationalError
+from attestation.producers import Candidate, Producer, detect
 from attestation.simulated import SimulatedEvidence
 
 if TYPE_CHECKING:
@@ -19,26 +20,83 @@ if TYPE_CHECKING:
 AK_CERTIFICATE = "ak-certificate.der"
 
 
-def open_producer(choice: str, tcti: str, folder: Path, notes: Console) -> Producer | None:
-    """The source of evidence for ``choice`` (``auto``, ``tpm``, ``simulated``, ``none``).
+HARDWARE = {"snp": "snp", "tdx": "tdx", "nitro": "nitro", "tpm": "tpm2-device", "nvidia": "nvidia"}
+"""What `--evidence` calls each source that is no simulation, and what `detect` calls it."""
 
-    Says on ``notes`` in one line when evidence is simulated or the TPM is not enrolled.
+
+def open_producer(choice: str, tcti: str, folder: Path, notes: Console) -> Producer | None:
+    """The source of evidence for ``choice``: ``auto``, ``simulated``, ``none`` or a key of `HARDWARE`.
+
+    ``auto`` takes the best that this machine has; a TPM where ``tcti`` names one. Says on ``notes`` in one line when
+    evidence is simulated or the TPM is not enrolled.
 
     Raises:
-        attestation.EvidenceError: the TPM was asked for and cannot be used.
+        attestation.EvidenceError: what was asked for cannot be used.
     """
     if choice == "none":
         return None
-    device = next(candidate for candidate in detect() if candidate.name == "tpm2-device")
-    if choice == "simulated" or (choice == "auto" and not device.available and not tcti):
-        reason = "as asked" if choice == "simulated" else device.reason
-        remedy = f" ({device.remedy})" if device.remedy and choice == "auto" else ""
-        notes.print(
-            f"[yellow]note[/] evidence is simulated and proves nothing: {escape(reason + remedy)}",
-            highlight=False,
-        )
-        return SimulatedEvidence()
-    return open_tpm(tcti, folder, notes)
+    if choice == "simulated":
+        return _simulated("as asked", notes)
+    if choice != "auto":
+        return _open(choice, tcti, folder, notes)
+    if tcti:
+        return open_tpm(tcti, folder, notes)
+    candidates = {candidate.name: candidate for candidate in detect()}
+    for name, detected in HARDWARE.items():
+        if candidates[detected].available:
+            return _open(name, tcti, folder, notes)
+    return _simulated(_why(candidates), notes)
+
+
+def _open(name: str, tcti: str, folder: Path, notes: Console) -> Producer:
+    if name == "tpm":
+        return open_tpm(tcti, folder, notes)
+    if name in ("snp", "tdx"):
+        return _open_guest(name)
+    if name == "nitro":
+        from attestation.nitro.nsm import Nsm
+        from attestation.nitro.producer import NitroProducer
+
+        return NitroProducer(Nsm())
+    return _open_gpus()
+
+
+def _open_guest(name: str) -> Producer:
+    """An SNP or TDX guest; what is missing is said now and not with the first request."""
+    found = next(candidate for candidate in detect() if candidate.name == name)
+    if not found.available:
+        raise OperationalError("evidence.tsm.unavailable", found.reason, remedy=found.remedy)
+    if name == "snp":
+        from attestation.snp.producer import SnpProducer
+
+        return SnpProducer()
+    from attestation.tdx.producer import TdxProducer
+
+    return TdxProducer()
+
+
+def _open_gpus() -> Producer:
+    from attestation.nvidia.nvml import Nvml
+    from attestation.nvidia.producer import NvidiaProducer
+
+    library = Nvml()
+    try:
+        return NvidiaProducer(library)
+    except BaseException:
+        library.close()
+        raise
+
+
+def _why(candidates: Mapping[str, Candidate]) -> str:
+    """Why there is no hardware to use: the sources that are there and lack something, or else the TPM's absence."""
+    lacking = [candidates[name] for name in HARDWARE.values() if candidates[name].remedy]
+    told = lacking or [candidates["tpm2-device"]]
+    return "; ".join(found.reason + (f" ({found.remedy})" if found.remedy else "") for found in told)
+
+
+def _simulated(reason: str, notes: Console) -> Producer:
+    notes.print(f"[yellow]note[/] evidence is simulated and proves nothing: {escape(reason)}", highlight=False)
+    return SimulatedEvidence()
 
 
 def open_tpm(tcti: str, folder: Path, notes: Console) -> Producer:

@@ -22,14 +22,18 @@ class EvidenceChoice(Enum):
     """Where evidence comes from."""
 
     auto = "auto"
+    snp = "snp"
+    tdx = "tdx"
+    nitro = "nitro"
     tpm = "tpm"
+    nvidia = "nvidia"
     simulated = "simulated"
     none = "none"
 
 
 EvidenceOption = Annotated[
     EvidenceChoice,
-    typer.Option("--evidence", help="Of the machine; auto: its TPM if it has one, else simulated."),
+    typer.Option("--evidence", help="Of the machine; auto: the best that it has, simulated if none."),
 ]
 TctiOption = Annotated[str, typer.Option("--tcti", help="How to reach the TPM (tpm2-tss TCTI string).")]
 

@@ -11,6 +11,8 @@ from attestation import families
 CODES: Mapping[str, str] = MappingProxyType(
     {
         **families.members("evidence.nitro"),
+        "evidence.nitro.device-unavailable": "the Nitro Security Module is absent, or not for this user",
+        "evidence.nitro.device-failed": "the Nitro Security Module refuses, or answers with something else",
         **families.raw("evidence.nitro", "a Nitro attestation document"),
         "evidence.nitro.raw-truncated": "a Nitro attestation document: an envelope that ends before its content does",
         "evidence.nitro.raw-trailing": "a Nitro attestation document: an envelope with bytes after its end",

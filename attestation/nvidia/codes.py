@@ -11,6 +11,9 @@ from attestation import families
 CODES: Mapping[str, str] = MappingProxyType(
     {
         **families.members("evidence.nvidia"),
+        "evidence.nvidia.library-absent": "NVIDIA's management library for Python is not installed",
+        "evidence.nvidia.device-unavailable": "there is no NVIDIA GPU in confidential mode that can be used",
+        "evidence.nvidia.device-failed": "NVIDIA's driver refuses, or gives something else than a report",
         **families.raw("evidence.nvidia", "NVIDIA evidence"),
         "evidence.nvidia.raw-token": "a verifier's token instead of evidence",
         "evidence.nvidia.members-gap": "devices that are not counted from 0 without gaps",

@@ -203,9 +203,12 @@ def test_simulated_statement_has_one_form():
 
 
 def test_detect_always_ends_with_simulated(tmp_path):
-    candidates = detect(tmp_path / "no-tpm")
-    assert [c.name for c in candidates] == ["tpm2-device", "tpm2-software", "simulated"]
-    assert not candidates[0].available and "no TPM device" in candidates[0].reason
+    nowhere = tmp_path / "no-device"
+    candidates = detect(nowhere, sev=nowhere, trust_domain=nowhere, nsm=nowhere, nvidia=nowhere)
+    assert [c.name for c in candidates] == [
+        "snp", "tdx", "nitro", "tpm2-device", "nvidia", "tpm2-software", "simulated",
+    ]  # fmt: skip
+    assert not any(c.available for c in candidates[:5]) and all(c.reason.startswith("no ") for c in candidates[:5])
     assert candidates[-1].available and candidates[-1].type == "simulated@v1"
     for candidate in candidates:
         assert candidate.reason and "\n" not in candidate.reason
