@@ -13,6 +13,9 @@ else a PASS                                             2 affirming
 else (open lines only, or no line)                      absent
 ======================================================  ===========================
 
+``executables`` is affirmed by reference values alone: where a line of it is open for want of them, it is absent at best,
+whatever else of the software was looked at (a version number, say).
+
 A line without category speaks for ``instance-identity``: signatures, chains and freshness are what ties evidence to one
 machine. Where that is not established, nothing else is affirmed: every claim that would be 2 or 32 is 0.
 
@@ -52,7 +55,10 @@ def _claim(lines: Sequence[Check]) -> Tier | None:
     made = [line for line in lines if line.outcome == "PASS"]
     if not made:
         return None
-    return Tier.WARNING if any(line.warning for line in made) else Tier.AFFIRMING
+    if any(line.warning for line in made):
+        return Tier.WARNING
+    unreferenced = any(line.outcome == "SKIP" and line.category == "executables" for line in lines)
+    return None if unreferenced else Tier.AFFIRMING
 
 
 def status_of(vector: Mapping[str, Tier], verdict: Verdict, *, at_best: Tier = Tier.AFFIRMING) -> Tier:

@@ -18,6 +18,7 @@ from attestation.ear.tiers import CATEGORIES, Tier, worst
 from tests.attestation import paper
 from tests.verifier.appraisal.making import AT, CLEAN, FRESH, NO_LIST, STALE, TYPE, Fake, judged, line, policy
 from verifier.appraisal.judgement import conclude, judge, judge_file, worsen
+from verifier.appraisal.trustworthiness import vector_of
 from verifier.policy import Policy, profile_policy
 from verifier.profiles import PROFILES, Demands
 from verifier.verdict import Verdict
@@ -256,3 +257,12 @@ def test_real_quotes_under_a_profile():
     nobody = profile_policy("home")
     found = judge("tpm2-quote@v1", members, challenge=paper.CHALLENGE, at=paper.AT, policy=nobody)
     assert found.verdict is Verdict.UNVERIFIABLE and found.status is Tier.NONE
+
+
+def test_software_without_reference_values_is_not_affirmed():
+    version = line("evidence.fake.svn", category="executables")
+    measured = line("evidence.fake.measurement", "SKIP", category="executables", demanded=False)
+    assert vector_of([line(), version], Verdict.ACCEPT)["executables"] is Tier.AFFIRMING
+    assert "executables" not in vector_of([line(), version, measured], Verdict.ACCEPT)
+    tolerated = line("evidence.fake.svn", category="executables", warning=True)
+    assert vector_of([line(), tolerated, measured], Verdict.ACCEPT)["executables"] is Tier.WARNING
