@@ -13,8 +13,8 @@ else a PASS                                             2 affirming
 else (open lines only, or no line)                      absent
 ======================================================  ===========================
 
-``executables`` is affirmed by reference values alone: where a line of it is open for want of them, it is absent at best,
-whatever else of the software was looked at (a version number, say).
+``executables`` is affirmed by reference values alone: where a line of it is open for want of them, it is absent at
+best, whatever else of the software was looked at (a version number, say).
 
 A line without category speaks for ``instance-identity``: signatures, chains and freshness are what ties evidence to one
 machine. Where that is not established, nothing else is affirmed: every claim that would be 2 or 32 is 0.
