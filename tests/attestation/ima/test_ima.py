@@ -281,3 +281,20 @@ def test_kernel_that_extended_sha1_digests_alone():
 def test_nothing_measured_and_a_list():
     members = quoted(0, MEASURED)
     assert codes(ask(members)) == {ID: f"{ID}-mismatch"}
+
+
+@pytest.mark.parametrize("form", [ascii_list, binary_list])
+def test_no_bit_of_a_covered_list_can_change(form):
+    data = form(MEASURED)
+    value = extended(listing(MEASURED), "sha256")
+    survivors = []
+    for bit in range(len(data) * 8):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        try:
+            measured = parse_ima_list(bytes(flipped))
+        except EvidenceError:
+            continue
+        if measured.inconsistent is None and covered_prefix(measured, "sha256", value) == len(MEASURED):
+            survivors.append(bit)
+    assert survivors == []
