@@ -196,6 +196,13 @@ def test_collateral_completes_the_chain():
     # The leaf, too: by its key. And nothing in collateral is an anchor.
     assert ask(bare(), under(root), sort_collateral([middle.der, leaf.der])).passed
     assert not ask(bare(), Tpm2Trust(), sort_collateral([middle.der, leaf.der, root.der])).passed
+    # Somebody else's certificate of this key, in collateral, neither helps nor hinders.
+    forged = [issue("AK", AT, stranger, key=key_pair("p256")).der, stranger.der]
+    assert ask(bare(), under(root), sort_collateral([*forged, middle.der, leaf.der])).passed
+    alone = ask(bare(), under(root), sort_collateral(forged))
+    assert codes(alone)[f"{ID}.ak-certificate"] == f"{ID}.ak-certificate-missing" and not alone.failed
+    members = bare()
+    assert ask(members, under(root, ak_keys=by_key(members).ak_keys), sort_collateral(forged)).passed
 
 
 def test_collateral_has_the_ek_certificate_and_the_event_log():
