@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -130,7 +131,10 @@ def test_trustee_evidence_with_a_public_area():
     paper = PaperTpm().members()
     values = [line.split()[2] for line in paper["pcrs"].decode().splitlines()]
     quote = {name: base64.b64encode(paper[part]).decode() for name, part in (("message", "attest"), ("signature",) * 2)}
-    found = {"ak_public": base64.b64encode(paper["ak_public"]).decode(), "tpm_quote": {**quote, "pcrs": values}}
+    found: dict[str, Any] = {
+        "ak_public": base64.b64encode(paper["ak_public"]).decode(),
+        "tpm_quote": {**quote, "pcrs": values},
+    }
     assert read(json.dumps(found).encode()) == {k: paper[k] for k in ("attest", "signature", "ak_public", "pcrs")}
     for index in (0, 7, 15):  # one value changed
         other = [*values]
