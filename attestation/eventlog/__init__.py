@@ -18,7 +18,7 @@ replays to the quoted value; types are names for people and decide nothing.
 `variables`    UEFI_VARIABLE_DATA
 =============  ==========================================================================
 
-Does not judge reference values; does not parse IMA logs. Importable by anyone: standard library only.
+Does not judge reference values. IMA lists: `attestation.ima`. Importable by anyone: standard library only.
 """
 
 from attestation.eventlog.events import Event, EventLog, SpecId

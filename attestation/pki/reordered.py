@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -55,6 +56,12 @@ class Reordered:
         if encoding is not Encoding.DER:
             raise ValueError("DER is the only encoding")
         return self._received
+
+    def fingerprint(self, algorithm: hashes.HashAlgorithm) -> bytes:
+        """Digest of the certificate as received."""
+        digest = hashes.Hash(algorithm)
+        digest.update(self._received)
+        return digest.finalize()
 
     def verify_directly_issued_by(self, issuer: x509.Certificate) -> None:
         """As `x509.Certificate` does. Raises `ValueError`, `TypeError` or `InvalidSignature`."""

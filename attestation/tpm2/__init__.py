@@ -8,21 +8,25 @@
     TPMS_ATTEST.pcrDigest = H( PCR values )    values in `pcrs`, replayed from `event_log`
     AK certificate: attestation CA saw the TPM of the EK certificate activate a credential for the AK's Name
     EK certificate: the TPM's maker says that the EK lives in a genuine TPM
+    or: the policy lists the AK itself, enrolled before
 
 =================  ======================================================================
 `appraisal`        `appraise`; the only entry a verifier needs
 `trust`            `Tpm2Trust`: anchors and reference values
-`raw`              the files in which others give such evidence
-`quote`            checks on key, challenge, signature
-`registers`        checks on PCRs; `boot_log` on the event log; `identity` on certificates
+`raw`              files of such evidence; `gotpm`, `protobuf`, `dumps`: those of others
+`ak` `quote`       checks on key, challenge, signature; `counters` on clock and counts
+`registers`        checks on PCRs; `boot_log` on the event log, `ima_list` on the IMA list
+`identity`         checks on certificates; `endorsements`: links and CRLs from collateral
+`logs`             event log and IMA list, of the evidence or of the collateral
+`vendors`          CAs of TPM makers and platforms, pinned; trusted only where a policy says so
 `attest` `public` `signature` `pcrs` `algorithms`  wire formats
-`certificates` `chain` `binding` `ek`              X.509
+`certificates` `binding` `ek`                      X.509
 `credential` `registrar` `authority`               credential activation and AK certificates
 `presence` `device` `templates` `producer`         producing; `device` needs tpm2-pytss
 `software` `provisioning` `boot`                   a software TPM of one's own
 =================  ======================================================================
 
-Does not check revocation of certificates, nor what reference values should be. Verifying needs only the
+Does not say what reference values should be. Verifying needs only the
 standard library and `cryptography`. Specification: docs/spec/tpm2-quote-v1.md.
 """
 

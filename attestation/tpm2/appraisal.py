@@ -18,7 +18,7 @@ from attestation.tpm2.attest import Attest, parse_attest
 from attestation.tpm2.boot_log import check_boot_log
 from attestation.tpm2.certificates import load_certificate, load_chain
 from attestation.tpm2.counters import check_counters
-from attestation.tpm2.endorsements import check_revoked, find_leaf, pool
+from attestation.tpm2.endorsements import check_revoked, pool
 from attestation.tpm2.identity import Certificates, check_identity
 from attestation.tpm2.ima_list import check_ima
 from attestation.tpm2.logs import find_event_log, find_ima_list
@@ -84,9 +84,7 @@ def appraise(
     measured = find_ima_list(members, collateral, values)
     candidates = pool(collateral)
     certificates = Certificates(
-        ak=load_certificate(members["ak_certificate"])
-        if "ak_certificate" in members
-        else find_leaf(candidates, ak.key),
+        ak=load_certificate(members["ak_certificate"]) if "ak_certificate" in members else None,
         ak_chain=load_chain(members.get("ak_chain", b"")),
         ek=load_certificate(members["ek_certificate"]) if "ek_certificate" in members else None,
         ek_chain=load_chain(members.get("ek_chain", b"")),

@@ -7,10 +7,11 @@ leaf for the key or the fingerprint that the evidence itself names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 
 from cryptography import x509
 
@@ -26,7 +27,9 @@ from attestation.tpm2.public import PublicKey
 ID = "evidence.tpm2"
 MAX_POOL = 64
 MAX_LISTS = 16
-"""Certificates and revocation lists of collateral that are looked at: each may cost a signature."""
+MAX_TRIED = 4
+"""Certificates and revocation lists of collateral that are looked at, and certificates of one name or key that are
+tried: each may cost a signature."""
 
 
 @lru_cache(maxsize=16)
@@ -71,15 +74,16 @@ def pool(collateral: Collateral) -> tuple[x509.Certificate, ...]:
     return tuple(found)
 
 
-def find_leaf(candidates: Iterable[x509.Certificate], key: PublicKey) -> x509.Certificate | None:
-    """The first certificate of this very key."""
-    for candidate in candidates:
-        try:
-            if candidate.public_key() == key:
-                return candidate
-        except READ_ERRORS:  # a key of a kind that the library does not know is another key
-            continue
-    return None
+def leaves(candidates: Iterable[x509.Certificate], key: PublicKey) -> Iterator[x509.Certificate]:
+    """The certificates of this very key, at most `MAX_TRIED`."""
+    return islice((candidate for candidate in candidates if _certifies(candidate, key)), MAX_TRIED)
+
+
+def _certifies(certificate: x509.Certificate, key: PublicKey) -> bool:
+    try:
+        return certificate.public_key() == key
+    except READ_ERRORS:  # a key of a kind that the library does not know is another key
+        return False
 
 
 def complete(
@@ -94,8 +98,8 @@ def complete(
         last = path[-1]
         if any(last == anchor or issued(last, anchor) for anchor in anchors.certificates if _above(last, anchor)):
             break
-        issuers = (c for c in candidates if c not in path and _above(last, c) and issued(last, c))
-        link = next(issuers, None)
+        named = islice((c for c in candidates if c.subject == last.issuer and c not in path), MAX_TRIED)
+        link = next((candidate for candidate in named if issued(last, candidate)), None)
         if link is None:
             break
         path.append(link)

@@ -13,9 +13,10 @@ field                  member              content
 `intermediate_certs`   `ak_chain`          field 7, DER each
 =====================  ==================  =================================================================
 
-A message has a quote per bank; taken is the one of SHA-256, else SHA-384, SHA-512, SHA-1. Instance information,
-canonical event logs and reports of confidential hardware in the message are left aside: nothing signs the first, and
-the others are evidence of other formats.
+A message has a quote per bank; taken is the one of SHA-256, else SHA-384, SHA-512, SHA-1. The others must be good
+quotes by the same key, so that nothing in a message is there for no reason. Instance information, canonical event logs
+and reports of confidential hardware in the message are left aside: nothing signs the first, and the others are evidence
+of other formats. Unlike protobuf's own readers, these refuse unknown fields, and a single field that comes twice.
 """
 
 from __future__ import annotations
@@ -26,13 +27,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from attestation.tpm2 import algorithms as alg
-from attestation.tpm2.pcrs import encode_pcrs
+from attestation.tpm2.attest import TPM_GENERATED, parse_attest
+from attestation.tpm2.pcrs import encode_pcrs, pcr_digest
 from attestation.tpm2.protobuf import TextValue, fields, text_fields
+from attestation.tpm2.public import Public, parse_public
+from attestation.tpm2.signature import parse_signature
 
 PREFERENCE = ("sha256", "sha384", "sha512", "sha1")
 MAX_QUOTES = 8
 _NUMBERS = {1: "ak_pub", 2: "quotes", 3: "event_log", 6: "ak_cert", 7: "intermediate_certs"}
 _MEMBERS = {"ak_pub": "ak_public", "event_log": "event_log", "ak_cert": "ak_certificate"}
+_ASIDE = {4: "instance_info", 5: "canonical_event_log", 8: "sev_snp_attestation", 9: "tdx_attestation"}
+INSTANCE_INFO = 4
 _BYTES = ("ak_pub", "event_log", "ak_cert")
 
 
@@ -43,12 +49,25 @@ class _Quote:
     bank: str = ""
     pcrs: dict[int, bytes] = field(default_factory=dict)
 
+    def values(self) -> dict[tuple[str, int], bytes]:
+        """By bank and index."""
+        return {(self.bank, index): value for index, value in self.pcrs.items()}
+
 
 @dataclass(slots=True)
 class _Message:
     parts: dict[str, bytes] = field(default_factory=dict)
     quotes: list[_Quote] = field(default_factory=list)
     intermediates: list[bytes] = field(default_factory=list)
+
+    def add(self, name: str, value: object) -> None:
+        """A field by its name, but `quotes`. Raises `ValueError`."""
+        if name == "intermediate_certs":
+            self.intermediates.append(_octets(value))
+        elif name not in _BYTES or name in self.parts:
+            raise ValueError(f"field {name!r} is unknown, or comes twice")
+        else:
+            self.parts[name] = _octets(value)
 
     def members(self) -> dict[str, bytes]:
         by_bank = {quote.bank: quote for quote in self.quotes}
@@ -57,9 +76,11 @@ class _Message:
         chosen = next((by_bank[bank] for bank in PREFERENCE if bank in by_bank), None)
         if chosen is None or "ak_pub" not in self.parts:
             raise ValueError("no attestation key, or no quote of a known bank")
+        for quote in self.quotes:
+            if quote is not chosen:
+                _check_good(quote, parse_public(self.parts["ak_pub"]))
         found = {_MEMBERS[name]: value for name, value in self.parts.items() if value}
-        values = {(chosen.bank, index): value for index, value in chosen.pcrs.items()}
-        found |= {"attest": chosen.quote, "signature": chosen.raw_sig, "pcrs": encode_pcrs(values)}
+        found |= {"attest": chosen.quote, "signature": chosen.raw_sig, "pcrs": encode_pcrs(chosen.values())}
         if self.intermediates:
             found["ak_chain"] = b"".join(self.intermediates)
         return found
@@ -70,42 +91,67 @@ def read_wire(data: bytes) -> dict[str, bytes]:
     message = _Message()
     for number, value in fields(data):
         name = _NUMBERS.get(number, "")
-        if name in _BYTES:
-            message.parts[name] = _octets(value)
-        elif name == "intermediate_certs":
-            message.intermediates.append(_octets(value))
-        elif name == "quotes":
+        if name == "quotes":
             message.quotes.append(_wire_quote(_octets(value)))
+        elif number == INSTANCE_INFO:
+            _check_instance(_octets(value))
+        elif number not in _ASIDE:
+            message.add(name, value)
     return message.members()
 
 
 def _wire_quote(data: bytes) -> _Quote:
     quote = _Quote()
     for number, value in fields(data):
-        if number == 1:
+        if number == 1 and not quote.quote:
             quote.quote = _octets(value)
-        elif number == 2:
+        elif number == 2 and not quote.raw_sig:
             quote.raw_sig = _octets(value)
-        elif number == 3:
+        elif number == 3 and not quote.bank:
             for part, entry in fields(_octets(value)):
-                if part == 1:
+                if part == 1 and not quote.bank:
                     quote.bank = _bank(entry)
                 elif part == 2:
-                    pair = dict(fields(_octets(entry)))
-                    _add(quote, pair.get(1, 0), _octets(pair.get(2, b"")))
+                    pair = list(fields(_octets(entry)))
+                    if len(pair) > 2 or {number for number, _ in pair} - {1, 2}:
+                        raise ValueError("a PCR that is no pair")
+                    _add(quote, dict(pair).get(1, 0), _octets(dict(pair).get(2, b"")))
+                else:
+                    raise ValueError("PCRs with an unknown field, or one twice")
+        else:
+            raise ValueError("a quote with an unknown field, or one twice")
     return quote
+
+
+def _check_instance(data: bytes) -> None:
+    """GCEInstanceInfo: texts and numbers, of which nothing is used. Raises `ValueError`."""
+    for number, value in fields(data):
+        if number > 5 or isinstance(value, bytes) is not (number in (1, 2, 4)):
+            raise ValueError("instance information with an unknown field")
+        if isinstance(value, bytes):
+            value.decode("utf-8")
+
+
+def _check_good(quote: _Quote, public: Public) -> None:
+    """A quote that is not used must be one that could be. Raises `ValueError` or `EvidenceError`."""
+    attest, signature = parse_attest(quote.quote), parse_signature(quote.raw_sig)
+    values = quote.values()
+    info = attest.quote
+    if attest.magic != TPM_GENERATED or info is None or set(info.selected()) != set(values):
+        raise ValueError(f"the {quote.bank} quote is none of these PCRs")
+    if pcr_digest(values, info.selected(), signature.hash) != info.pcr_digest:
+        raise ValueError(f"the {quote.bank} quote is of other PCR values")
+    signature.verify(public.key(), quote.quote)
 
 
 def read_text(text: str) -> dict[str, bytes]:
     """Members of a message in text form. Raises `ValueError` or `EvidenceError`."""
     message = _Message()
     for name, value in text_fields(text):
-        if name in _BYTES:
-            message.parts[name] = _octets(value)
-        elif name == "intermediate_certs":
-            message.intermediates.append(_octets(value))
-        elif name == "quotes":
+        if name == "quotes":
             message.quotes.append(_text_quote(value))
+        elif name not in _ASIDE.values():
+            message.add(name, value)
     return message.members()
 
 

@@ -28,7 +28,7 @@ from attestation.pki.path import der, extended_key_usage, key_usage, validate
 from attestation.tpm2.ak import AttestationKey, is_enrolled
 from attestation.tpm2.binding import AK_CERTIFICATE_EKU, AkBinding, read_binding
 from attestation.tpm2.ek import check_ek_certificate, describe_tpm
-from attestation.tpm2.endorsements import Path, complete, load_anchors
+from attestation.tpm2.endorsements import Path, complete, leaves, load_anchors
 from attestation.tpm2.trust import Tpm2Trust
 
 ID = "evidence.tpm2"
@@ -100,15 +100,17 @@ def _by_certificate(
     at: datetime,
     candidates: Sequence[x509.Certificate],
 ) -> Identity:
-    ak = certificates.ak
-    if ak is None:
+    for ak in (certificates.ak,) if certificates.ak else leaves(candidates, key.key):
+        certified, direct, path = _check_ak_certificate(ak, certificates.ak_chain, trust, at, candidates)
+        if path is not None or certificates.ak is not None:
+            break
+    else:  # neither in the evidence nor, so that it leads to an anchor, in the collateral
         missing = Check(_AK, "SKIP", "no AK certificate", _ACTIVATED, f"{ID}.ak-certificate-missing")
         rest = [
             _skipped(check, "no AK certificate", f"{ID}.ak-certificate-missing")
             for check in (_AK_BINDING, _EK, _EK_BINDING)
         ]
         return Identity([missing, *rest], {})
-    certified, direct, path = _check_ak_certificate(ak, certificates.ak_chain, trust, at, candidates)
     if path is None:
         rest = [
             _skipped(check, "AK certificate not accepted", certified.code) for check in (_AK_BINDING, _EK, _EK_BINDING)

@@ -128,8 +128,10 @@ def test_any_list_has_a_typed_outcome(data, cut):
         except EvidenceError:
             continue
         for entry in measured.entries:
-            assert isinstance(entry.name, str) and len(entry.extends("sha256")) == 32
-            assert isinstance(entry.digest, bytes) and isinstance(entry.binds_buffer(), bool)
+            assert len(entry.extends("sha256")) == 32
+            assert "\0" not in entry.name.rstrip("\0")
+            assert len(entry.digest) in (16, 20, 32, 48, 64)
+            assert entry.binds_buffer() in (True, False)
 
 
 # Under a quote.
@@ -139,7 +141,7 @@ ALLOWED = frozenset(m.digest for m in TEMPLATES if len(m.digest) >= 32)
 
 def quoted(count, measurements, form=ascii_list, banks=("sha256",), **changes):
     """Members of a quote taken after `count` measurements, with the whole list."""
-    pcrs = {}
+    pcrs: dict[tuple[str, int], bytes] = {}
     for bank in banks:
         pcrs |= booted_pcrs(bank)
         pcrs[bank, 10] = extended(listing(measurements)[:count], bank)
@@ -281,3 +283,20 @@ def test_kernel_that_extended_sha1_digests_alone():
 def test_nothing_measured_and_a_list():
     members = quoted(0, MEASURED)
     assert codes(ask(members)) == {ID: f"{ID}-mismatch"}
+
+
+@pytest.mark.parametrize("form", [ascii_list, binary_list])
+def test_no_bit_of_a_covered_list_can_change(form):
+    data = form(MEASURED)
+    value = extended(listing(MEASURED), "sha256")
+    survivors = []
+    for bit in range(len(data) * 8):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        try:
+            measured = parse_ima_list(bytes(flipped))
+        except EvidenceError:
+            continue
+        if measured.inconsistent is None and covered_prefix(measured, "sha256", value) == len(MEASURED):
+            survivors.append(bit)
+    assert survivors == []

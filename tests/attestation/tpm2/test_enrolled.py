@@ -16,7 +16,18 @@ from attestation.tpm2 import algorithms as alg
 from attestation.tpm2.ak import load_ak
 from attestation.tpm2.attest import parse_attest
 from attestation.tpm2.counters import Counters, check_counters
-from tests.attestation.paper import AT, CHALLENGE, PaperTpm, attestation_ca, codes, ek_certificate, key_pair, maker
+from tests.attestation.paper import (
+    AT,
+    CHALLENGE,
+    PaperTpm,
+    attestation_ca,
+    boot,
+    codes,
+    ek_certificate,
+    key_pair,
+    maker,
+    public_area,
+)
 from tests.attestation.paper import trust as paper_trust
 from tests.attestation.small_pki import DAY, distribution_point, issue, revocation_list
 
@@ -33,7 +44,7 @@ def bare(**changes):
 
 
 def by_name(members):
-    return Tpm2Trust(ak_names=frozenset({load_ak(members).public.name()}))
+    return Tpm2Trust(ak_names=frozenset({load_ak(members).enrolled_by[0]}))
 
 
 def by_key(members):
@@ -57,7 +68,7 @@ def test_enrolled_key_needs_no_certificate(key, listed):
 def test_a_name_vouches_for_attributes_and_a_key_does_not_excuse_them():
     """Listed by Name, other attributes are another key; listed by key, they are looked at all the same."""
     members = bare()
-    loose = bare(public_changes={"attributes": load_ak(members).public.attributes & ~(1 << 16)})
+    loose = bare(public_changes={"attributes": public_area(key_pair("p256")).attributes & ~(1 << 16)})
     assert codes(ask(loose, by_name(members)))[f"{ID}.ak-certificate"] == f"{ID}.ak-certificate-missing"
     assert codes(ask(loose, by_key(members))) == {f"{ID}.ak-attributes": f"{ID}.ak-attributes"}
 
@@ -68,7 +79,7 @@ def test_enrolled_bare_key():
     members["ak_key"] = ak.spki
     del members["ak_public"]
     assert ask(members, by_key(members)).passed
-    assert not ask(members, Tpm2Trust(ak_names=frozenset({ak.public.name()}))).passed
+    assert not ask(members, Tpm2Trust(ak_names=frozenset({ak.enrolled_by[0]}))).passed
     forged = {**members, "signature": PaperTpm(key=key_pair("p256", 3)).members()["signature"]}
     assert codes(ask(forged, by_key(members))) == {f"{ID}.signature": f"{ID}.signature-invalid"}
 
@@ -196,6 +207,13 @@ def test_collateral_completes_the_chain():
     # The leaf, too: by its key. And nothing in collateral is an anchor.
     assert ask(bare(), under(root), sort_collateral([middle.der, leaf.der])).passed
     assert not ask(bare(), Tpm2Trust(), sort_collateral([middle.der, leaf.der, root.der])).passed
+    # Somebody else's certificate of this key, in collateral, neither helps nor hinders.
+    forged = [issue("AK", AT, stranger, key=key_pair("p256")).der, stranger.der]
+    assert ask(bare(), under(root), sort_collateral([*forged, middle.der, leaf.der])).passed
+    alone = ask(bare(), under(root), sort_collateral(forged))
+    assert codes(alone)[f"{ID}.ak-certificate"] == f"{ID}.ak-certificate-missing" and not alone.failed
+    members = bare()
+    assert ask(members, under(root, ak_keys=by_key(members).ak_keys), sort_collateral(forged)).passed
 
 
 def test_collateral_has_the_ek_certificate_and_the_event_log():
@@ -203,7 +221,7 @@ def test_collateral_has_the_ek_certificate_and_the_event_log():
     lacking = tpm.members(ek_certificate=None, event_log=None)
     assert not ask(lacking, paper_trust()).passed
     # as CCEL areas are padded; a log of another boot explains less
-    found = ask(lacking, paper_trust(), sort_collateral([ek_certificate(), tpm.event_log + b"\xff" * 64]))
+    found = ask(lacking, paper_trust(), sort_collateral([ek_certificate(), boot().encode() + b"\xff" * 64]))
     assert found.passed and found.claims["boot_events"]
     assert not ask(lacking, paper_trust(), sort_collateral([maker().der])).passed
 

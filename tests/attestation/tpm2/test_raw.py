@@ -6,12 +6,14 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attestation.errors import MalformedError
+from attestation.collateral import sort_collateral
+from attestation.errors import EvidenceError, MalformedError
 from attestation.raw import members_document
 from attestation.tpm2 import TYPE, Tpm2Trust, appraise, protobuf, read
 from attestation.tpm2.ak import load_ak
@@ -77,6 +79,38 @@ def test_go_tpm_tools_message():
     assert appraise(members, challenge=b"\x90\x09", at=AT, trust=trust).passed
 
 
+def outside_the_log():
+    """Bits of the message that are not in the event log's bytes, most of whose data no register covers."""
+    data = real.read(GCE)
+    start = data.index(gce()["event_log"])
+    return [bit for bit in range(len(data) * 8) if not start <= bit // 8 < start + len(gce()["event_log"])]
+
+
+def accepted_flips(bits):
+    data, trust = real.read(GCE), Tpm2Trust(platform_ak_issuers=PINNED_PLATFORM_AK_ISSUERS)
+    links = sort_collateral([real.certificate("gce-ak-certs/ca/tpm_ek_intermediate_2.crt")])
+    for bit in bits:
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        try:
+            members = read(bytes(flipped))
+            members.pop("event_log", None)
+            found = appraise(members, challenge=b"\x90\x09", at=AT, trust=trust, collateral=links)
+        except EvidenceError:
+            continue
+        if found.passed:
+            yield bit
+
+
+def test_no_bit_of_the_message_can_change():
+    assert list(accepted_flips(outside_the_log()[::17])) == []
+
+
+@pytest.mark.fuzz
+def test_no_bit_of_the_message_can_change_exhaustively():
+    assert list(accepted_flips(outside_the_log())) == []
+
+
 def test_trustee_evidence():
     members = read(real.read("trustee/tpm_evidence.json"))
     assert set(members) == {"attest", "signature", "pcrs", "ak_key"}
@@ -97,7 +131,10 @@ def test_trustee_evidence_with_a_public_area():
     paper = PaperTpm().members()
     values = [line.split()[2] for line in paper["pcrs"].decode().splitlines()]
     quote = {name: base64.b64encode(paper[part]).decode() for name, part in (("message", "attest"), ("signature",) * 2)}
-    found = {"ak_public": base64.b64encode(paper["ak_public"]).decode(), "tpm_quote": {**quote, "pcrs": values}}
+    found: dict[str, Any] = {
+        "ak_public": base64.b64encode(paper["ak_public"]).decode(),
+        "tpm_quote": {**quote, "pcrs": values},
+    }
     assert read(json.dumps(found).encode()) == {k: paper[k] for k in ("attest", "signature", "ak_public", "pcrs")}
     for index in (0, 7, 15):  # one value changed
         other = [*values]
@@ -178,6 +215,11 @@ def test_text_form():
         (TEXT + " x {" * 20).encode(),
         (TEXT + " \x00").encode(),
         b"\n\x05ab",
+        real.read(GCE) + b"\x22\x02\x0a\x00\xff",
+        real.read(GCE) + b"\x22\x03\x0a\x01\xff",
+        real.read(GCE) + b"\x22\x02\x10\x01",
+        real.read(GCE) + b"\x52\x00",
+        real.read(GCE) + b"\x1a\x01a",
         b"\n\x01a\x13\x01a\x14",
         b"\xff" * 40,
     ],
