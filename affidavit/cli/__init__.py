@@ -26,5 +26,6 @@ def main() -> None:
         verdict = verdict_of(error)
         if verdict is None:
             raise
-        print_error(Console(stderr=not as_json, soft_wrap=True), error, as_json=as_json)
+        command = next(iter(sys.argv[1:]), "")
+        print_error(Console(stderr=not as_json, soft_wrap=True), error, as_json=as_json, command=command)
         sys.exit(verdict.exit_code)

@@ -30,6 +30,7 @@ from verifier.errors import MalformedError
 from verifier.policy import Policy, profile_policy
 
 DEFAULT_PROFILE = "home"
+_NAMES = ", ".join(sorted(scheme.name for scheme in FORMATS.values()))
 _HEX = re.compile(r"(0x)?(?:[0-9a-fA-F]{2})+\Z")
 
 
@@ -46,7 +47,7 @@ class Question:
 
 def appraise_command(
     type_: Annotated[
-        str, typer.Option("--type", metavar="TYPE", help="Short name or type id, as snp or tpm2-quote@v1.")
+        str, typer.Option("--type", metavar="TYPE", help=f"One of {_NAMES}; or a type id, as tpm2-quote@v1.")
     ],
     evidence: Annotated[
         Path, typer.Option("--evidence", metavar="FILE", help="The evidence: binary, hex, base64, JSON.")
@@ -140,7 +141,12 @@ def resolve(name: str) -> Format:
             "an attestation result is somebody's verdict, not evidence",
             remedy="affidavit ear verify FILE --key KEY",
         )
-    return next((scheme for scheme in FORMATS.values() if scheme.name == name), None) or find_format(name)
+    scheme = next((scheme for scheme in FORMATS.values() if scheme.name == name), None)
+    if scheme is None and "@" not in name:
+        raise UnsupportedError(
+            "evidence.type-unknown", f"no evidence is called {name[:64]!r}", remedy=f"give one of {_NAMES}"
+        )
+    return scheme or find_format(name)
 
 
 def parse_nonce(text: str | None) -> bytes | None:

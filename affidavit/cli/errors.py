@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +18,11 @@ _VERDICTS = {
     "UnsupportedError": Verdict.UNVERIFIABLE,
     "OperationalError": Verdict.ERROR,
 }
+
+UNDECIDED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"appraise": {"status": "none", "checks": [], "claims": {}, "score": 0, "ear": None}}
+)
+"""Per command, what its JSON has beside the verdict: who reads it finds the same keys where nothing was decided."""
 
 
 def verdict_of(error: BaseException) -> Verdict | None:
@@ -32,8 +39,11 @@ def verdict_of(error: BaseException) -> Verdict | None:
     return None
 
 
-def print_error(console: Console, error: Any, *, as_json: bool) -> None:
-    """One line with the code, one with the remedy where there is one; or the same as JSON on standard output."""
+def print_error(console: Console, error: Any, *, as_json: bool, command: str = "") -> None:
+    """One line with the code, one with the remedy where there is one; or the same as JSON on standard output.
+
+    The JSON has the keys of the command's own JSON, as `UNDECIDED` has them.
+    """
     if as_json:
         verdict = verdict_of(error) or Verdict.ERROR
         console.print_json(
@@ -43,6 +53,7 @@ def print_error(console: Console, error: Any, *, as_json: bool) -> None:
                 "code": error.code,
                 "message": error.message,
                 "remedy": error.remedy,
+                **UNDECIDED.get(command, {}),
             }
         )
         return

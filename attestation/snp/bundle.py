@@ -74,19 +74,27 @@ def arrange(data: bytes) -> bytes:
 def parse_table(data: bytes) -> dict[str, bytes]:
     """Certificates (DER) of a certificate table by name: `VCEK`, `VLEK`, `ASK`, `ARK`.
 
-    A host fills the table, so that nothing in it is believed here. Raises `MalformedError` with
-    `evidence.snp.certificates-malformed`.
+    A host fills the table, so that nothing in it is believed here. Contents lie behind the entries, and zeros wherever
+    there is no content: what is behind a report and no table of its own, as another report, is not passed over. Raises
+    `MalformedError` with `evidence.snp.certificates-malformed`.
     """
     found: dict[str, bytes] = {}
+    rest = bytearray(data)
+    start = len(data)
     for index in range(MAX_ENTRIES + 1):
         entry = data[index * ENTRY_SIZE : (index + 1) * ENTRY_SIZE]
         if not any(entry) and len(entry) in (0, ENTRY_SIZE):
+            if any(rest[index * ENTRY_SIZE :]) or start < index * ENTRY_SIZE:
+                raise MalformedError(f"{PREFIX}-malformed", "a certificate table with something else in it")
             return found
         if len(entry) < ENTRY_SIZE:
             break
         offset, length = int.from_bytes(entry[16:20], "little"), int.from_bytes(entry[20:24], "little")
         if length > len(data) or offset > len(data) - length:
             raise MalformedError(f"{PREFIX}-malformed", f"entry {index} lies outside of the table")
+        if length:
+            start = min(start, offset)
+            rest[offset : offset + length] = bytes(length)
         name = TABLE_GUIDS.get(str(UUID(bytes=entry[:16])))
         if name is not None and length:
             if name in found:

@@ -129,9 +129,26 @@ def test_options(appraise, arguments, code):
     assert ran.code == 30 and code in ran.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--nonce", "xyz"], 30, "option.malformed"),
+        (["--type", "abacus"], 20, "evidence.type-unknown"),
+        (["--evidence", "nowhere"], 1, "file.unreadable"),
+    ],
+)
+def test_json_has_its_keys_where_nothing_was_decided(appraise, arguments, code, said):
+    ran = appraise(*arguments, "--json")
+    assert (ran.code, ran.json["exit_code"], ran.json["code"]) == (code, code, said)
+    assert (ran.json["status"], ran.json["score"]) == ("none", 0)
+    assert (ran.json["checks"], ran.json["claims"], ran.json["ear"]) == ([], {}, None)
+
+
 def test_types_that_are_none(appraise):
     ran = appraise(type_="abacus")
     assert ran.code == 20 and "evidence.type-unknown" in ran.err
+    assert "snp" in ran.err and "tpm2" in ran.err
+    assert appraise(type_="abacus@v1").code == 20
     ran = appraise(type_="ear")
     assert ran.code == 20 and "affidavit ear verify" in ran.err
 

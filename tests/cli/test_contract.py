@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -82,6 +84,13 @@ def test_help_and_version(affidavit):
         ran = affidavit(*command.split(), "--help")
         assert ran.code == 0 and "Usage" in ran.out
     assert affidavit("--version").out.startswith("affidavit 0.")
+
+
+def test_as_a_module():
+    ran = subprocess.run(
+        [sys.executable, "-m", "affidavit", "--version"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout.startswith("affidavit 0.")
 
 
 def test_inspect_believes_nothing(affidavit, answered):

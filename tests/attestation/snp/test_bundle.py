@@ -54,6 +54,16 @@ def test_extended_reports():
     assert snp.read(data + bytes(4096)) == {"report": data} == split(data)
 
 
+def test_what_is_no_table_behind_a_report_is_not_passed_over():
+    """Neither another report, whose first fields look like an empty entry, nor anything beside a table's contents."""
+    page = table((GUIDS["VCEK"], der(VEK)))
+    inside = (24).to_bytes(4, "little") + (24).to_bytes(4, "little")
+    for rest in (report(), bytes(24) + b"x", page[:-1] + b"x", page + report(), GUIDS["ASK"] + inside + bytes(24)):
+        with pytest.raises(MalformedError) as caught:
+            snp.read(report() + rest)
+        assert caught.value.code == "evidence.snp.certificates-malformed"
+
+
 @pytest.mark.parametrize(
     "data",
     [
