@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import affidavit.cli.codes
 import affidavit.codes
+import affidavit.collateral.codes
 import attestation.codes
 import circuits.codes
 import fhe.codes
@@ -26,6 +27,7 @@ ROOMS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("node", node.codes.CODES),
     ("affidavit", affidavit.codes.CODES),
     ("affidavit/cli", affidavit.cli.codes.CODES),
+    ("affidavit/collateral", affidavit.collateral.codes.CODES),
 )
 HEAD = """# Codes
 

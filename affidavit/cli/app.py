@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from affidavit.cli import ear as ear_commands
+from affidavit.cli import fetching as collateral_commands
 from affidavit.cli import node as node_commands
 from affidavit.cli import policy as policy_commands
 from affidavit.cli import service as service_commands
@@ -58,6 +59,7 @@ app.command("attest")(attest_command)
 app.command("prove")(prove_command)
 app.command("verify-proof")(verify_proof_command)
 app.command("commitment")(commitment_command)
+app.add_typer(collateral_commands.app, name="collateral")
 app.add_typer(ear_commands.app, name="ear")
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(node_commands.app, name="node")

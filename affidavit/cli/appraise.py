@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from affidavit.cli import files
-from affidavit.cli.collateral import Folder, read_folder
+from affidavit.cli.collateral import Folder, read_collateral
 from affidavit.cli.ear import DialectChoice, TokenChoice, shown, signed
 from affidavit.cli.render_appraisal import document, ear_of, print_judgement
 from affidavit.cli.verify import JsonOption
@@ -27,6 +27,7 @@ from verifier.appraisal import Judgement, judge_file
 from verifier.appraisal.ear import policy_name
 from verifier.appraisal.trust import MAX_REFERENCE, read_reference
 from verifier.errors import MalformedError
+from verifier.evidence import split_members
 from verifier.policy import Policy, profile_policy
 
 DEFAULT_PROFILE = "home"
@@ -53,7 +54,8 @@ def appraise_command(
         Path, typer.Option("--evidence", metavar="FILE", help="The evidence: binary, hex, base64, JSON.")
     ],
     collateral: Annotated[
-        Path | None, typer.Option("--collateral", metavar="DIR", help="Certificates, CRLs, logs, TCB information.")
+        Path | None,
+        typer.Option("--collateral", metavar="PATH", help="Folder or pack: certificates, CRLs, logs, ..."),
     ] = None,
     reference: Annotated[
         Path | None, typer.Option("--reference", metavar="FILE", help="Reference values (TOML or JSON).")
@@ -95,7 +97,7 @@ def appraise_command(
         parse_nonce(nonce),
         files.parse_time(at),
         profile_policy(DEFAULT_PROFILE) if policy is None else files.read_policy(policy),
-        read_folder(collateral) if collateral else None,
+        read_collateral(collateral) if collateral else None,
         read_reference(files.read_bytes(reference, limit=MAX_REFERENCE)) if reference else None,
     )
     found = appraise_file(scheme, files.read_bytes(evidence, limit=MAX_RAW), question)
@@ -162,13 +164,23 @@ def parse_nonce(text: str | None) -> bytes | None:
 
 def appraise_file(scheme: Format, data: bytes, question: Question) -> Judgement:
     """Read the raw file and judge what is in it."""
+<<<<<<< HEAD
     found, _ = judge_file(
         scheme,
         data,
+=======
+    try:
+        members, carried = split_members(scheme.read(data))
+    except MalformedEvidence as error:
+        return Judgement(scheme.type, Verdict.MALFORMED, error.code, error.message, question.at, error.remedy)
+    return judge(
+        scheme.type,
+        members,
+>>>>>>> refs/heads/producers
         challenge=question.challenge,
         at=question.at,
         policy=question.policy,
-        collateral=question.folder.collateral if question.folder else EMPTY,
+        collateral=carried + (question.folder.collateral if question.folder else EMPTY),
         reference=question.reference,
     )
     return found

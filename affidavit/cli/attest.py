@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from affidavit.cli import files
 from affidavit.cli.appraise import DEFAULT_PROFILE
-from affidavit.cli.collateral import read_folder
+from affidavit.cli.collateral import read_collateral
 from affidavit.cli.render_appraisal import document, print_judgement
 from affidavit.cli.verify import JsonOption
 from attestation.collateral import EMPTY
@@ -29,7 +29,8 @@ def attest_command(
         Path | None, typer.Option("--policy", metavar="FILE", help=f"policy@v1. Default: profile {DEFAULT_PROFILE}.")
     ] = None,
     collateral: Annotated[
-        Path | None, typer.Option("--collateral", metavar="DIR", help="Certificates, CRLs, logs, TCB information.")
+        Path | None,
+        typer.Option("--collateral", metavar="PATH", help="Folder or pack: certificates, CRLs, logs, ..."),
     ] = None,
     reference: Annotated[
         Path | None, typer.Option("--reference", metavar="FILE", help="Reference values (TOML or JSON).")
@@ -50,7 +51,7 @@ def attest_command(
     from affidavit.attest import attest, session_files
     from affidavit.transport import Transport
 
-    folder = read_folder(collateral) if collateral else None
+    folder = read_collateral(collateral) if collateral else None
     demanded = profile_policy(DEFAULT_PROFILE) if policy is None else files.read_policy(policy)
     values = read_reference(files.read_bytes(reference, limit=MAX_REFERENCE)) if reference else None
     token = None if token_file is None else files.read_bytes(token_file, limit=4096).decode("utf-8", "replace").strip()

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""A folder of collateral: every file in it, by its content."""
+"""Collateral as a user names it: a folder, every file in it by its content; or a pack of `collateral bundle`."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from affidavit.cli import files
+from affidavit.collateral.folder import INDEX
+from affidavit.collateral.pack import MAX_PACK, read_pack
 from attestation.collateral import Collateral, recognise
 from attestation.collateral.bag import MAX_ITEM, MAX_ITEMS, Item
 from attestation.errors import MalformedError
@@ -20,15 +23,30 @@ _FATAL = frozenset({"evidence.collateral.too-large", "evidence.collateral.too-mu
 
 @dataclass(frozen=True)
 class Folder:
-    """What was found: the bag, and the files that gave nothing, with the code that says why."""
+    """What was found: the bag, the files that gave nothing, with the code that says why, and the date of a pack."""
 
     collateral: Collateral
     ignored: tuple[tuple[str, str], ...]
+    as_of: datetime | None = None
 
     @property
     def kinds(self) -> dict[str, int]:
         """How many items there are of each kind."""
         return dict(sorted(Counter(item.kind for item in self.collateral.items).items()))
+
+
+def read_collateral(path: Path) -> Folder:
+    """A folder, or a pack where ``path`` is a file.
+
+    Raises:
+        OperationalError: ``file.unreadable``.
+        verifier.errors.MalformedError: ``collateral.pack.malformed``, ``file.too-large``.
+        attestation.errors.MalformedError: as `read_folder`.
+    """
+    if not path.is_file():
+        return read_folder(path)
+    pack = read_pack(files.read_bytes(path, limit=MAX_PACK))
+    return Folder(pack.collateral, (), pack.as_of)
 
 
 def read_folder(folder: Path) -> Folder:
@@ -42,22 +60,30 @@ def read_folder(folder: Path) -> Folder:
     """
     items: dict[Item, None] = {}
     ignored = []
+    for name, data in read_files(folder):
+        if isinstance(data, str):
+            ignored.append((name, data))
+        else:
+            items.update(dict.fromkeys(recognise(data)))
+    return Folder(Collateral(tuple(items)), tuple(ignored))
+
+
+def read_files(folder: Path) -> Iterator[tuple[str, bytes | str]]:
+    """Name and bytes of every file with something in it, or the code that says why there is nothing. Indexes are left
+    out. Raises as `read_folder`."""
     for path in _files(folder):
         name = path.relative_to(folder).as_posix()
-        try:
-            found = recognise(files.read_bytes(path, limit=MAX_ITEM + 1))
-        except OperationalError as error:
-            ignored.append((name, error.code))
+        if path.name == INDEX:
             continue
+        try:
+            data = files.read_bytes(path, limit=MAX_ITEM + 1)
+            yield name, data if recognise(data) else "file.empty"
+        except OperationalError as error:
+            yield name, error.code
         except MalformedError as error:
             if error.code in _FATAL:
                 raise MalformedError(error.code, f"{name}: {error.message}", remedy=error.remedy) from None
-            ignored.append((name, error.code))
-            continue
-        if not found:
-            ignored.append((name, "file.empty"))
-        items.update(dict.fromkeys(found))
-    return Folder(Collateral(tuple(items)), tuple(ignored))
+            yield name, error.code
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -99,6 +99,39 @@ def _simulated(reason: str, notes: Console) -> Producer:
     return SimulatedEvidence()
 
 
+def with_collateral(producer: Producer, services: Path | None, notes: Console) -> Producer:
+    """The producer, its evidence carrying what verifiers need from vendors; as it is where there is no such thing.
+
+    Raises:
+        verifier.errors.MalformedError: ``collateral.services-malformed``; the producer is then closed.
+    """
+    from affidavit.cli.fetching import load_services, open_source
+    from affidavit.collateral.fetching import FETCHERS, fetch
+    from affidavit.collateral.source import Piece
+    from affidavit.collateral.travelling import TravellingProducer
+
+    def note(text: str) -> None:
+        notes.print(f"[yellow]note[/] {escape(text)}", highlight=False)
+
+    if producer.type not in FETCHERS:
+        note(f"nothing is fetched for evidence of type {producer.type}")
+        return producer
+    try:
+        chosen = load_services(services)
+    except BaseException:
+        producer.close()
+        raise
+
+    def gather(type_: str, members: Mapping[str, bytes]) -> tuple[Piece, ...]:
+        with open_source(chosen, None) as source:
+            pieces = fetch(type_, members, source, chosen)
+            for text in source.notes:
+                note(text)
+        return pieces
+
+    return TravellingProducer(producer, gather, note)
+
+
 def open_tpm(tcti: str, folder: Path, notes: Console) -> Producer:
     """This machine's TPM, with the AK certificate from an earlier enrolment if there is one."""
     from attestation.tpm2.device import DEVICE_TCTI, TpmDevice

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from affidavit.cli import files
-from affidavit.cli.run import EvidenceChoice, EvidenceOption, TctiOption
+from affidavit.cli.run import EvidenceChoice, EvidenceOption, FetchCollateralOption, ServicesOption, TctiOption
 from affidavit.cli.verify import JsonOption
 from affidavit.cli.where import DataOption, data_folder
 
@@ -30,6 +30,8 @@ def serve_command(
     database: Annotated[str, typer.Option("--database", help="Jobs (SQLAlchemy URL); default SQLite in --data.")] = "",
     evidence: EvidenceOption = EvidenceChoice.auto,
     tcti: TctiOption = "",
+    fetch_collateral: FetchCollateralOption = False,
+    services: ServicesOption = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Inferences at a time.")] = 1,
     threads: Annotated[int, typer.Option("--threads", min=0, help="onnxruntime threads each; 0: all cores.")] = 0,
     queue: Annotated[int, typer.Option("--queue", min=1, help="Accepted requests that may wait; then 503.")] = 64,
@@ -40,7 +42,7 @@ def serve_command(
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="PEM.")] = None,
 ) -> None:
     """Serve until stopped."""
-    from affidavit.cli.evidence import open_producer
+    from affidavit.cli.evidence import open_producer, with_collateral
     from circuits import load_circuit
     from node.models import ModelStore
     from node.serve import serve
@@ -59,6 +61,8 @@ def serve_command(
         store.put(content, name=path.stem)
         notes.print(f"offering {escape(path.stem)}: {load_circuit(content).digest.hex()}", highlight=False)
     producer = open_producer(evidence.value, tcti, folder, notes)
+    if fetch_collateral and producer is not None:
+        producer = with_collateral(producer, services, notes)
     serve(settings, producer, ready=lambda url: notes.print(f"node on {url}", highlight=False))
 
 

@@ -52,7 +52,9 @@ def document(
     ear = ear_of(found, policy, challenge)
     report = judgement_json(found, policy=policy_name(policy), ear=None if ear is None else to_json(ear, dialect))
     listed = [] if folder is None else [{"file": name, "code": code} for name, code in folder.ignored]
-    return {**report, "collateral": {"items": {} if folder is None else folder.kinds, "ignored": listed}}
+    as_of = None if folder is None or folder.as_of is None else folder.as_of.isoformat()
+    found_in = {"items": {} if folder is None else folder.kinds, "ignored": listed, "as_of": as_of}
+    return {**report, "collateral": found_in}
 
 
 def print_judgement(
@@ -67,6 +69,8 @@ def print_judgement(
     for check in found.checks:
         _print_check(console, check, explained)
     if folder is not None:
+        if folder.as_of is not None:
+            console.print(f"  [dim]collateral as of {folder.as_of.isoformat()}[/]", highlight=False)
         for name, code in folder.ignored:
             console.print(f"  [dim]left out of the collateral: {escape(name)} ({code})[/]", highlight=False)
     if found.checks:

@@ -35,6 +35,13 @@ EvidenceOption = Annotated[
     EvidenceChoice,
     typer.Option("--evidence", help="Of the machine; auto: the best that it has, simulated if none."),
 ]
+FetchCollateralOption = Annotated[
+    bool,
+    typer.Option("--fetch-collateral", help="Carry what verifiers need from AMD, Intel or NVIDIA. Uses the network."),
+]
+ServicesOption = Annotated[
+    Path | None, typer.Option("--services", metavar="FILE", help="With --fetch-collateral: mirrors (TOML).")
+]
 TctiOption = Annotated[str, typer.Option("--tcti", help="How to reach the TPM (tpm2-tss TCTI string).")]
 
 
@@ -46,6 +53,8 @@ def run_command(
     policy: Annotated[Path | None, typer.Option("--policy", help="Name this policy in the receipt.")] = None,
     evidence: EvidenceOption = EvidenceChoice.auto,
     tcti: TctiOption = "",
+    fetch_collateral: FetchCollateralOption = False,
+    services: ServicesOption = None,
     data: DataOption = None,
     embed_model: Annotated[bool, typer.Option("--embed-model", help="Carry the circuit in the affidavit.")] = False,
     embed_input: Annotated[bool, typer.Option("--embed-input", help="Carry the input in the affidavit.")] = False,
@@ -60,7 +69,7 @@ def run_command(
 ) -> None:
     """Run a circuit on an input and write the answer with its affidavit."""
     import fhe
-    from affidavit.cli.evidence import open_producer
+    from affidavit.cli.evidence import open_producer, with_collateral
     from node.node import Node
     from node.request import RealInput, Request
 
@@ -73,6 +82,8 @@ def run_command(
     notes = Console(stderr=True, soft_wrap=True)
     folder = data_folder(data)
     producer = open_producer(evidence.value, tcti, folder, notes)
+    if fetch_collateral and producer is not None:
+        producer = with_collateral(producer, services, notes)
     with (
         notes.status("running", spinner="line") as status,
         Node(folder, producer, progress=lambda phase: status.update(f"proving: {phase}")) as node,

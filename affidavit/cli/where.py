@@ -17,8 +17,17 @@ DataOption = Annotated[
 
 def cache_folder() -> Path:
     """Where set-ups of models are kept: ``$XDG_CACHE_HOME/affidavit/weights``."""
+    return _cache() / "weights"
+
+
+def collateral_cache() -> Path:
+    """Where vendors' answers are kept: ``$XDG_CACHE_HOME/affidavit/collateral``."""
+    return _cache() / "collateral"
+
+
+def _cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "affidavit" / "weights"
+    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "affidavit"
 
 
 def data_folder(given: Path | None) -> Path:

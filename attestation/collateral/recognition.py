@@ -30,7 +30,7 @@ from attestation.errors import MalformedError
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\s+([A-Za-z0-9+/=\s]+?)-----END \1-----")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_-][A-Za-z0-9+/=_\s-]*\Z")
 _HEX = re.compile(rb"(0x)?[0-9A-Fa-f][0-9A-Fa-f\s]*\Z")
-_PEM_KINDS = {b"CERTIFICATE": "x509", b"X509 CRL": "crl", b"TRUSTED CERTIFICATE": "x509"}
+_PEM_KINDS = {b"CERTIFICATE": "x509", b"X509 CRL": "crl", b"TRUSTED CERTIFICATE": "x509", b"OCSP RESPONSE": "ocsp"}
 
 
 def recognise(data: bytes) -> tuple[Item, ...]:
