@@ -26,8 +26,8 @@ from affidavit.wire import read_identity
 from attestation import raw
 from attestation.collateral import EMPTY, Collateral
 from node.evidence import CHALLENGE_BYTES, Evidence, Identity, keys_digest, keys_message
+from verifier.appraisal.carried import split_members
 from verifier.appraisal.judgement import Judgement, conclude, judge
-from verifier.evidence import split_members
 from verifier.keys import key_id, signature_valid
 from verifier.policy import Policy
 from verifier.verdict import Verdict

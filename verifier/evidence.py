@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import attestation.errors
-from attestation.collateral import Collateral, sort_collateral
 from verifier.affidavit import Affidavit
+from verifier.appraisal.carried import split_members
 from verifier.appraisal.judgement import Judgement, judge
 from verifier.errors import MalformedError, OperationalError
 from verifier.policy import Policy
@@ -87,21 +87,6 @@ def appraise_piece(
         raise OperationalError(found.code, f"{here}: {found.message}", remedy=found.remedy)
     claims = {"type": found.type, "simulated": found.simulated, **found.claims} if found.claims else None
     return Piece(_lines(found, here), found.verdict is Verdict.ACCEPT, claims, found.score.permille)
-
-
-COLLATERAL_MEMBER = "collateral."
-"""Members of this name hold what others say about the evidence (CRLs, TCB information), so that an audit needs no
-network."""
-
-
-def split_members(members: Mapping[str, bytes]) -> tuple[dict[str, bytes], Collateral]:
-    """Native members, and the collateral that travels with them.
-
-    Raises:
-        attestation.errors.MalformedError: ``evidence.collateral.*``.
-    """
-    native = {name: data for name, data in members.items() if not name.startswith(COLLATERAL_MEMBER)}
-    return native, sort_collateral(data for name, data in members.items() if name not in native)
 
 
 def _lines(found: Judgement, here: str) -> list[Check]:

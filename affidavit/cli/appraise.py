@@ -27,7 +27,6 @@ from verifier.appraisal import Judgement, judge_file
 from verifier.appraisal.ear import policy_name
 from verifier.appraisal.trust import MAX_REFERENCE, read_reference
 from verifier.errors import MalformedError
-from verifier.evidence import split_members
 from verifier.policy import Policy, profile_policy
 
 DEFAULT_PROFILE = "home"
@@ -164,23 +163,13 @@ def parse_nonce(text: str | None) -> bytes | None:
 
 def appraise_file(scheme: Format, data: bytes, question: Question) -> Judgement:
     """Read the raw file and judge what is in it."""
-<<<<<<< HEAD
     found, _ = judge_file(
         scheme,
         data,
-=======
-    try:
-        members, carried = split_members(scheme.read(data))
-    except MalformedEvidence as error:
-        return Judgement(scheme.type, Verdict.MALFORMED, error.code, error.message, question.at, error.remedy)
-    return judge(
-        scheme.type,
-        members,
->>>>>>> refs/heads/producers
         challenge=question.challenge,
         at=question.at,
         policy=question.policy,
-        collateral=carried + (question.folder.collateral if question.folder else EMPTY),
+        collateral=question.folder.collateral if question.folder else EMPTY,
         reference=question.reference,
     )
     return found

@@ -22,8 +22,8 @@ from affidavit.cli.where import collateral_cache
 from affidavit.collateral.folder import fetched_at, write_folder
 from affidavit.collateral.pack import make_pack
 from attestation.raw import MAX_RAW
+from verifier.appraisal.carried import split_members
 from verifier.errors import UnsupportedError
-from verifier.evidence import split_members
 
 if TYPE_CHECKING:
     from affidavit.collateral.services import Services

@@ -18,8 +18,8 @@ from affidavit.collateral.source import Piece
 from attestation.collateral import recognise
 from attestation.errors import EvidenceError
 from attestation.producers import Producer
+from verifier.appraisal.carried import COLLATERAL_MEMBER
 from verifier.errors import VerifierError
-from verifier.evidence import COLLATERAL_MEMBER
 from verifier.receipt import MAX_EVIDENCE_MEMBERS
 
 FRESH = timedelta(days=1)

@@ -13,6 +13,7 @@ from attestation.collateral import EMPTY, Collateral, sort_collateral
 from attestation.contract import Appraisal, Check, Format
 from attestation.ear.tiers import Tier
 from attestation.formats import FORMATS
+from verifier.appraisal.carried import split_members
 from verifier.appraisal.demands import demanded, policy_lines, score_line
 from verifier.appraisal.score import NO_SCORE, OPEN_CAP, AppraisalScore, appraisal_score
 from verifier.appraisal.trust import has_own_table, trust_for
@@ -122,8 +123,8 @@ def judge_file(
     """
     kind = scheme.type
     try:
-        members = scheme.read(data)
-        bag = collateral if isinstance(collateral, Collateral) else sort_collateral(collateral)
+        members, carried = split_members(scheme.read(data))
+        bag = carried + (collateral if isinstance(collateral, Collateral) else sort_collateral(collateral))
     except attestation.errors.MalformedError as error:
         return Judgement(kind, Verdict.MALFORMED, error.code, error.message, at, error.remedy), None
     except attestation.errors.OperationalError as error:
