@@ -68,6 +68,7 @@ class Interface:
         output_unit: CKKS: decrypted values times this are the output integers.
         output_level: moduli left in the answer.
         keys: what the node needs.
+        plan: digest of the plan that it belongs to (:attr:`fhe.EncryptedPlan.digest`); zeros for none.
     """
 
     preset: Preset
@@ -86,6 +87,7 @@ class Interface:
     unit: float = 1.0
     output_unit: float = 1.0
     keys: KeyDemand = field(default_factory=KeyDemand)
+    plan: bytes = bytes(32)
 
     @property
     def width(self) -> int:
@@ -126,6 +128,7 @@ class Interface:
                     float(self.output_unit),
                 ],
                 "keys": {"public": self.keys.public, "relin": self.keys.relin, "galois": galois},
+                "plan": self.plan,
             }
         )
 
@@ -217,6 +220,9 @@ def _from(value: dict[str, object]) -> Interface:
     galois = {_integer(e): _integer(d) for e, d in cast("list[list[object]]", keys["galois"])}
     if not isinstance(keys["public"], bool):
         raise _bad("keys")
+    plan = value["plan"]
+    if not isinstance(plan, bytes) or len(plan) != 32:
+        raise _bad("plan")
     return Interface(
         preset,
         cast(Encoding, encoding),
@@ -234,6 +240,7 @@ def _from(value: dict[str, object]) -> Interface:
         scales[2],
         scales[3],
         KeyDemand(keys["public"], _integer(keys["relin"]), galois),
+        plan,
     )
 
 

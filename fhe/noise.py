@@ -8,7 +8,7 @@ and encryptions as SEAL makes them: secret and u ternary, errors a centred binom
 
     fresh, symmetric            v <= 21 + 1/2
     fresh, under a public key   v <= 21 (2 n + 1) / p + (n + 2) / 2       p = 1 where there is no special prime
-    layer                       v <= max row sum |W| * v
+    layer                       v <= max row sum |W| * v          in coefficients: the sum of all |W| of one reply
     square                      v <= t n (n + 5) v + (n^2 + n + 1) / 2 + 1
     switch                      v += level * n * max q_i * 21 / p + (n + 1) / 2
 
@@ -52,6 +52,16 @@ def row_sum(matrix: IntArray) -> int:
     return max(1, int(np.abs(matrix).sum(axis=1).max()))
 
 
+def reply_sum(plan: EncryptedPlan) -> int:
+    """Largest sum of |W| over the outputs that share a reply in coefficient encoding.
+
+    Noise is a polynomial without zeros: in its product with w_hat a coefficient adds up every weight of the reply.
+    """
+    rows = np.abs(plan.network.layers[0].matrix).sum(axis=1)
+    reply = plan.interface.scatter // plan.interface.width
+    return max(1, *(int(rows[reply == i].sum()) for i in range(plan.interface.replies)))
+
+
 def switch_bound(preset: Preset, level: int) -> int:
     """What key switching adds."""
     digits = sum(preset.moduli[:level]) * preset.n * ERROR_BOUND
@@ -71,7 +81,8 @@ def bfv_noise(plan: EncryptedPlan, *, symmetric: bool = False) -> list[int]:
     for layer in plan.network.layers:
         if layer.after:
             noise = square_bound(preset, noise) + switch_bound(preset, preset.levels)
-        noise = row_sum(layer.matrix) * noise + 1
+        gain = reply_sum(plan) if plan.packing == "coefficient" else row_sum(layer.matrix)
+        noise = gain * noise + 1
         found.append(noise + (switch_bound(preset, preset.levels) if layer.after else 0))
     return found
 

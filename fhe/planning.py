@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from circuits import Circuit
+from circuits.canonical_cbor import encode
 from circuits.circuit import IntArray
 from fhe.errors import MalformedError, UnsupportedError
 from fhe.interface import Interface, check_limits
@@ -55,6 +57,12 @@ class EncryptedPlan:
             "stop": self.network.stop,
             "magnitudes": list(self.magnitudes),
         }
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of label, circuit and `spec`: 32 bytes. The interface names it, so no other part of the circuit,
+        scaling of its layers or treatment of its replies can stand behind an interface that somebody agreed to."""
+        return hashlib.sha256(b"affidavit/fhe-plan@v1\0" + self.circuit_digest + encode(self.spec)).digest()
 
     @property
     def preset(self) -> Preset:
@@ -158,6 +166,7 @@ def _made(
     if private:
         interface = replace(interface, keys=replace(interface.keys, public=True))
     made = EncryptedPlan(circuit, network, interface, packing, private, expected)
+    made = replace(made, interface=replace(interface, plan=made.digest))
     check_noise(made)
     check_precision(made)
     if private:

@@ -23,7 +23,8 @@ class EncryptedClaim:
     """What a receipt says of an encrypted execution: digests of 32 bytes each.
 
     Attributes:
-        circuit, interface, keys, request, answer: as :class:`fhe.pool.EncryptedAnswer` has them.
+        circuit, interface, keys, request, answer: as :class:`fhe.pool.EncryptedAnswer` has them. The interface's digest
+            covers which part of the circuit runs and how (:attr:`fhe.EncryptedPlan.digest`).
         seed_commitment: of a private plan's flooding seed, else None.
     """
 

@@ -60,13 +60,17 @@ def integer_layers(network: Network, scale_bits: int) -> list[tuple[IntArray, li
 
     With s bits of scale, ciphertexts hold U = 2^(p s + S) y, where y are the layer's values, p the power that the
     scale has been raised to and S the sum of the requantisations that have been left out. BFV has s = S = 0.
+
+    Raises UnsupportedError (``fhe.plan.range``) where a weight on values beside their squares leaves 53 bits.
     """
     power, left_out, layers = 1, 0, []
     for layer in network.layers:
         matrix = layer.matrix
         if layer.after == "both":
-            raised = matrix.copy()
-            raised[:, : matrix.shape[1] // 2] <<= power * scale_bits + left_out
+            raised, half, up = matrix.copy(), matrix.shape[1] // 2, power * scale_bits + left_out
+            if int(np.abs(raised[:, :half]).max()).bit_length() + up > MANTISSA:
+                raise UnsupportedError("fhe.plan.range", "weights too large for an exact matrix product")
+            raised[:, :half] <<= up
             matrix = raised
         if layer.after:
             power, left_out = 2 * power, 2 * left_out

@@ -80,6 +80,30 @@ def test_cheating_is_caught(pool: EvaluationPool) -> None:
     assert verdict(replace(claim, seed_commitment=bytes(32))) == "fhe.seed.mismatch"
 
 
+def test_a_part_of_the_circuit_does_not_pass_for_the_whole(pool: EvaluationPool) -> None:
+    """Same shapes, same ranges, same keys: what runs differs, and the interface that the client agreed to says so."""
+    b = CircuitBuilder()
+    t = b.input("x", (4,), 0, 3)
+    for name in ("d", "e"):
+        zeros = b.constant(f"{name}.b", np.zeros(4, int))
+        t = b.gate("dense", name, [t], [b.constant(f"{name}.w", 2 * np.eye(4, dtype=int)), zeros])
+    b.output("y", t)
+    whole = fhe.plan(b.build(), preset="batch-lin", samples=4)
+    part = fhe.plan(whole.circuit, preset="batch-lin", samples=4, stop=1)
+    request, answer = served(pool, part)
+    with pytest.raises(fhe.RejectedError, match=r"fhe\.recheck\.interface"):
+        recheck_encrypted(EncryptedClaim.of(part, answer), whole, request, keys_for(whole), pool=pool)
+    assert part.interface.digest != whole.interface.digest
+
+
+def test_another_scaling_of_the_layers_between_is_another_interface() -> None:
+    circuit = mlp((9, 8, 2), 3, 3)
+    plan = fhe.plan(circuit, preset="mlp1", calibration=inputs_of(circuit, 20))
+    shrunk = remake(circuit, plan.spec | {"magnitudes": [1, plan.magnitudes[1]]})  # the first layer overflows
+    assert shrunk.interface.digest != plan.interface.digest
+    assert remake(circuit, plan.spec).interface.digest == plan.interface.digest
+
+
 def _first_layer_dropped() -> Circuit:
     """The first layer does nothing but drop one element."""
     b = CircuitBuilder()
