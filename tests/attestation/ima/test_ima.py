@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 from dataclasses import replace
@@ -22,13 +23,20 @@ from tests.attestation.paper import trust as paper_trust
 
 IMA = Path(__file__).resolve().parents[2] / "vectors" / "ima"
 ID = "evidence.tpm2.ima"
-REAL = (IMA / "rust-keylime" / "ascii_runtime_measurements").read_bytes()
+
+
+def vector(name: str) -> bytes:
+    data = (IMA / name).read_bytes()
+    return gzip.decompress(data) if name.endswith(".gz") else data
+
+
+REAL = vector("rust-keylime/ascii_runtime_measurements.gz")
 
 
 def test_vectors_are_what_their_source_published():
     for entry in json.loads((IMA / "provenance.json").read_text()):
-        data = (IMA / entry["file"]).read_bytes()
-        assert hashlib.sha256(data).hexdigest() == entry["sha256"]
+        data = vector(entry["file"])
+        assert (hashlib.sha256(data).hexdigest(), len(data)) == (entry["sha256"], entry["bytes"])
 
 
 def test_real_list():
@@ -41,7 +49,7 @@ def test_real_list():
             assert covered_prefix(measured, bank, extended(measured.entries[:count], bank)) == count
         assert covered_prefix(measured, bank, extended(measured.entries[1:], bank)) is None
     with pytest.raises(MalformedError):
-        parse_ima_list((IMA / "rust-keylime" / "invalid_ima_log.txt").read_bytes())
+        parse_ima_list(vector("rust-keylime/invalid_ima_log.txt"))
 
 
 @pytest.mark.parametrize("line", range(0, 826, 97))
