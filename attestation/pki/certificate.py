@@ -13,6 +13,8 @@ from attestation.errors import MalformedError, UnsupportedError
 
 MAX_CERTIFICATE = 8192
 MAX_INTERMEDIATES = 4
+MAX_SERIAL_BITS = 256
+"""RFC 5280, section 4.1.2.2, has 20 octets. Beyond some thousand digits Python refuses to print a number."""
 MAX_CHAIN_BYTES = MAX_CERTIFICATE * MAX_INTERMEDIATES
 
 READ_ERRORS = (
@@ -74,6 +76,8 @@ def load_certificate(data: bytes, prefix: str) -> x509.Certificate:
     unused_bits = data[-len(certificate.signature) - 1]
     if unused_bits or certificate.public_bytes(Encoding.DER) != data:
         raise MalformedError(f"{prefix}-malformed", "certificate is not in canonical form")
+    if serial_number(certificate).bit_length() > MAX_SERIAL_BITS:
+        raise MalformedError(f"{prefix}-malformed", f"a serial number of more than {MAX_SERIAL_BITS} bits")
     return certificate
 
 
