@@ -67,6 +67,8 @@ def members(data: bytes, type_: str, prefix: str) -> dict[str, bytes] | None:
         raise MalformedError(f"{prefix}.raw-malformed", f"evidence of type {str(found['type'])[:64]!r}, not {type_!r}")
     parts = {}
     for name, text in found["members"].items():
+        if not name.isascii():  # JSON allows lone surrogates, which have no UTF-8
+            raise MalformedError(f"{prefix}.raw-malformed", f"a member named {name[:64]!r}")
         try:
             parts[name] = base64.b64decode(text, validate=True)
         except (TypeError, ValueError):

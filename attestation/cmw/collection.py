@@ -25,6 +25,7 @@ import cbor2
 
 from attestation import raw
 from attestation.cbor import decode
+from attestation.contract import signed_body
 from attestation.errors import MalformedError, UnsupportedError
 
 ID = "evidence.cmw"
@@ -127,6 +128,14 @@ def _raw_members(kind: str, body: bytes) -> dict[str, bytes]:
         return _members(body)
     except MalformedError:
         return scheme.read(body)
+
+
+def signed_pieces(members: Mapping[str, bytes]) -> bytes:
+    """What the pieces' own signatures cover, by label: 32 bytes each. Raises as `parse` and the formats do."""
+    from attestation.formats import find_format
+
+    pieces = parse(members["collection"]).pieces
+    return b"".join(signed_body(find_format(pieces[label].type), pieces[label].members) for label in sorted(pieces))
 
 
 def _members(body: bytes) -> dict[str, bytes]:

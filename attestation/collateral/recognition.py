@@ -27,7 +27,8 @@ from cryptography.x509 import ocsp
 from attestation.collateral.bag import MAX_ITEM, Collateral, Item
 from attestation.errors import MalformedError
 
-_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\s+([A-Za-z0-9+/=\s]+?)-----END \1-----")
+# Possessive, since no body holds the dash that ends it: nothing is tried twice on armour that never ends.
+_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\s([A-Za-z0-9+/=\s]++)-----END \1-----")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_-][A-Za-z0-9+/=_\s-]*\Z")
 _HEX = re.compile(rb"(0x)?[0-9A-Fa-f][0-9A-Fa-f\s]*\Z")
 _PEM_KINDS = {b"CERTIFICATE": "x509", b"X509 CRL": "crl", b"TRUSTED CERTIFICATE": "x509", b"OCSP RESPONSE": "ocsp"}

@@ -25,6 +25,8 @@ from attestation.ear.tiers import CATEGORIES, Tier, tier_of, worst
 from attestation.ear.tokens import open_cwt, open_jwt, token_format
 from attestation.errors import MalformedError, OperationalError, RejectedError, UnsupportedError
 
+NOT_BEFORE = 5
+"""Label of `nbf` in a CWT (RFC 8392, section 3.1.5); no profile of EAR has it, and one that is there counts."""
 LEEWAY_SECONDS = 60
 """How far the issuer's clock may be ahead of the caller's."""
 
@@ -42,10 +44,14 @@ def verify_ear(token: bytes, key: VerificationKey, *, at: datetime, nonce: bytes
     if at.tzinfo is None:
         raise OperationalError("evidence.time-naive", "the time of the question has no time zone")
     if token_format(token) == "jwt":
-        ear, overall = read_json(open_jwt(token, key))
+        claims = open_jwt(token, key)
+        (ear, overall), start = read_json(claims), claims.get("nbf")
     else:
-        ear, overall = read_cbor(open_cwt(token, key))
+        labelled = open_cwt(token, key)
+        (ear, overall), start = read_cbor(labelled), labelled.get(NOT_BEFORE)
     now = at.timestamp()
+    if start is not None and _time(start, "nbf") > now + LEEWAY_SECONDS:
+        raise RejectedError(f"{ID}.not-yet", f"not before {start}, asked at {now:.0f}")
     if ear.iat > now + LEEWAY_SECONDS:
         raise RejectedError(f"{ID}.not-yet", f"issued at {ear.iat}, asked at {now:.0f}")
     if ear.exp is not None and now >= ear.exp:

@@ -15,7 +15,7 @@ from attestation.errors import EvidenceError
 from attestation.nvidia.device import device_info
 from attestation.nvidia.spdm import Report, parse_report
 from attestation.pki.certificate import READ_ERRORS, load_certificate
-from attestation.pki.path import key_usage
+from attestation.pki.path import bound_key, key_usage
 
 MAX_LOOSE = 64
 """Certificates that are looked at: two each of sixteen devices, and those that they share."""
@@ -69,7 +69,10 @@ def _signed(report: Report, certificate: x509.Certificate) -> bool:
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
+        if certificate.issuer != issuer.subject:
+            return False
+        bound_key(issuer, "evidence.nvidia.certificate")
         certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, *READ_ERRORS):
+    except (InvalidSignature, EvidenceError, *READ_ERRORS):
         return False
     return True

@@ -14,6 +14,8 @@ from attestation.pki.reordered import reorder
 
 MAX_CERTIFICATE = 8192
 MAX_INTERMEDIATES = 4
+MAX_SERIAL_BITS = 256
+"""RFC 5280, section 4.1.2.2, has 20 octets. Beyond some thousand digits Python refuses to print a number."""
 MAX_CHAIN_BYTES = MAX_CERTIFICATE * MAX_INTERMEDIATES
 
 READ_ERRORS = (
@@ -75,6 +77,8 @@ def load_certificate(data: bytes, prefix: str, *, reordering: bool = False) -> x
     unused_bits = data[-len(certificate.signature) - 1]
     if unused_bits or certificate.public_bytes(Encoding.DER) != data:
         raise MalformedError(f"{prefix}-malformed", "certificate is not in canonical form")
+    if serial_number(certificate).bit_length() > MAX_SERIAL_BITS:
+        raise MalformedError(f"{prefix}-malformed", f"a serial number of more than {MAX_SERIAL_BITS} bits")
     return certificate
 
 

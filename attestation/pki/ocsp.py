@@ -31,7 +31,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from attestation.contract import Check
 from attestation.errors import EvidenceError
 from attestation.pki.certificate import READ_ERRORS, load_certificate, serial_number
-from attestation.pki.path import check_key
+from attestation.pki.path import bound_key, check_key
 
 MAX_RESPONSE = 32 << 10
 """Bytes of one response: about 2 kB with the responder's certificate."""
@@ -43,6 +43,7 @@ REMEMBERED_SIGNATURES = 128
 
 _STRONG = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
 _NAMING = frozenset({"sha1", "sha256", "sha384", "sha512"})
+_PARTS = ("serial_number", "certificate_status", "this_update_utc", "extensions", "single_extensions", "certificates")
 _UNREADABLE = (*READ_ERRORS, UnsupportedAlgorithm, OverflowError)
 
 
@@ -67,7 +68,7 @@ def load_responses(items: Sequence[bytes]) -> tuple[ocsp.OCSPResponse, ...]:
                 if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
                     continue
                 # Read once here: what fails later would fail in the middle of a question.
-                for part in ("serial_number", "certificate_status", "extensions", "single_extensions", "certificates"):
+                for part in _PARTS:
                     getattr(response, part)
         except _UNREADABLE:
             continue
@@ -95,7 +96,8 @@ def check_status(
     problem, code, tolerable = "no OCSP response", f"{prefix}-ocsp-missing", True
     good: datetime | None = None
     matching = (response for response in responses if _names(response, certificate, above[0]))
-    for response in islice(matching, MAX_MATCHING):
+    # Those that revoke first, then the newest: what was added to a folder does not push out what counts.
+    for response in islice(sorted(matching, key=_weight), MAX_MATCHING):
         if not _signed(response, above, at, prefix):
             if code.endswith("missing"):
                 problem, code = "a response that nobody signed who may", f"{prefix}-ocsp-invalid"
@@ -117,6 +119,11 @@ def check_status(
     if good is not None and tolerable:
         return Status(Check(check, "PASS", f"{name} good until {good.isoformat()}", required), good)
     return Status(Check(check, "SKIP", problem, required, code, demanded=demanded or not tolerable))
+
+
+def _weight(response: ocsp.OCSPResponse) -> tuple[bool, float]:
+    revokes = response.certificate_status is ocsp.OCSPCertStatus.REVOKED
+    return not revokes, -response.this_update_utc.timestamp()
 
 
 def _names(response: ocsp.OCSPResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -147,7 +154,8 @@ def _signed(response: ocsp.OCSPResponse, above: Sequence[x509.Certificate], at: 
     if _verifies(response, above[0]):
         return True
     for responder in response.certificates[:MAX_RESPONDERS]:
-        if _verifies(response, responder) and _may_respond(responder, above, at, prefix):
+        # Nobody's key is used before somebody above has certified it: a verification may be made to take long.
+        if _may_respond(responder, above, at, prefix) and _verifies(response, responder):
             return True
     return False
 
@@ -184,6 +192,7 @@ def _may_respond(responder: x509.Certificate, above: Sequence[x509.Certificate],
         certificate = load_certificate(responder.public_bytes(Encoding.DER), f"{prefix}-responder")
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         check_key(certificate, prefix)
+        bound_key(certificate, prefix)
     except (x509.ExtensionNotFound, EvidenceError, *_UNREADABLE):
         return False
     if ExtendedKeyUsageOID.OCSP_SIGNING not in usage:

@@ -30,6 +30,10 @@ from attestation.pki.reordered import readable
 T = TypeVar("T", bound=x509.ExtensionType)
 
 MIN_RSA_BITS = 2048
+MAX_RSA_BITS = 8192
+MAX_RSA_EXPONENT = (1 << 32) - 1
+MAX_EC_BITS = 521
+"""Beyond these one verification takes 10 ms and more, and everything here comes from strangers."""
 REMEMBERED_LINKS = 256
 _STRONG = frozenset({"sha256", "sha384", "sha512"})
 _CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
@@ -86,6 +90,8 @@ def validate(
     try:
         path = (leaf, *chain)
         for depth, certificate in enumerate(path):
+            if depth + 1 < len(path):
+                bound_key(path[depth + 1], prefix)
             _check_certificate(certificate, at, prefix, critical, is_leaf=depth == 0, below=depth - 1)
             if depth + 1 < len(path):
                 _check_link(certificate, path[depth + 1], prefix)
@@ -185,6 +191,19 @@ def _check_certificate(
             f"{prefix}-chain-not-ca", f"path length {constraints.path_length} exceeded: {below} CAs below"
         )
     check_key(certificate, prefix)
+
+
+def bound_key(certificate: x509.Certificate, prefix: str) -> None:
+    """Refuse keys with which a verification takes long, before there is one (`<prefix>-chain-unsupported`)."""
+    key = certificate.public_key()
+    slow = isinstance(key, rsa.RSAPublicKey) and (
+        key.key_size > MAX_RSA_BITS or key.public_numbers().e > MAX_RSA_EXPONENT
+    )
+    if slow or (isinstance(key, ec.EllipticCurvePublicKey) and key.key_size > MAX_EC_BITS):
+        raise UnsupportedError(
+            f"{prefix}-chain-unsupported",
+            f"too slow a key; at most RSA of {MAX_RSA_BITS} bits with an exponent of 32, and curves of {MAX_EC_BITS}",
+        )
 
 
 def check_key(certificate: x509.Certificate, prefix: str) -> None:

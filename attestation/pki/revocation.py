@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation.contract import Check
-from attestation.errors import MalformedError
+from attestation.errors import MalformedError, UnsupportedError
 from attestation.pki.certificate import READ_ERRORS, serial_number
+from attestation.pki.path import bound_key
 
 MAX_CRL = 4 << 20
 """Bytes of one list; the largest of the platforms here is below 100 kB."""
@@ -70,9 +71,10 @@ def _verifies(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> 
     if any(extension.critical for extension in crl.extensions):  # partial and indirect lists are of no use here
         return False
     try:
+        bound_key(issuer, "evidence.crl")
         key = issuer.public_key()
         return isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) and crl.is_signature_valid(key)
-    except READ_ERRORS:
+    except (UnsupportedError, *READ_ERRORS):
         return False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -106,3 +107,17 @@ def test_broken_files(data, code):
     with pytest.raises(MalformedError) as caught:
         raw.members(data, "x@v1", P)
     assert caught.value.code == f"{P}.{code}"
+
+
+def test_armour_that_never_ends_takes_no_longer_than_its_bytes():
+    started = time.perf_counter()
+    for filler in (b"\n", b"A\n", b" "):
+        with pytest.raises(MalformedError):
+            recognise(b"-----BEGIN CERTIFICATE-----\n" + filler * 500_000)
+    assert time.perf_counter() - started < 2
+
+
+def test_member_names_that_have_no_utf_8():
+    with pytest.raises(MalformedError) as caught:
+        raw.members(b'{"type": "x@v1", "members": {"\\ud800": "AAAA"}}', "x@v1", "evidence.x")
+    assert caught.value.code == "evidence.x.raw-malformed"

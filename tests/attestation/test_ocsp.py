@@ -170,6 +170,14 @@ def test_hostile_responses(position, octets):
 
 
 def test_a_few_responses_about_one_certificate():
-    forged = [response(responder=STRANGER, start=AT - timedelta(days=n + 2)) for n in range(MAX_MATCHING)]
+    forged = [response(responder=STRANGER, start=AT - timedelta(hours=n + 1)) for n in range(MAX_MATCHING)]
     assert code(*forged[:-1], response()) == ("PASS", "")
     assert code(*forged, response()) == ("SKIP", "invalid")
+
+
+def test_revocations_and_the_newest_are_not_pushed_out():
+    older = [response(start=AT - timedelta(hours=n + 2)) for n in range(MAX_MATCHING)]
+    revoked = response(status=ocsp.OCSPCertStatus.REVOKED, start=AT - timedelta(days=1))
+    assert code(*older, revoked) == ("FAIL", "revoked")
+    stale = [response(start=AT - timedelta(days=n + 9), end=AT - timedelta(days=n + 8)) for n in range(MAX_MATCHING)]
+    assert code(*stale, response()) == ("PASS", "")

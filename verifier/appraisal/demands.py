@@ -72,7 +72,7 @@ def _age(collateral: Collateral, at: datetime, days: int) -> Check:
         return Check(
             "policy.collateral", "SKIP", "nothing with a date", required, "policy.collateral.undated", demanded=False
         )
-    young = issued >= at - timedelta(days=days)
+    young = at - issued <= timedelta(days=days)
     code = "" if young else "policy.collateral.too-old"
     return Check("policy.collateral", "PASS" if young else "SKIP", issued.isoformat(), required, code)
 

@@ -17,7 +17,8 @@ else (open lines only, or no line)                      absent
 best, whatever else of the software was looked at (a version number, say).
 
 A line without category speaks for ``instance-identity``: signatures, chains and freshness are what ties evidence to one
-machine. Where that is not established, nothing else is affirmed: every claim that would be 2 or 32 is 0.
+machine. Where that is not established, or the hardware is not (several formats' certificates and signatures speak for
+``hardware``), nothing is affirmed: every claim that would be 2 or 32 is 0.
 
 The status is 96 on REJECT, 0 on UNVERIFIABLE (and every warning then is 0: nobody may act on it), else the worst
 claim. A machine under debug and simulated evidence have 32 at best. So the status is never better than any of its
@@ -39,8 +40,8 @@ def vector_of(checks: Sequence[Check], verdict: Verdict) -> dict[str, Tier]:
     for check in checks:
         lines.setdefault(check.category or "instance-identity", []).append(check)
     vector = {name: claim for name in CATEGORIES if (claim := _claim(lines.get(name, ()))) is not None}
-    authentic = vector.get("instance-identity") in (Tier.AFFIRMING, Tier.WARNING)
-    if not authentic:
+    good = (Tier.AFFIRMING, Tier.WARNING)
+    if vector.get("instance-identity") not in good or vector.get("hardware", Tier.AFFIRMING) not in good:
         vector = {name: claim if claim is Tier.CONTRAINDICATED else Tier.NONE for name, claim in vector.items()}
     if verdict is Verdict.UNVERIFIABLE:
         vector = {name: Tier.NONE if claim is Tier.WARNING else claim for name, claim in vector.items()}

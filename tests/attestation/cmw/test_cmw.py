@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attestation import raw, simulated
-from attestation.cmw import TYPE, CmwTrust, Collection, Piece, appraise, encode, piece_challenges, read
+from attestation.cmw import FORMAT, TYPE, CmwTrust, Collection, Piece, appraise, encode, piece_challenges, read
 from attestation.cmw.collection import COLLECTION_TAG, COLLECTION_TYPE, parse
+from attestation.contract import signed_body
 from attestation.errors import EvidenceError, MalformedError, OperationalError, UnsupportedError
 from attestation.simulated import SimulatedEvidence
+from attestation.tpm2.signature import parse_signature
 from tests.attestation.paper import AT, PaperTpm, key_pair, trust
 
 SESSION, OTHER = bytes(range(32)), bytes(range(32, 64))
@@ -256,3 +258,35 @@ def test_hostile_collections_have_typed_outcomes(data, draw):
     for call in (lambda: read(data), lambda: judged(data)):
         with contextlib.suppress(EvidenceError):
             call()
+
+
+def test_a_replay_is_known_by_what_the_pieces_sign():
+    """The same quotes with other signature bytes (ECDSA's n - s) are another collection and the same statement."""
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    genuine = collection()
+    board = genuine.pieces["board"]
+    signature = parse_signature(board.members["signature"])
+    mirrored = order - int.from_bytes(signature.s, "big")
+    other = replace(signature, s=mirrored.to_bytes(32, "big")).encode()
+    twin = replace(
+        genuine, pieces={**genuine.pieces, "board": replace(board, members={**board.members, "signature": other})}
+    )
+    assert judged(genuine).passed and judged(twin).passed and encode(genuine) != encode(twin)
+    bodies = {signed_body(FORMAT, {"collection": encode(each)}) for each in (genuine, twin)}
+    assert len(bodies) == 1
+    assert signed_body(FORMAT, {"collection": encode(collection(OTHER))}) not in bodies
+
+
+def test_member_names_without_utf_8():
+    inner = b'{"type": "snp-report@v1", "members": {"\\ud800": "AAAA"}}'
+    records = {
+        "__cmwc_t": COLLECTION_TYPE,
+        "session": ["application/vnd.affidavit.challenge", text(SESSION), 4],
+        "a": ['application/vnd.affidavit.evidence; type="snp-report@v1"', text(inner), 4],
+    }
+    with pytest.raises(MalformedError):
+        read(json.dumps(records).encode())
+
+
+def text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -153,6 +153,20 @@ def test_times():
     assert caught.value.code == "evidence.time-naive"
 
 
+@pytest.mark.parametrize("form", ["jwt", "cwt"])
+def test_not_before(form):
+    name, sign, _ = signer_of(KEYS["ES256"])
+
+    def token(start):
+        if form == "jwt":
+            return encode_jwt({**to_json(EAR), "nbf": start}, name, sign)
+        return encode_cwt({**to_cbor(EAR), 5: start}, name, sign)
+
+    assert verify_ear(token(NOW + 60), trusted(), at=AT).nonce == NONCE
+    assert code(token(NOW + 61)) == ("not-yet", RejectedError)
+    assert code(token("tomorrow")) == ("claims-malformed", MalformedError)
+
+
 def test_nonces():
     for wrong in (NONCE[:-1], bytes(32), b""):
         assert code(signed(), nonce=wrong) == ("nonce-mismatch", RejectedError)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -158,6 +158,8 @@ def test_the_age_of_collateral(monkeypatch):
     assert judged(Fake(), monkeypatch, policy(demands), collateral=dated(30)).verdict is Verdict.ACCEPT
     found = judged(Fake(), monkeypatch, policy(demands), collateral=dated(31))
     assert (found.verdict, found.code) == (Verdict.UNVERIFIABLE, "policy.collateral.too-old")
+    beginning = datetime(1, 1, 2, tzinfo=UTC)
+    assert judged(Fake(), monkeypatch, policy(demands), collateral=dated(31), at=beginning).verdict is Verdict.ACCEPT
     undated = Collateral((Item("binary", b"x"),))
     found = judged(Fake(), monkeypatch, policy(demands), collateral=undated)
     assert found.verdict is Verdict.ACCEPT
