@@ -28,8 +28,14 @@ def read(data: bytes) -> dict[str, bytes]:
     if members is not None:
         return members
     parts = read_azure(data, ID)
-    if parts is None or "td_quote" not in parts.extra:
+    if parts is None:
         raise MalformedError(f"{ID}.raw-malformed", "not evidence of an Azure TDX VM in a form that is known")
+    if "td_quote" not in parts.extra:
+        raise MalformedError(
+            f"{ID}.raw-malformed",
+            "an HCL report without its TD quote",
+            remedy="give JSON with both, as Trustee's agent writes it; Azure's metadata service makes the TD quote",
+        )
     try:
         report = parse_hcl_report(parts.hcl_report)
         quote = exact(parts.extra["td_quote"], TDX, "evidence.tdx")

@@ -54,6 +54,7 @@ def test_accept(appraise):
     assert ran.code == 0
     assert set(ran.json) == KEYS
     assert (ran.json["verdict"], ran.json["code"], ran.json["status"]) == ("ACCEPT", "", "affirming")
+    assert ran.json["remedy"] == ""
     assert ran.json["claims"]["challenge"] == paper.CHALLENGE.hex() and 0 < ran.json["score"] <= 1
     assert sum(part["points"] for part in ran.json["score_components"]) == pytest.approx(ran.json["score"])
     for check in ran.json["checks"]:
@@ -87,6 +88,7 @@ def test_reject(appraise, nonce):
     assert ran.code == 10
     assert (ran.json["verdict"], ran.json["code"]) == ("REJECT", "evidence.tpm2.challenge-mismatch")
     assert (ran.json["status"], ran.json["score"]) == ("contraindicated", 0)
+    assert "nonce of this question" in ran.json["remedy"]
     assert ran.json["ear"]["submods"]["tpm2-quote@v1"]["ear_status"] == "contraindicated"
 
 
@@ -95,6 +97,7 @@ def test_unverifiable_without_a_policy(appraise):
     assert ran.code == 20
     assert (ran.json["verdict"], ran.json["status"], ran.json["policy"]) == ("UNVERIFIABLE", "none", "profile:home")
     assert ran.json["code"] and ran.json["score"] <= 0.5
+    assert "whom you trust" in ran.json["remedy"]
 
 
 def test_malformed(appraise, quote):

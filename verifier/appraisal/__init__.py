@@ -19,6 +19,7 @@ trustworthiness     AR4SI: from check lines to the vector and the status
 score               the integrity score of an appraisal
 collateral_age      when the given collateral was issued
 ear                 the judgement as an EAT attestation result (EAR), both dialects
+remedies            what the reader of a verdict can do about it
 report              the judgement as JSON
 ==================  =========================================================================
 

@@ -15,6 +15,7 @@ from attestation.ear.tiers import Tier
 from attestation.formats import FORMATS
 from verifier.appraisal.carried import split_members
 from verifier.appraisal.demands import demanded, policy_lines, score_line
+from verifier.appraisal.remedies import remedy_for
 from verifier.appraisal.score import NO_SCORE, OPEN_CAP, AppraisalScore, appraisal_score
 from verifier.appraisal.trust import has_own_table, trust_for
 from verifier.appraisal.trustworthiness import status_of, vector_of
@@ -174,7 +175,7 @@ def conclude(
         reason.code,
         reason.observed if reason is _ACCEPTED else _sentence(reason),
         at,
-        remedy,
+        remedy or remedy_for(reason.code),
         status_of(vector, verdict, at_best=at_best),
         vector,
         checks,
@@ -192,9 +193,10 @@ def worsen(found: Judgement, lines: Sequence[Check]) -> Judgement:
     appraisal = Appraisal(found.type, found.checks, found.claims, found.simulated, found.expires)
     excused = found.simulated and found.verdict is Verdict.ACCEPT
     open_ = any(line.outcome == "SKIP" and line.demanded for line in lines)
+    fails = found.verdict is not Verdict.REJECT and any(line.outcome == "FAIL" for line in lines)
     return conclude(
         appraisal, (*found.checks, *lines), found.at,
-        excused=excused and not open_, score=found.score, remedy=found.remedy,
+        excused=excused and not open_, score=found.score, remedy="" if fails else found.remedy,
     )  # fmt: skip
 
 

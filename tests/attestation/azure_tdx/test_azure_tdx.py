@@ -152,6 +152,13 @@ def test_no_evidence(file):
     assert caught.value.code.startswith("evidence.azure-tdx.raw-")
 
 
+def test_an_hcl_report_alone_is_told_what_it_lacks():
+    hcl = json.loads(vector(V1))["hcl_report"]
+    with pytest.raises(MalformedError, match="without its TD quote") as caught:
+        azure_tdx.read(hcl.encode())
+    assert caught.value.code == "evidence.azure-tdx.raw-malformed" and "TD quote" in caught.value.remedy
+
+
 def test_evidence_of_another_kind():
     found = json.loads(vector(V1))
     del found["td_quote"]

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What whoever reads a verdict can do about it, by how its code ends. Formats name their codes alike, so this does."""
+
+from __future__ import annotations
+
+_COLLATERAL = "give it with the collateral, as of the time of the question"
+_EXPIRED = "give collateral of the time of the question, or ask about a time when this was current"
+REMEDIES = (
+    ("-no-anchors", "list in the policy, or with the reference values, whom you trust to vouch for it"),
+    ("crl-missing", _COLLATERAL),
+    ("ocsp-missing", _COLLATERAL),
+    ("rim-missing", _COLLATERAL),
+    ("tcb-info-missing", _COLLATERAL),
+    ("qe-identity-missing", _COLLATERAL),
+    ("vek-missing", _COLLATERAL),
+    ("crl-expired", _EXPIRED),
+    ("ocsp-expired", _EXPIRED),
+    ("tcb-info-expired", _EXPIRED),
+    ("qe-identity-expired", _EXPIRED),
+    ("challenge-mismatch", "ask the machine again, with the nonce of this question"),
+)
+"""Endings of codes with their remedies; a code takes the first that fits."""
+
+
+def remedy_for(code: str) -> str:
+    """The remedy for a code; empty where there is none but other evidence."""
+    return next((remedy for ending, remedy in REMEDIES if code.endswith(ending)), "")
