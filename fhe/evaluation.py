@@ -46,7 +46,8 @@ class Evaluation:
 
         Raises:
             RejectedError: ``fhe.request.mismatch`` (preset, count, level or scale are not the interface's).
-            MalformedError: ``fhe.seed.length``; a seed is required for a private plan, and refused for others.
+            MalformedError: ``fhe.ciphertext.transparent`` (masks that cancel out where BFV squares);
+                ``fhe.seed.length``: a seed is required for a private plan, and refused for others.
         """
         check_request(self.plan, request)
         if (seed is not None) != self.plan.private or (seed is not None and len(seed) != SEED_BYTES):

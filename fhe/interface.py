@@ -185,6 +185,7 @@ def check_limits(interface: Interface) -> None:
         (all(math.isfinite(x) and x > 0 for x in (interface.input_scale, interface.output_scale)), "scale"),
         (all(math.isfinite(x) and x > 0 for x in (interface.unit, interface.output_unit)), "unit"),
         (_reach(interface) < 2.0**60, "scale"),
+        (_fits_scheme(interface), "range, level or scale of the scheme"),
         ((interface.encoding == "coefficients") <= (interface.preset.scheme == "bfv"), "encoding"),
         (
             0 <= interface.keys.relin <= interface.preset.levels and len(interface.keys.galois) <= MAX_GALOIS_KEYS,
@@ -201,6 +202,19 @@ def check_limits(interface: Interface) -> None:
 def _reach(interface: Interface) -> float:
     """The largest value that is encoded, in units of the scale."""
     return max(abs(interface.lo), abs(interface.hi)) * interface.unit * interface.input_scale
+
+
+def _fits_scheme(interface: Interface) -> bool:
+    """What SEAL takes: BFV of one level, without scales, values below t / 2; CKKS scales between 1 and the modulus."""
+    preset, scales = interface.preset, (interface.input_scale, interface.output_scale)
+    if preset.scheme == "bfv":
+        worst = max(abs(interface.lo), abs(interface.hi))
+        plain = (*scales, interface.unit, interface.output_unit) == (1.0, 1.0, 1.0, 1.0)
+        return plain and interface.output_level == preset.levels and 2 * worst < preset.plain_modulus
+    if not 1 <= interface.output_level <= preset.levels:
+        return False
+    moduli = (preset.modulus(preset.levels), preset.modulus(interface.output_level))
+    return all(1.0 <= scale < modulus for scale, modulus in zip(scales, moduli, strict=True))
 
 
 def _from(value: dict[str, object]) -> Interface:

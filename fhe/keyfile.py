@@ -31,13 +31,19 @@ _TAG = 16
 
 
 def save_session(session: Session, path: Path, passphrase: str) -> None:
-    """Write a new file. Raises FileExistsError rather than overwrite a key."""
+    """Write a new file, to the disk, or leave none. Raises FileExistsError rather than overwrite a key."""
     salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
     head = MAGIC + session.preset.name.encode().ljust(16, b"\0") + salt + nonce
     sealed = AESGCM(_derived(passphrase, salt)).encrypt(nonce, session.export_secret(), head)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(head + sealed)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(head + sealed)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink()
+        raise
 
 
 def load_session(path: Path, passphrase: str) -> Session:

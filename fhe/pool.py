@@ -109,7 +109,7 @@ class EvaluationPool:
             raise errors.MalformedError("fhe.keys.too-large", f"{len(keys)} bytes")
         with self._worker() as worker:
             answer = worker.run(_job("evaluate", plan, keys), plan, [keys, request, seed or b""], self._seconds)
-        return self._checked(plan, answer)
+            return self._checked(plan, answer)
 
     def from_tenseal(self, plan: EncryptedPlan, tensor: bytes, relin: bytes = b"") -> tuple[bytes, bytes]:
         """A TenSEAL client's tensor and relinearisation keys as request and keys of this project's own formats.
@@ -120,9 +120,9 @@ class EvaluationPool:
             raise errors.MalformedError("fhe.tenseal.malformed", f"{len(tensor)} and {len(relin)} bytes")
         with self._worker() as worker:
             answer = worker.run(_job("tenseal", plan, relin), plan, [relin, tensor, b""], self._seconds)
-        if len(answer) != 3:
-            raise errors.OperationalError("fhe.worker.garbled", "a worker's answer has not the agreed form")
-        return answer[1], answer[2]
+            if len(answer) != 3:
+                raise errors.OperationalError("fhe.worker.garbled", "a worker's answer has not the agreed form")
+            return answer[1], answer[2]
 
     def enforced(self) -> tuple[str, ...]:
         """What the sandbox of a worker enforces on this machine (starts one)."""
@@ -158,7 +158,7 @@ class EvaluationPool:
                 worker.stop()
             try:
                 worker = Worker(self._memory, self._require)
-            except errors.OperationalError:
+            except BaseException:
                 with self._lock:
                     self._idle.append(None)
                 raise
@@ -174,18 +174,19 @@ class EvaluationPool:
     @staticmethod
     def _checked(plan: EncryptedPlan, answer: list[bytes]) -> EncryptedAnswer:
         try:
-            details = json.loads(answer[1])
-            names = ("interface", "keys", "request", "answer")
-            digests = [bytes.fromhex(details[name]) for name in names]
+            _, head, ciphertexts = answer
+            details = json.loads(head)
+            digests = [bytes.fromhex(details[name]) for name in ("interface", "keys", "request")]
             seconds = float(details["cpu_seconds"])
-            bundle = parse_ciphertexts(answer[2], answer=True)
-        except (ValueError, KeyError, IndexError, TypeError, errors.FheError):
+            bundle = parse_ciphertexts(ciphertexts, answer=True)
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError, errors.FheError):
             raise errors.OperationalError("fhe.worker.garbled", "a worker's answer has not the agreed form") from None
         interface = plan.interface
         expected = (interface.preset, interface.returned, interface.output_level, interface.output_scale)
-        if (bundle.preset, bundle.count, bundle.level, bundle.scale) != expected or digests[0] != interface.digest:
+        answers = (bundle.preset, bundle.count, bundle.level, bundle.scale) == expected
+        if not answers or digests[0] != interface.digest or any(len(digest) != 32 for digest in digests):
             raise errors.OperationalError("fhe.worker.garbled", "a worker's answer is not to this request")
-        return EncryptedAnswer(answer[2], digests[0], digests[1], digests[2], bundle.digest, seconds)
+        return EncryptedAnswer(ciphertexts, digests[0], digests[1], digests[2], bundle.digest, seconds)
 
 
 def _job(kind: str, plan: EncryptedPlan, keys: bytes) -> dict[str, str]:

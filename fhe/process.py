@@ -33,22 +33,37 @@ class Worker:
         root = str(Path(__file__).resolve().parents[1])
         kept = {name: os.environ[name] for name in ("PATH", "NUMBA_CACHE_DIR", "LD_LIBRARY_PATH") if name in os.environ}
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL", "NUMBA")}
-        self._process = subprocess.Popen(
-            # -P: nothing is imported from the working directory.
-            [sys.executable, "-P", "-m", "fhe.worker", str(memory_bytes)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**kept, **threads, "PYTHONPATH": root},
-            close_fds=True,
-        )
-        with self._deadline(START_SECONDS):
-            (hello,) = self._read()
-        self.enforced = tuple(str(name) for name in json.loads(hello))
+        self.enforced: tuple[str, ...] = ()
+        try:
+            self._process = subprocess.Popen(
+                # -P: nothing is imported from the working directory.
+                [sys.executable, "-P", "-m", "fhe.worker", str(memory_bytes)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**kept, **threads, "PYTHONPATH": root},
+                close_fds=True,
+            )
+        except OSError as error:
+            raise errors.OperationalError("fhe.worker.died", f"no worker could be started: {error}") from None
+        try:
+            with self._deadline(START_SECONDS):
+                self.enforced = self._greeting()
+        except BaseException:
+            self.stop()
+            raise
         if not require <= set(self.enforced):
             self.stop()
             missing = ", ".join(sorted(require - set(self.enforced)))
             raise errors.OperationalError("fhe.worker.sandbox", f"this machine does not enforce {missing}")
+
+    def _greeting(self) -> tuple[str, ...]:
+        """What the process says first: the names of what its sandbox enforces."""
+        try:
+            (hello,) = self._read()
+            return tuple(str(name) for name in json.loads(hello))
+        except (ValueError, TypeError):
+            raise _garbled() from None
 
     @property
     def alive(self) -> bool:
@@ -70,12 +85,12 @@ class Worker:
         """One job. Raises what the worker says, or OperationalError."""
         with self._deadline(seconds):
             self._write([json.dumps(job).encode()])
-            (lacks,) = self._read()
-            if len(lacks) != 1:
-                raise errors.OperationalError("fhe.worker.garbled", "a worker's answer has not the agreed form")
-            circuit = dump_circuit(plan.circuit) if lacks[0] & 1 else b""
+            lacks = self._read()
+            if len(lacks) != 1 or len(lacks[0]) != 1:
+                raise _garbled()
+            circuit = dump_circuit(plan.circuit) if lacks[0][0] & 1 else b""
             keys, *rest = blobs
-            self._write([circuit, keys if lacks[0] & 2 else b"", *rest])
+            self._write([circuit, keys if lacks[0][0] & 2 else b"", *rest])
             answer = self._read()
         if answer and answer[0] == b"ok":
             return answer
@@ -123,6 +138,10 @@ class Worker:
 
 def _died() -> errors.OperationalError:
     return errors.OperationalError("fhe.worker.died", "a worker ended before it answered; it has been replaced")
+
+
+def _garbled() -> errors.OperationalError:
+    return errors.OperationalError("fhe.worker.garbled", "a worker's answer has not the agreed form")
 
 
 def _error(answer: list[bytes]) -> errors.FheError:

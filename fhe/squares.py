@@ -59,8 +59,18 @@ class BfvSquares:
 
     def square(self, limbs: Limbs) -> Limbs:
         """[count, 2, level, n] -> [count, 3, level, n]."""
-        found = [self._seal.limbs(self._evaluator.square(self._seal.ciphertext(one, ntt=False))) for one in limbs]
-        return np.stack(found)
+        return np.stack([self._one(limb) for limb in limbs])
+
+    def _one(self, limbs: Limbs) -> Limbs:
+        """Raises MalformedError (``fhe.ciphertext.transparent``): SEAL makes no square that anybody could read."""
+        try:
+            return self._seal.limbs(self._evaluator.square(self._seal.ciphertext(limbs, ntt=False)))
+        except RuntimeError as error:
+            if "transparent" not in str(error):
+                raise
+            raise MalformedError(
+                "fhe.ciphertext.transparent", "the masks of these ciphertexts cancel out before a square"
+            ) from None
 
     def relinearise(self, limbs: Limbs) -> Limbs:
         """[count, 3, level, n] -> [count, 2, level, n]."""

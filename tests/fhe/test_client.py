@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,26 @@ def test_a_session_serves_one_preset() -> None:
     ):
         with pytest.raises(fhe.RejectedError, match=r"fhe\.session\.preset-mismatch"):
             use()
+
+
+def test_an_interface_that_the_scheme_cannot_have_is_refused_before_a_client_uses_it() -> None:
+    """What a node says of its plan reaches SEAL in the client's process: every part of it has limits."""
+    exact = fhe.plan(mlp((3, 2, 2), 7, 3), preset="batch-mlp-exact", samples=4).interface
+    real = fhe.plan(mlp((3, 2, 2), 7, 3), preset="mlp1").interface
+    for interface, wrong in (
+        (exact, {"output_level": 1}),  # one modulus is shorter than t: SEAL has no such level
+        (exact, {"lo": -(1 << 52), "hi": 1 << 52}),
+        (exact, {"input_scale": 2.0}),
+        (exact, {"output_scale": 2.0}),
+        (exact, {"unit": 0.5}),
+        (real, {"output_scale": 2.0**150}),
+        (real, {"output_level": 1, "output_scale": 2.0**100}),
+        (real, {"output_scale": 0.5}),
+        (real, {"unit": 2.0**-400, "input_scale": 2.0**400}),
+    ):
+        with pytest.raises(fhe.MalformedError, match=r"fhe\.interface\.malformed"):
+            fhe.Interface.decode(replace(interface, **wrong).encode())  # type: ignore[arg-type]
+        assert fhe.Interface.decode(interface.encode()).digest == interface.digest
 
 
 def test_an_answer_of_another_form_is_not_decrypted() -> None:
@@ -85,6 +107,28 @@ def test_keys_must_be_exactly_what_the_plan_needs() -> None:
     read = fhe.parse_ciphertexts(request)
     with pytest.raises(fhe.RejectedError, match=r"fhe\.request\.mismatch"):
         Evaluation(columns, good).run(fhe.Ciphertexts(read.preset, read.limbs[:1], read.scale))
+
+
+def test_a_key_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fhe.keyfile import load_session, save_session
+
+    path, client = tmp_path / "session.key", session("lin6-public")
+
+    def full(_: int) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="no space"):
+            save_session(client, path, "correct horse")
+    assert list(tmp_path.iterdir()) == []
+    save_session(client, path, "correct horse")
+    assert load_session(path, "correct horse").export_secret() == client.export_secret()
+    link = tmp_path / "link.key"
+    link.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileExistsError):
+        save_session(client, link, "correct horse")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_session_survives_in_a_protected_file(tmp_path: Path) -> None:
