@@ -12,7 +12,7 @@ ROOMS := $(wildcard affidavit attestation circuits coordinator fhe node prover v
 CODE := $(ROOMS) $(wildcard tests scripts benchmarks models)
 ARGS ?=
 
-.PHONY: help setup setup-dev demo test check fuzz vectors bench lock docs-check clean
+.PHONY: help setup setup-dev demo test check fuzz vectors bench bench-peers lock docs-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -44,6 +44,9 @@ vectors: setup-dev ## regenerate the test vectors and compare them with the comm
 bench: setup-dev ## measure; writes benchmarks/results/*.json
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+bench-peers: setup-dev ## measure EZKL beside this project, in .venv-peers (15 min, 12 GiB, 6 GB of disk)
+	@$(BIN)/python -m benchmarks peers $(ARGS)
+
 docs-check: setup-dev ## run the commands in README.md and check the links between pages
 	@$(BIN)/python -m pytest -m docs $(ARGS)
 
@@ -51,5 +54,5 @@ lock: ## regenerate requirements/*.txt (needs uv); UPGRADE=1 for newer versions
 	@scripts/lock.sh
 
 clean: ## remove .venv and every cache
-	rm -rf .venv build dist demo-output fuzz-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis
+	rm -rf .venv .venv-peers build dist demo-output fuzz-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -33,6 +33,7 @@ def write_policy(
     nonce: bytes | None = None,
     input_commitment: bytes | None = None,
     circuits: Sequence[bytes] = (),
+    commitments: Mapping[bytes, bytes] | None = None,
     nodes: Sequence[bytes] = (),
     recheckers: Sequence[bytes] = (),
     ek_roots: Sequence[bytes] = (),
@@ -48,6 +49,7 @@ def write_policy(
         simulated: whether simulated evidence counts; makes it a development policy.
         nonce, input_commitment: what was asked, where the file is about one request.
         circuits: digests of allowed circuits.
+        commitments: to the weights of some of them, by circuit digest.
         nodes, recheckers: Ed25519 keys.
         ek_roots, ak_issuers: certificates (DER) of TPM makers and of attestation CAs.
         pcrs: the SHA-256 PCR values that the machine must have booted with, by index.
@@ -66,6 +68,9 @@ def write_policy(
         lines += [f'input = "{input_commitment.hex()}"'] if input_commitment is not None else []
     if circuits:
         lines += ["", "[models] # digests of the circuits that may answer", f"allowed = {_hex(circuits)}"]
+    if commitments:
+        lines += ["", "[models.commitments] # to their weights, for proofs made with --committed"]
+        lines += [f'"{circuit.hex()}" = "{root.hex()}"' for circuit, root in sorted(commitments.items())]
     if nodes or recheckers:
         lines += ["", "[keys] # Ed25519"]
         lines += ["# only these nodes may answer", f"nodes = {_hex(nodes)}"] if nodes else []

@@ -3,8 +3,8 @@
 
 ::
 
-    producer:  challenge (32 bytes)                 -> members {name: bytes}
-    verifier:  members, challenge, time, trust      -> Appraisal(checks, claims)
+    producer:  challenge (32 bytes)                             -> members {name: bytes}
+    verifier:  members, collateral, challenge, time, trust      -> Appraisal(checks, claims)
 
 =============  ==========================================================================
 `contract`     `Format`, `Appraisal`, `Check`: what every format offers and returns
@@ -14,6 +14,9 @@
 `eventlog`     TCG measured-boot logs
 `producers`    what this machine can produce
 `errors`       the exception tree; `codes` what each code means
+`pki`          certificates: strict reading, path validation, revocation
+`collateral`   what others say about evidence, recognised by content
+`raw`          evidence in the files in which its sources give it
 `wire`         a bounded cursor over hostile bytes
 =============  ==========================================================================
 

@@ -1,114 +1,39 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Every code of this room with its meaning, one line each. Codes are never renamed."""
+"""Every code of this room with its meaning, one line each; the formats' own lists joined. Codes are never renamed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from attestation.azure.codes import CODES as AZURE
+from attestation.azure_snp.codes import CODES as AZURE_SNP
+from attestation.eventlog.codes import CODES as EVENTLOG
+from attestation.nitro.codes import CODES as NITRO
+from attestation.simulated.codes import CODES as SIMULATED
+from attestation.snp.codes import CODES as SNP
+from attestation.tpm2.codes import CODES as TPM2
 
-def _members(prefix: str) -> dict[str, str]:
-    return {
-        f"{prefix}.member-unknown": "a member that the format does not have",
-        f"{prefix}.member-missing": "a required member is not there",
-        f"{prefix}.member-empty": "a member without content",
-        f"{prefix}.member-too-large": "a member larger than its limit",
-    }
-
-
-def _structure(prefix: str, what: str) -> dict[str, str]:
-    return {
-        f"{prefix}-truncated": f"{what} ends before its content does",
-        f"{prefix}-trailing": f"{what} has bytes after its end",
-        f"{prefix}-malformed": f"{what} breaks its grammar or canonical form",
-    }
-
-
-def _chain(prefix: str, what: str) -> dict[str, str]:
-    return {
-        f"{prefix}-untrusted": f"{what} leads to no anchor in the policy",
-        f"{prefix}-no-anchors": f"the policy lists no anchor for {what}",
-        f"{prefix}-anchor-unsupported": f"{what} leads to no readable anchor, and listed ones cannot be read",
-        f"{prefix}-usage": f"{what} is for another use",
-        f"{prefix}-chain-broken": f"the chain of {what} has a link that was not issued by the next",
-        f"{prefix}-chain-critical-extension": f"the chain of {what} has an unknown critical extension",
-        f"{prefix}-chain-expired": f"the chain of {what} has a certificate not valid at the given time",
-        f"{prefix}-chain-key-weak": f"the chain of {what} has a key below RSA-2048 or P-256",
-        f"{prefix}-chain-leaf-is-ca": f"{what} is itself a CA certificate",
-        f"{prefix}-chain-not-ca": f"the chain of {what} has an issuer that may not issue, or too long a path",
-        f"{prefix}-chain-signature-weak": f"the chain of {what} has a signature without SHA-2",
-        f"{prefix}-chain-unsupported": f"the chain of {what} has something that cannot be read",
-    }
-
-
-_AK, _EK = "the AK certificate", "the EK certificate"
+_SHARED = {
+    "evidence.type-unknown": "evidence of a type that is not supported",
+    "evidence.time-naive": "the caller gave a time without time zone",
+    "evidence.challenge-too-long": "the caller gave a challenge of unsupported length",
+    "evidence.anchor-malformed": "a trust anchor is not one DER certificate in canonical form",
+    "evidence.anchor-unsupported": "a trust anchor that the X.509 library cannot read",
+    "evidence.collateral.too-large": "a file of collateral exceeds its limit",
+    "evidence.collateral.too-much": "more collateral than is ever needed",
+    "evidence.collateral.armour-malformed": "a file of collateral has PEM armour that does not decode",
+}
 
 CODES: Mapping[str, str] = MappingProxyType(
     {
-        "evidence.type-unknown": "evidence of a type that is not supported",
-        "evidence.time-naive": "the caller gave a time without time zone",
-        "evidence.challenge-too-long": "the caller gave a challenge of unsupported length",
-        **_members("evidence.simulated"),
-        "evidence.simulated.statement-malformed": "not a simulated@v1 statement in canonical form",
-        "evidence.simulated.challenge-mismatch": "the statement repeats another challenge",
-        "evidence.simulated.proves-nothing": "simulated evidence: nothing vouches for the machine",
-        **_structure("evidence.eventlog.log", "the event log"),
-        "evidence.eventlog.log-too-large": "the event log exceeds its size or number of events",
-        **_structure("evidence.eventlog.variable", "a measured UEFI variable"),
-        "evidence.eventlog.algorithm-unsupported": "the event log has digests of an unknown algorithm",
-        "evidence.eventlog.bank-absent": "the event log cannot be replayed in the wanted bank",
-        **_members("evidence.tpm2"),
-        **_structure("evidence.tpm2.attest", "the attestation"),
-        **_structure("evidence.tpm2.public", "the AK's public area"),
-        **_structure("evidence.tpm2.signature", "the quote's signature"),
-        "evidence.tpm2.pcrs-malformed": "the PCR listing breaks its grammar or canonical form",
-        "evidence.tpm2.pcrs-invalid": "the caller gave PCR values that no listing can hold",
-        "evidence.tpm2.certificate-malformed": "not one DER certificate in canonical form, or too many in a chain",
-        "evidence.tpm2.certificate-unsupported": "a certificate that the X.509 library cannot read",
-        "evidence.tpm2.algorithm-unsupported": "a TPM algorithm that is not supported",
-        "evidence.tpm2.not-tpm-generated": "the attestation was not made by a TPM",
-        "evidence.tpm2.not-a-quote": "the attestation is of another kind than a quote",
-        "evidence.tpm2.challenge-mismatch": "the quote answers another challenge",
-        "evidence.tpm2.challenge-missing": "neither side has a challenge, so nothing shows freshness",
-        "evidence.tpm2.ak-attributes": "the AK is no restricted, TPM-bound signing key",
-        "evidence.tpm2.ak-key-weak": "the AK's algorithm, size, name or scheme is too weak",
-        "evidence.tpm2.signature-scheme-mismatch": "the signature has another scheme than the AK",
-        "evidence.tpm2.signature-invalid": "the signature does not verify",
-        "evidence.tpm2.pcr-selection-mismatch": "other PCR values presented than quoted",
-        "evidence.tpm2.pcr-digest-mismatch": "the PCR values do not hash to the quoted digest",
-        "evidence.tpm2.pcr-bank-weak": "no PCR of an accepted bank is quoted",
-        "evidence.tpm2.pcr-unquoted": "a PCR that the policy needs is not quoted",
-        "evidence.tpm2.pcr-value-unexpected": "a PCR has none of the reference values",
-        "evidence.tpm2.pcr-no-reference": "the policy gives no reference values",
-        "evidence.tpm2.event-log-missing": "there is no event log",
-        "evidence.tpm2.event-log-bank-absent": "the event log has no digests of a quoted, accepted bank",
-        "evidence.tpm2.event-log-mismatch": "the event log does not replay to the quoted PCRs",
-        "evidence.tpm2.ak-certificate-missing": "nobody vouches for the AK",
-        **_chain("evidence.tpm2.ak", _AK),
-        "evidence.tpm2.ak-binding-absent": "the AK certificate does not name its TPM's EK",
-        "evidence.tpm2.ak-binding-malformed": "the AK certificate's binding extension is not as specified",
-        "evidence.tpm2.ak-key-mismatch": "the AK certificate is for another key",
-        "evidence.tpm2.ak-name-mismatch": "the AK certificate is for another TPM Name",
-        "evidence.tpm2.ak-name-unbound": "nothing ties the AK's attributes to the platform's certificate",
-        "evidence.tpm2.ek-certificate-missing": "the EK certificate is not there",
-        "evidence.tpm2.ek-not-applicable": "no EK is involved: a platform certified the AK",
-        **_chain("evidence.tpm2.ek", _EK),
-        "evidence.tpm2.ek-mismatch": "the AK certificate names another EK certificate",
-        "evidence.tpm2.ek-not-allowed": "the EK certificate is not among the policy's",
-        "evidence.tpm2.ek-unsupported": "an EK type for which no default template is known",
-        "evidence.tpm2.revocation-not-checked": "revocation of certificates was not looked at",
-        "evidence.tpm2.trust-invalid": "the policy's trust settings mean nothing",
-        "evidence.tpm2.activation-failed": "enrolment: the secret is not the one in the credential",
-        "evidence.tpm2.activation-expired": "enrolment: the secret came back too late",
-        "evidence.tpm2.registrar-expired": "enrolment: the attestation CA's certificate has expired",
-        "evidence.tpm2.secret-size": "a secret too long for a credential",
-        "evidence.tpm2.library-absent": "tpm2-pytss is not installed or does not load",
-        "evidence.tpm2.device-unavailable": "the TPM cannot be opened",
-        "evidence.tpm2.device-failed": "the TPM refused a command",
-        "evidence.tpm2.key-kind-unknown": "the caller asked for an unknown kind of key",
-        "evidence.tpm2.pcr-absent": "the TPM does not have that PCR",
-        "evidence.tpm2.pcr-race": "PCRs kept changing while quoting",
-        "evidence.tpm2.swtpm-absent": "the software TPM is not installed",
-        "evidence.tpm2.swtpm-failed": "the software TPM did not start",
+        **_SHARED,
+        **AZURE,
+        **AZURE_SNP,
+        **EVENTLOG,
+        **NITRO,
+        **SIMULATED,
+        **SNP,
+        **TPM2,
     }
 )

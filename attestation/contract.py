@@ -1,21 +1,50 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What every evidence format offers, and what it returns.
 
-A format is a folder with a `FORMAT`: its type name, its members, and `appraise`, a pure function
-(members, challenge, time, trust) -> `Appraisal`. Evidence is a mapping from member name to bytes in the
-format's own native encoding. Time, trust anchors and challenge are arguments: no clock, no network.
+A format is a folder with a `FORMAT`: its type name, its members, `read` for the raw files of its sources, and
+`appraise`, a pure function (members, collateral, challenge, time, trust) -> `Appraisal`. Evidence is a mapping
+from member name to bytes in the format's own native encoding. Time, trust anchors, reference values and challenge
+are arguments: no clock, no network.
+
+Claims that mean the same in every format (each where the format has it; absent means unknown):
+
+=========================  ==================================================================
+`measurement`              hex: the digest that identifies the running software
+`report_data`              hex: the caller's data in the evidence
+`platform_id`              text or hex: which chip, TPM or instance
+`debug`                    bool: whether an operator may look inside
+`tcb_status`               text: `UpToDate`, `OutOfDate`, ... or the format's own words
+`tcb_date`                 RFC 3339 date of the firmware or TCB level in use
+`advisories`               list of published vulnerabilities that apply (`INTEL-SA-00615`)
+`unexpected_components`    list: boot components or measurements that no reference value explains
+=========================  ==================================================================
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from attestation.collateral.bag import EMPTY, Collateral
 from attestation.errors import MalformedError, OperationalError
 
 Outcome = Literal["PASS", "FAIL", "SKIP"]
+
+Category = Literal[
+    "",
+    "instance-identity",
+    "configuration",
+    "executables",
+    "file-system",
+    "hardware",
+    "runtime-opaque",
+    "storage-opaque",
+    "sourced-data",
+]
+"""The trustworthiness claim (draft-ietf-rats-ar4si) that a check speaks for; empty for none in particular."""
 
 # A JSON value: None, bool, int, str, or lists and string-keyed dicts of these.
 Claim = Any
@@ -30,7 +59,9 @@ class Check:
 
     `id` names the question, `code` the answer when it is not PASS. `bits` is the classical security level
     of the primitive that carried the check, where one did. `demanded` tells whether a SKIP leaves the
-    appraisal incomplete; a FAIL always counts.
+    appraisal incomplete; a FAIL always counts. `category` is the trustworthiness claim that the check speaks for.
+    `warning` marks a PASS that the policy tolerates although it is not as it should be (a TCB that needs
+    configuration, say): the result is then no better than a warning.
     """
 
     id: str
@@ -40,19 +71,23 @@ class Check:
     code: str = ""
     bits: int | None = None
     demanded: bool = True
+    category: Category = ""
+    warning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Appraisal:
     """The outcome of appraising one piece of evidence.
 
-    `claims` are what the evidence says; believe them only where `passed` is true.
+    `claims` are what the evidence says; believe them only where `passed` is true. `expires` is the earliest end of
+    validity among the certificates and collateral that were relied upon; None where nothing of the kind was.
     """
 
     type: str
     checks: tuple[Check, ...]
     claims: Mapping[str, Claim] = field(default_factory=dict)
     simulated: bool = False
+    expires: datetime | None = None
 
     @property
     def failed(self) -> tuple[Check, ...]:
@@ -84,28 +119,80 @@ class Member:
 
 
 class Appraise(Protocol):
-    """The signature that each format's `appraise` has; `trust` is the format's own dataclass."""
+    """The signature that each format's `appraise` has; `trust` is the format's own dataclass.
 
-    def __call__(self, members: Mapping[str, bytes], *, challenge: bytes, at: datetime, trust: Any) -> Appraisal: ...
+    `challenge` None means that the caller asks for no freshness: the format's check of it is then a SKIP that is not
+    demanded (`freshness` makes that line).
+    """
+
+    def __call__(
+        self,
+        members: Mapping[str, bytes],
+        *,
+        challenge: bytes | None,
+        at: datetime,
+        trust: Any,
+        collateral: Collateral = EMPTY,
+    ) -> Appraisal: ...
+
+
+class Read(Protocol):
+    """Turns one file, in a raw form in which the format's sources give evidence, into members.
+
+    Binary, hex, base64 and vendors' JSON are told apart by content. Raises `MalformedError`.
+    """
+
+    def __call__(self, data: bytes) -> dict[str, bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """An evidence format: `type` is `name@version`, `trust_class` the class of what a policy must supply."""
+    """An evidence format.
+
+    `type` is `name@version`, `name` what people type for it, `trust_class` the class of what a policy supplies
+    (default: the vendor's pinned roots and the strictest settings, or nothing at all).
+    """
 
     type: str
+    name: str
     members: Mapping[str, Member]
     appraise: Appraise
+    read: Read
     trust_class: Callable[..., Any]
     simulated: bool = False
 
 
-def check_arguments(challenge: bytes, at: datetime) -> None:
+def freshness(observed: bytes, challenge: bytes | None, check: str, prefix: str) -> Check:
+    """Is `observed` the challenge itself, or the challenge followed by zeros up to its own length?
+
+    FAIL with `<prefix>.challenge-mismatch`; SKIP, not demanded, with `<prefix>.challenge-not-given` when the caller
+    gave none.
+    """
+    if challenge is None:
+        return Check(
+            check,
+            "SKIP",
+            observed.hex() or "empty",
+            "a challenge of the verifier",
+            f"{prefix}.challenge-not-given",
+            demanded=False,
+        )
+    same = bool(challenge) and hmac.compare_digest(observed, challenge.ljust(len(observed), b"\0"))
+    return Check(
+        check,
+        "PASS" if same else "FAIL",
+        observed.hex() or "empty",
+        challenge.hex() or "a challenge that is not empty",
+        "" if same else f"{prefix}.challenge-mismatch",
+    )
+
+
+def check_arguments(challenge: bytes | None, at: datetime) -> None:
     """Refuse a caller's mistakes before any evidence is read.
 
     Raises `OperationalError` with `evidence.challenge-too-long` or `evidence.time-naive`.
     """
-    if len(challenge) > MAX_CHALLENGE:
+    if challenge is not None and len(challenge) > MAX_CHALLENGE:
         raise OperationalError(
             "evidence.challenge-too-long", f"challenge of {len(challenge)} bytes; at most {MAX_CHALLENGE}"
         )

@@ -6,11 +6,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from attestation import simulated, tpm2
+from attestation import azure_snp, nitro, simulated, snp, tpm2
 from attestation.contract import Format
 from attestation.errors import UnsupportedError
 
-FORMATS: Mapping[str, Format] = MappingProxyType({format_.type: format_ for format_ in (tpm2.FORMAT, simulated.FORMAT)})
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        format_.type: format_
+        for format_ in (
+            azure_snp.FORMAT,
+            nitro.FORMAT,
+            simulated.FORMAT,
+            snp.FORMAT,
+            tpm2.FORMAT,
+        )
+    }
+)
 
 
 def find_format(type_: str) -> Format:

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
-from benchmarks.models import SUBJECTS, Arrays
+from benchmarks.models import SUBJECTS, Arrays, float_session
 from benchmarks.timing import interleaved
 from circuits import encode_inputs
 from circuits.compiler import compile_model
@@ -21,14 +21,7 @@ from node.runtime import Runtime
 GOAL = 1.5
 
 
-def _session(model: bytes, threads: int) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-def measure(rounds: int) -> dict[str, Any]:
+def measure(rounds: int, only: Collection[str] = ()) -> dict[str, Any]:
     """For each model, batch and thread count: both medians and their ratio; compile time and quality once.
 
     ``integer`` is the circuit's graph in a bare session like the float model's; ``checked`` is the node's runtime,
@@ -36,6 +29,8 @@ def measure(rounds: int) -> dict[str, Any]:
     """
     results: dict[str, Any] = {"goal_ratio": GOAL, "models": {}}
     for subject in SUBJECTS:
+        if only and subject.name not in only:
+            continue
         model, inputs = subject.model(), subject.inputs()
         started = time.perf_counter()
         circuit = compile_model(model, inputs)
@@ -47,9 +42,9 @@ def measure(rounds: int) -> dict[str, Any]:
             "runs": [],
         }
         for threads in (1, 2):
-            session, runtime = _session(model, threads), Runtime(circuit, threads=threads)
+            session, runtime = float_session(model, threads), Runtime(circuit, threads=threads)
             emission = to_onnx(circuit)
-            bare = _session(emission.model, threads)
+            bare = float_session(emission.model, threads)
             for batch in subject.batches:
                 arrays: Arrays = {name: np.resize(array, (batch, *array.shape[1:])) for name, array in inputs.items()}
                 encoded = encode_inputs(circuit, arrays)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnxruntime
 
 DATA = Path(__file__).resolve().parents[1] / "affidavit" / "demo" / "data"
 Arrays = dict[str, npt.NDArray[Any]]
@@ -25,6 +26,14 @@ class Subject:
     model: Callable[[], bytes]
     inputs: Callable[[], Arrays]
     batches: tuple[int, ...]
+
+
+def float_session(model: bytes, threads: int) -> Any:
+    """A model in onnxruntime on the processor."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _packaged(package: str, member: str) -> bytes:

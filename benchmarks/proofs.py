@@ -1,157 +1,85 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Proving and verifying: time by phase, bytes, soundness, memory; the model held and committed.
+"""Proving and verifying: time by phase, bytes, soundness, memory, set-up; the model held and committed; the goals.
 
-Architectures are those of the published comparisons, with random integer weights of 8 bits, 8-bit activations and a
-requantisation behind every layer: what a proof costs depends on shapes and widths alone.
+Each work of :mod:`benchmarks.works` is compiled in one process and measured in another of its own for each mode, so
+that peak memory is that of proving and verifying it.  All together about five minutes on two cores; with
+``--only NAME`` about 15 s for a small one, a minute and a half for open_nsfw or a batch.
 """
 
 from __future__ import annotations
 
-import hashlib
-import resource
+import os
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, get_args
 
-import numpy as np
+from benchmarks.goals import Goal, judge, line
+from benchmarks.process import WorkError, fresh
+from benchmarks.proving import Mode, build, measure_case
+from benchmarks.timing import spread
+from benchmarks.works import WORKS
 
-from circuits import Circuit, CircuitBuilder, evaluate
-from circuits.circuit import IntArray
-from prover import commit_weights, prove
-from verifier.proof import verify_proof
-
-Mode = Literal["held", "committed"]
-CONTEXT = hashlib.sha256(b"affidavit benchmark").digest()
-
-
-class _Network:
-    """A builder that goes layer by layer."""
-
-    def __init__(self, shape: Sequence[int], seed: int) -> None:
-        self._builder = CircuitBuilder()
-        self._rng = np.random.default_rng(seed)
-        self._last = self._builder.input("x", shape, 0, 255)
-        self._count = 0
-
-    def _constant(self, name: str, values: IntArray) -> int:
-        return self._builder.constant(f"{name}.{self._count}", values)
-
-    def _weights(self, shape: Sequence[int], out: int) -> list[int]:
-        self._count += 1
-        drawn = np.clip(self._rng.normal(0, 20, tuple(shape)).round(), -127, 127).astype(np.int64)
-        return [self._constant("weights", drawn), self._constant("bias", self._rng.integers(-1000, 1000, out))]
-
-    def conv(self, out: int, kernel: int, pad: int = 0) -> None:
-        """conv, requant per channel, max_pool 2."""
-        channels = self._builder.tensor(self._last).shape[0]
-        operands = self._weights((out, channels, kernel, kernel), out)
-        t = self._builder.gate("conv", f"conv.{self._count}", [self._last], operands, pads=[pad] * 4)
-        t = self._requant(t, self._rng.integers(9, 12, out))
-        self._last = self._builder.gate("max_pool", f"pool.{self._count}", [t], [], kernel=[2, 2], strides=[2, 2])
-
-    def flatten(self) -> None:
-        """To one axis."""
-        size = self._builder.tensor(self._last).elements
-        self._last = self._builder.gate("reshape", "flatten", [self._last], [], shape=[size])
-
-    def dense(self, out: int, *, last: bool = False) -> None:
-        """dense, and requant unless it is the last one."""
-        operands = self._weights((self._builder.tensor(self._last).shape[0], out), out)
-        t = self._builder.gate("dense", f"dense.{self._count}", [self._last], operands)
-        self._last = t if last else self._requant(t, np.array([12]))
-
-    def _requant(self, tensor: int, shifts: IntArray) -> int:
-        return self._builder.gate(
-            "requant", f"requant.{self._count}", [tensor], [self._constant("shift", shifts)], lo=0, hi=255
-        )
-
-    def build(self) -> Circuit:
-        """The circuit."""
-        self._builder.output("y", self._last)
-        return self._builder.build()
+FRESH = "lenet5"
+"""The work that a process of its own proves from start to end."""
+FRESH_GOALS = (Goal("wall_s", 3),)
+FRESH_ROUNDS = 5
 
 
-def mlp(sizes: Sequence[int]) -> Circuit:
-    """A multi-layer perceptron."""
-    network = _Network(sizes[:1], 1)
-    for i, size in enumerate(sizes[1:]):
-        network.dense(size, last=i == len(sizes) - 2)
-    return network.build()
+def measure(rounds: int, only: Collection[str] = ()) -> dict[str, Any]:
+    """All works in both modes, or those named in `only`; prints every goal's outcome as it is known.
 
-
-def cnn(shape: Sequence[int], channels: Sequence[int], pad: int, sizes: Sequence[int]) -> Circuit:
-    """Convolutions 5x5 with pooling, then dense layers."""
-    network = _Network(shape, 2)
-    for i, out in enumerate(channels):
-        network.conv(out, 5, pad if i == 0 else 0)
-    network.flatten()
-    for i, size in enumerate(sizes):
-        network.dense(size, last=i == len(sizes) - 1)
-    return network.build()
-
-
-CASES: dict[str, tuple[Callable[[], Circuit], int]] = {
-    "mlp-784-128-64-10": (lambda: mlp((784, 128, 64, 10)), 1),
-    "lenet5": (lambda: cnn((1, 28, 28), (6, 16), 2, (120, 84, 10)), 1),
-    "cnn-264k": (lambda: cnn((3, 32, 32), (32, 64), 0, (120, 84, 10)), 1),
-    "mlp-4m": (lambda: mlp((1024, 2048, 896, 10)), 1),
-    "lenet5-batch-64": (lambda: cnn((1, 28, 28), (6, 16), 2, (120, 84, 10)), 64),
-    "mlp-4m-batch-64": (lambda: mlp((1024, 2048, 896, 10)), 64),
-}
-
-
-def _case(circuit: Circuit, batch: int, mode: Mode, rounds: int) -> dict[str, Any]:
-    inputs = {"x": np.random.default_rng(3).integers(0, 256, (batch, *circuit.tensors[0].shape))}
-    tensors = evaluate(circuit, inputs)
-    started = time.perf_counter()
-    root = commit_weights(circuit).root if mode == "committed" else None
-    setup = time.perf_counter() - started
-    proving: list[float] = []
-    verifying: list[float] = []
-    phases: list[dict[str, float]] = []
-    proof = prove(circuit, inputs, context=CONTEXT, mode=mode, tensors=tensors)  # warms plans and compiled code
-    for _ in range(rounds):
-        started = time.perf_counter()
-        proof = prove(circuit, inputs, context=CONTEXT, mode=mode, tensors=tensors)
-        proving.append(time.perf_counter() - started)
-        phases.append(proof.timings)
-        started = time.perf_counter()
-        verify_proof(
-            proof.bytes,
-            circuit=circuit,
-            inputs=inputs,
-            outputs=proof.outputs,
-            context=CONTEXT,
-            weights_commitment=root,
-        )
-        verifying.append(time.perf_counter() - started)
-    return {
-        "batch": batch,
-        "mode": mode,
-        "prove_s": _spread(proving),
-        "verify_s": _spread(verifying),
-        "proof_bytes": len(proof.bytes),
-        "soundness_bits": proof.soundness_bits,
-        "set_up_s": setup,
-        "peak_mb_so_far": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "phases_median_s": {name: float(np.median([p[name] for p in phases])) for name in phases[0]},
-    }
-
-
-def _spread(seen: list[float]) -> dict[str, Any]:
-    return {
-        "median": float(np.median(seen)),
-        "best": min(seen),
-        "quartiles": [float(np.quantile(seen, 0.25)), float(np.quantile(seen, 0.75))],
-    }
-
-
-def measure(rounds: int) -> dict[str, Any]:
-    """All cases in both modes; batches of 64 take a quarter of the rounds.  The execution itself is not timed."""
-    results: dict[str, Any] = {}
-    for name, (make, batch) in CASES.items():
-        circuit = make()
-        for mode in get_args(Mode):
-            fewer = rounds if batch == 1 else max(2, rounds // 4)
-            results[f"{name}, {mode}"] = _case(circuit, batch, mode, fewer)
+    What is refused, or dies of memory, is recorded with its reason, and its goals as missed.
+    """
+    results: dict[str, Any] = {"works": {}, "cases": {}, "goals": []}
+    for name, work in WORKS.items():
+        if only and name not in only:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            results["works"][name] = fresh(build, name, Path(folder))
+            for mode in get_args(Mode):
+                of = f"{name}, {mode}"
+                try:
+                    case = fresh(measure_case, name, Path(folder), mode, rounds)
+                except WorkError as error:
+                    case = {"mode": mode, "failed": str(error)}
+                    print(f"{of}: {error}", flush=True)
+                results["cases"][of] = {"work": name, **case}
+                _report(results, judge(work.goals, of, case, mode))
+            if name == FRESH:
+                results["fresh_process"] = {"work": name, "wall_s": _fresh_process(Path(folder))}
+                _report(results, judge(FRESH_GOALS, f"{name}, fresh process", results["fresh_process"]))
     return results
+
+
+def _report(results: dict[str, Any], outcomes: list[dict[str, Any]]) -> None:
+    results["goals"] += outcomes
+    for outcome in outcomes:
+        print(line(outcome), flush=True)
+
+
+def _fresh_process(folder: Path) -> dict[str, Any]:
+    """Seconds of ``affidavit prove``, from before the process is there until after it has gone.
+
+    The command loads compiled kernels, plans, executes in the reference interpreter, and proves twice (it reports the
+    second).  The process before the first has left the files in the system's cache.
+    """
+    script = str(Path(sys.executable).with_name("affidavit"))
+    command = [script, "prove", "model.circuit", "--input", "input.npz", "-o", "p.proof", "--json"]
+    taken = []
+    for _ in range(FRESH_ROUNDS + 1):
+        started = time.perf_counter()
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, env=_environment())
+        taken.append(time.perf_counter() - started)
+        if done.returncode != 0:
+            raise RuntimeError(f"affidavit prove failed: {done.stderr.decode()[-300:]}")
+    return spread(taken[1:])
+
+
+def _environment() -> dict[str, str]:
+    """That this checkout is what the command imports, wherever it was installed from."""
+    root = str(Path(__file__).resolve().parents[1])
+    return {**os.environ, "PYTHONPATH": root}

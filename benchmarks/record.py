@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -31,22 +32,30 @@ def _flags() -> list[str]:
     return [flag for flag in ("avx2", "avx512f", "avx512_vnni", "sha_ni") if f" {flag} " in text]
 
 
-def write(name: str, measured: dict[str, Any]) -> Path:
-    """Write ``results/NAME.json``; returns its path."""
+def machine() -> dict[str, Any]:
+    """This machine, and how busy it is now."""
+    return {
+        "processor": _processor(),
+        "flags": _flags(),
+        "cores": os.cpu_count(),
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def write(name: str, before: dict[str, Any], measured: dict[str, Any], *, command: str = "") -> Path:
+    """Write ``results/NAME.json``, with the machine as it was `before` the measurement; returns the file's path.
+
+    `command`: what measured it, if not this package.
+    """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     content = {
         "name": name,
-        "command": f"python -m benchmarks {name}",
+        "command": command or " ".join(["python -m benchmarks", *sys.argv[1:]]),
         "measured_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "machine": {
-            "processor": _processor(),
-            "flags": _flags(),
-            "cores": os.cpu_count(),
-            "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-            "system": f"{platform.system()} {platform.machine()}",
-            "python": platform.python_version(),
-        },
+        "machine": before,
         "versions": {package: version(package) for package in PACKAGES},
         "results": measured,
     }

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ def interleaved(
             take the cores from the next one's.
 
     Returns:
-        For each name ``median_s``, ``best_s``, and the quartiles as ``spread_s``.
+        For each name its `spread`.
     """
     times: dict[str, list[float]] = {name: [] for name in work}
     for number in range(warm + rounds):
@@ -32,12 +32,14 @@ def interleaved(
             function()
             if number >= warm:
                 times[name].append(time.perf_counter() - started)
+    return {name: spread(seen) for name, seen in times.items()}
+
+
+def spread(seen: Sequence[float]) -> dict[str, Any]:
+    """``median_s``, ``best_s``, the quartiles as ``spread_s``, and how many ``rounds`` there were."""
     return {
-        name: {
-            "median_s": float(np.median(seen)),
-            "best_s": min(seen),
-            "spread_s": [float(np.quantile(seen, 0.25)), float(np.quantile(seen, 0.75))],
-            "rounds": rounds,
-        }
-        for name, seen in times.items()
+        "median_s": float(np.median(seen)),
+        "best_s": min(seen),
+        "spread_s": [float(np.quantile(seen, 0.25)), float(np.quantile(seen, 0.75))],
+        "rounds": len(seen),
     }

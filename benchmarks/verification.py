@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +23,8 @@ from verifier import Known, parse_policy, verify
 from verifier.tensors import commit
 
 
-def measure(rounds: int) -> dict[str, Any]:
-    """Medians in seconds, and sizes in bytes."""
+def measure(rounds: int, only: Collection[str] = ()) -> dict[str, Any]:
+    """Medians in seconds, and sizes in bytes.  There is one subject, so `only` chooses nothing."""
     subject = SUBJECTS[0]
     circuit = compile_model(subject.model(), subject.inputs())
     inputs = {name: array[:1] for name, array in subject.inputs().items()}

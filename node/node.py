@@ -96,7 +96,7 @@ class Node(AbstractContextManager["Node"]):
                 Attest(self._keys.public, producer),
                 Run(),
                 Commit(),
-                Prove(progress),
+                Prove(progress, data_dir / "weights"),
                 Sign(self._keys, describe_execution(), clock),
                 AnswerStage(self.models),
             ],
@@ -167,6 +167,7 @@ def run_local(
     embed_circuit: bool = False,
     embed_input: bool = False,
     prove: bool = False,
+    committed: bool = False,
 ) -> Answered:
     """One inference on this machine, without a server.
 
@@ -180,6 +181,7 @@ def run_local(
         policy: SHA-256 of the policy file under which the answer will be judged; zeros for none.
         embed_circuit, embed_input: whether the affidavit carries them.
         prove: whether it carries a succinct proof.
+        committed: whether that proof is for verifiers that hold a commitment to the weights instead of the weights.
 
     Raises:
         NodeError: as :meth:`Node.run`.
@@ -187,4 +189,6 @@ def run_local(
     """
     node = Node(data_dir, producer)
     model = node.models.put(dump_circuit(circuit), name=name)
-    return node.run(Request(model.digest, nonce, RealInput(inputs), policy, embed_circuit, embed_input, prove))
+    return node.run(
+        Request(model.digest, nonce, RealInput(inputs), policy, embed_circuit, embed_input, prove, committed)
+    )

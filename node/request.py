@@ -60,6 +60,8 @@ class Request:
         embed_input: whether it carries the input; not possible for a sealed one.
         prove: whether it carries a succinct proof; not possible for a sealed one, since proofs are not
             zero-knowledge.
+        committed: whether that proof is for verifiers that hold a commitment to the weights instead of the weights; the
+            affidavit then carries the circuit's outline.
     """
 
     model: bytes
@@ -69,6 +71,7 @@ class Request:
     embed_circuit: bool = False
     embed_input: bool = False
     prove: bool = False
+    committed: bool = False
 
     def __post_init__(self) -> None:
         for name in ("model", "nonce", "policy"):
@@ -90,6 +93,13 @@ class Request:
                 "request.prove.sealed",
                 "prove with a sealed input: a proof is not zero-knowledge and would show what the seal hides",
                 remedy="leave prove out, or send the input in clear",
+            )
+
+        if self.committed and not self.prove:
+            raise MalformedError(
+                "request.committed.unproved",
+                "committed without prove: it says what the proof is about, and there is none",
+                remedy="ask for prove as well",
             )
 
     @property

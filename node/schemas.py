@@ -48,6 +48,9 @@ class Submission(BaseModel):
     embed_circuit: Annotated[bool, Field(description="the affidavit carries the circuit file")] = False
     embed_input: Annotated[bool, Field(description="the affidavit carries the input; not for sealed ones")] = False
     prove: Annotated[bool, Field(description="the affidavit carries a succinct proof; not for sealed ones")] = False
+    committed: Annotated[
+        bool, Field(description="the proof is for verifiers that hold a commitment to the weights; needs prove")
+    ] = False
 
 
 class JobBody(_Model):

@@ -4,6 +4,7 @@
 ::
 
     {"model": hex32, "nonce": hex32, "policy": hex32?, "embed_circuit": bool?, "embed_input": bool?, "prove": bool?,
+     "committed": bool?,
      and exactly one of   "inputs": {name: nested lists of numbers}
                           "opening": base64 of an opening without salt
                           "sealed": base64 of a sealed-input@v1 box}
@@ -29,7 +30,7 @@ from verifier.tensors import decode_tensors
 
 _HEX32 = re.compile(r"[0-9a-f]{64}\Z")
 _PAYLOADS = ("inputs", "opening", "sealed")
-_FLAGS = ("embed_circuit", "embed_input", "prove")
+_FLAGS = ("embed_circuit", "embed_input", "prove", "committed")
 _OTHERS = ("model", "nonce", "policy", *_FLAGS)
 _SHOWN = 40
 
@@ -41,7 +42,7 @@ def parse_submission(body: bytes) -> Request:
         MalformedError: ``request.body.malformed``, ``request.{model,nonce,policy}.malformed``,
             ``request.payload.ambiguous``, ``request.inputs.malformed``, ``request.opening.malformed``,
             ``request.sealed.malformed``, ``request.flag.malformed``, ``request.embed.sealed``,
-            ``request.prove.sealed``.
+            ``request.prove.sealed``, ``request.committed.unproved``.
     """
     value = _load(body)
     unknown = sorted(value.keys() - {*_PAYLOADS, *_OTHERS})
@@ -55,6 +56,7 @@ def parse_submission(body: bytes) -> Request:
         embed_circuit=_flag(value, "embed_circuit"),
         embed_input=_flag(value, "embed_input"),
         prove=_flag(value, "prove"),
+        committed=_flag(value, "committed"),
     )
 
 

@@ -20,6 +20,7 @@ inner_product   the sumcheck that ends in one point
 products        sumchecks of products
 layers          layers with committed weights, and ``commit_weights``
 opening         matrix, code, Merkle tree
+cache           ``WeightsCache``: set-ups of models, kept on disk and checked when read
 kernels, sha    compiled loops
 messages        proof bytes
 commitment      ``commit_execution``: the Merkle commitment to everything a circuit computed

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from verifier.proof.compiled import add, mul, mul0, mul1, sub
+from verifier.proof.compiled import add, mul, mul0, mul1, reduce, sub
 from verifier.proof.field import Element, P
 
 _LOW = np.uint64(0xFFFFFFFF)
@@ -277,6 +277,26 @@ def combine_rows(matrix, coefficients, out, first, last):
         for j in range(row.size):
             out0[j] = add(out0[j], mul(row[j], c0))
             out1[j] = add(out1[j], mul(row[j], c1))
+
+
+@nb.njit(cache=True, nogil=True)
+def combine_columns(columns, coefficients, out, first, last):
+    """out[:, j] of out [2, n] = sum_i coefficients[:, i] * columns[j, i] for first <= j < last; columns [n, R]."""
+    c0, c1 = coefficients[0], coefficients[1]
+    for j in range(first, last):
+        column = columns[j]
+        s0 = s1 = s2 = s3 = _ZERO
+        for i in range(column.size):
+            r0 = mul(column[i], c0[i])
+            r1 = mul(column[i], c1[i])
+            s0 += r0 & _LOW
+            s1 += r0 >> _HALF
+            s2 += r1 & _LOW
+            s3 += r1 >> _HALF
+        out[0, j] = reduce(s1 >> _HALF, s1 << _HALF)
+        out[0, j] = add(out[0, j], reduce(_ZERO, s0))
+        out[1, j] = reduce(s3 >> _HALF, s3 << _HALF)
+        out[1, j] = add(out[1, j], reduce(_ZERO, s2))
 
 
 _STRIP_WORDS = 1 << 17

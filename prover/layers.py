@@ -49,7 +49,13 @@ def commit_weights(circuit: Circuit) -> WeightsCommitment:
     layout = weight_layout(circuit)
     if layout.code is None:
         return WeightsCommitment(layout, np.zeros(1, np.uint64), None)
-    vector = np.zeros(layout.code.length, np.int64)
+    words = weights_vector(circuit, layout)
+    return WeightsCommitment(layout, words, commit(words, layout.code))
+
+
+def weights_vector(circuit: Circuit, layout: WeightLayout) -> Words:
+    """All weights and biases in their blocks, as residues: [layout.code.length]."""
+    vector = np.zeros(0 if layout.code is None else layout.code.length, np.int64)
     slot = 0
     for gate in circuit.gates:
         if gate.kind in ("conv", "dense"):
@@ -59,8 +65,7 @@ def commit_weights(circuit: Circuit) -> WeightsCommitment:
                 flat = padded(array, layout.blocks[slot])
                 vector[layout.blocks[slot].offset :][: flat.size] = flat
                 slot += 1
-    words = modular.from_integers(vector)
-    return WeightsCommitment(layout, words, commit(words, layout.code))
+    return modular.from_integers(vector)
 
 
 def prove_layers(

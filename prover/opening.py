@@ -40,8 +40,7 @@ class Committed:
 
 def commit(vector: Words, code: Code) -> Committed:
     """Commit to `code.length` words."""
-    matrix = np.zeros((code.rows, code.columns), np.uint64)
-    matrix.reshape(-1)[: code.length] = vector[: code.length]
+    matrix = matrix_of(vector, code)
     columns = np.empty((1 << code.log_positions, code.rows), "<u8")
     powers = np.stack([coset_powers(code.log_columns, s) for s in range(1 << RATE_BITS)])
     twiddles = vectors.roots(code.log_columns)
@@ -50,10 +49,22 @@ def commit(vector: Words, code: Code) -> Committed:
         code.rows,
         max(8, _PIECE >> code.log_columns),
     )
+    return Committed(code, matrix, columns, tree_over(columns))
+
+
+def matrix_of(vector: Words, code: Code) -> Words:
+    """The vector row by row, filled up with zeros: [rows, columns]."""
+    matrix = np.zeros((code.rows, code.columns), np.uint64)
+    matrix.reshape(-1)[: code.length] = vector[: code.length]
+    return matrix
+
+
+def tree_over(columns: Words) -> list[sha.Words32]:
+    """The Merkle tree over encoded columns, leaves first."""
     tree = [leaf_digests(columns)]
     while len(tree[-1]) > 1:
         tree.append(hashed(tree[-1].reshape(-1, 16), 1))
-    return Committed(code, matrix, columns, tree)
+    return tree
 
 
 def leaf_digests(columns: Words) -> sha.Words32:

@@ -12,7 +12,7 @@ import numpy as np
 from circuits import Circuit, evaluate
 from prover import kernels
 from prover.inner_product import prove_inner_product
-from prover.layers import commit_weights, prove_layers, prove_weights
+from prover.layers import WeightsCommitment, commit_weights, prove_layers, prove_weights
 from prover.lookup import leaves, padded, prove_fractions
 from prover.messages import Writer
 from prover.opening import commit, open_at
@@ -65,6 +65,7 @@ def prove(
     mode: Mode = "held",
     tensors: Sequence[Integers] | None = None,
     progress: Callable[[str], None] | None = None,
+    weights: WeightsCommitment | None = None,
 ) -> Proof:
     """Prove `outputs = circuit(inputs)`.
 
@@ -76,6 +77,7 @@ def prove(
             `commit_weights(circuit).root`; that commitment is made on first use and kept.
         tensors: the execution, one int64 array per tensor; evaluated here where it isn't given.
         progress: called with the name of each phase as it begins.
+        weights: of mode "committed": what `commit_weights` gives for this circuit, where it is at hand.
 
     Raises:
         MalformedError: proof.statement.*
@@ -97,7 +99,7 @@ def prove(
     witness = Witness(plan, arrays)
     vector = committed_vector(plan, witness)
     clock.phase("commit")
-    weights_held = commit_weights(circuit) if mode == "committed" else None
+    weights_held = (weights or commit_weights(circuit)) if mode == "committed" else None
     root = None if weights_held is None else weights_held.root
     transcript, writer = open_transcript(prepared, public, context, root), Writer()
     committed = commit(vector, code)
@@ -117,9 +119,9 @@ def prove(
     tau = tuple(transcript.challenges("tau", tau_length(plan)))
     mix = transcript.challenge("claims mix")
     claims = assemble(plan, prepared.matrices, leaf, Challenges(alpha, gamma, tau, mix), evaluated, public)
-    weights = explicit_weights(plan, claims.terms)
+    functional = explicit_weights(plan, claims.terms)
     clock.phase("inner product")
-    point = prove_inner_product(writer, transcript, vector, weights, code.log_length, claims.value, "inner product")
+    point = prove_inner_product(writer, transcript, vector, functional, code.log_length, claims.value, "inner product")
     clock.phase("open")
     open_at(committed, writer, transcript, point)
     if weights_held is not None:

@@ -11,46 +11,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import attestation.errors
-from attestation import tpm2
-from attestation.contract import Appraisal, Format
-from attestation.formats import FORMATS
+from attestation.collateral import Collateral, sort_collateral
 from verifier.affidavit import Affidavit
+from verifier.appraisal.judge import Judgement, judge
 from verifier.errors import MalformedError, OperationalError
 from verifier.policy import Policy
 from verifier.receipt import EvidenceClaim
-from verifier.verdict import Check, Outcome, failed, skipped
+from verifier.verdict import Check, Outcome, Verdict, skipped
 
 
 @dataclass(frozen=True)
 class EvidenceFinding:
-    """Checks ``evidence[i].*``, whether the layer `attested` is reached, and what the evidence claims."""
+    """Checks ``evidence[i].*``, whether the layer `attested` is reached, and what the evidence claims.
+
+    ``score``: the lowest integrity score among the pieces, in thousandths; 0 without any.
+    """
 
     checks: Sequence[Check]
     reached: bool
     claims: tuple[Mapping[str, object], ...]
-
-
-def _trust(scheme: Format, policy: Policy) -> Any:
-    if scheme is tpm2.FORMAT:
-        return tpm2.Tpm2Trust(
-            ek_roots=policy.tpm2.ek_roots,
-            ak_issuers=policy.tpm2.ak_issuers,
-            platform_ak_issuers=policy.tpm2.platform_ak_issuers,
-            reference_pcrs={("sha256", index): values for index, values in policy.tpm2.pcrs.items()},
-        )
-    return scheme.trust_class()
+    score: int = 0
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One piece of evidence, appraised: its checks, whether it counts as attestation, and what it claims."""
+    """One piece of evidence, appraised: its checks, whether it counts as attestation, what it claims, its score."""
 
     checks: Sequence[Check]
     counts: bool
     claims: Mapping[str, object] | None = None
+    score: int = 0
 
 
 def appraise_piece(
@@ -75,9 +67,6 @@ def appraise_piece(
         MalformedError: a part breaks its format's grammar.
         OperationalError: what the policy says to trust cannot be used.
     """
-    scheme = FORMATS.get(kind)
-    if scheme is None:
-        return Piece([skipped(here, "evidence.type.unsupported", kind, f"one of {sorted(FORMATS)}")], False)
     if members is None:
         missing = skipped(
             here,
@@ -87,49 +76,44 @@ def appraise_piece(
             remedy="the evidence was taken out of this file; ask for the complete affidavit",
         )
         return Piece([missing], False)
-    if kind not in policy.evidence and not (scheme.simulated and policy.unsafe_accept_simulated):
-        refused = skipped(
-            here,
-            "evidence.type.not-accepted",
-            kind,
-            f"one of {sorted(policy.evidence) or 'nothing'}",
-            remedy="list the type in the policy's [evidence] accept, with its roots",
-        )
-        return Piece([refused], False)
     try:
-        appraisal = scheme.appraise(members, challenge=challenge, at=at, trust=_trust(scheme, policy))
+        native, collateral = _split(members)
     except attestation.errors.MalformedError as error:
         raise MalformedError(error.code, f"{here}: {error.message}", remedy=error.remedy) from None
-    except attestation.errors.UnsupportedError as error:
-        return Piece([skipped(here, error.code, error.message, "evidence this version can appraise")], False)
-    except attestation.errors.RejectedError as error:
-        return Piece([failed(here, error.code, error.message, "evidence that holds", remedy=error.remedy)], False)
-    except attestation.errors.OperationalError as error:  # the policy's trust, not the evidence
-        raise OperationalError(error.code, f"{here}: {error.message}", remedy=error.remedy) from None
-    claims = {"type": appraisal.type, "simulated": appraisal.simulated, **appraisal.claims}
-    return Piece(_lines(appraisal, here), _counts(appraisal, policy), claims)
+    found = judge(kind, native, challenge=challenge, at=at, policy=policy, collateral=collateral)
+    if found.verdict is Verdict.MALFORMED:
+        raise MalformedError(found.code, f"{here}: {found.message}", remedy=found.remedy)
+    if found.verdict is Verdict.ERROR:  # the policy's trust, not the evidence
+        raise OperationalError(found.code, f"{here}: {found.message}", remedy=found.remedy)
+    claims = {"type": found.type, "simulated": found.simulated, **found.claims} if found.claims else None
+    return Piece(_lines(found, here), found.verdict is Verdict.ACCEPT, claims, found.score.permille)
 
 
-def _lines(appraisal: Appraisal, here: str) -> list[Check]:
+COLLATERAL_MEMBER = "collateral."
+"""Members of this name hold what others say about the evidence (CRLs, TCB information), so that an audit needs no
+network."""
+
+
+def _split(members: Mapping[str, bytes]) -> tuple[dict[str, bytes], Collateral]:
+    native = {name: data for name, data in members.items() if not name.startswith(COLLATERAL_MEMBER)}
+    return native, sort_collateral(data for name, data in members.items() if name not in native)
+
+
+def _lines(found: Judgement, here: str) -> list[Check]:
     return [
         Check(
-            f"{here}.{check.id.removeprefix('evidence.')}",
+            here if check.id == "evidence" else f"{here}.{check.id.removeprefix('evidence.')}",
             Outcome(check.outcome),
             check.observed,
             check.required,
             code=check.code,
-            method=appraisal.type,
-            bits=0 if appraisal.simulated else check.bits,
+            method=found.type,
+            bits=0 if found.simulated else check.bits,
+            remedy=found.remedy if check.id == "evidence" else "",
             demanded=check.demanded,
         )
-        for check in appraisal.checks
+        for check in found.checks
     ]
-
-
-def _counts(appraisal: Appraisal, policy: Policy) -> bool:
-    if appraisal.simulated:
-        return policy.unsafe_accept_simulated and not appraisal.failed
-    return appraisal.passed
 
 
 def _members(affidavit: Affidavit, claim: EvidenceClaim) -> dict[str, bytes] | None:
@@ -165,4 +149,5 @@ def appraise_all(affidavit: Affidavit, policy: Policy, at: datetime) -> Evidence
         [check for piece in pieces for check in piece.checks],
         any(piece.counts for piece in pieces),
         tuple(piece.claims for piece in pieces if piece.claims is not None),
+        min(piece.score for piece in pieces),
     )

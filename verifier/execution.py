@@ -35,8 +35,8 @@ def check_execution(
     """Check the commitment to the execution, then recompute where circuit and input are at hand."""
     receipt = affidavit.receipt
     leaves, checks = _check_root(affidavit)
-    if leaves is not None and model.circuit is not None and answered.salt is not None:
-        checks += _check_ends(model.circuit, leaves, answered)
+    if leaves is not None and model.described is not None and answered.salt is not None:
+        checks += _check_ends(model.described, leaves, answered)
     own = _recompute(affidavit, policy, model, answered, leaves)
     checks.append(own)
     rechecked = own.passed

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import circuits
 from circuits import Circuit
 from verifier.affidavit import Affidavit
+from verifier.errors import RejectedError
 from verifier.keys import SIGNATURE_BITS, key_id
 from verifier.policy import Policy
 from verifier.receipt import Receipt
@@ -126,29 +127,43 @@ class ModelFinding:
         checks: ``model.*``.
         circuit: the circuit that the receipt names, from the caller or from the file; ``None`` when in neither.
         vouched: whether caller or policy named that circuit, so that running it is what they asked for.
+        outline: where there is no circuit, the carried outline of the one that was vouched for: the same header, but
+            zeros for weights, so it says what goes in and comes out and can not be run.
+        single: whether what vouches for it names this circuit and no other, so that whatever else the caller says of
+            "the model" (a commitment to its weights) is about it.
     """
 
     checks: Sequence[Check]
     circuit: Circuit | None
     vouched: bool
+    outline: Circuit | None = None
+    single: bool = False
+
+    @property
+    def described(self) -> Circuit | None:
+        """Ports, tensors and gates; not to be run."""
+        return self.circuit or self.outline
 
 
-def check_model(affidavit: Affidavit, policy: Policy, own: Circuit | None) -> ModelFinding:
-    """The receipt names a circuit that the verifier holds or its policy allows.
+def check_model(affidavit: Affidavit, policy: Policy, own: Circuit | None, digest: bytes | None = None) -> ModelFinding:
+    """The receipt names a circuit that the verifier holds, knows by its digest, or allows by its policy.
 
     Raises:
         circuits.MalformedError: a circuit inside the affidavit breaks its grammar.
+        MalformedError: ``proof.outline.*``: an outline does.
     """
     claim = affidavit.receipt.model
     short = claim.circuit.hex()[:16]
     circuit, checks = own, []
-    if own is not None and own.digest != claim.circuit:
+    named = [None if own is None else own.digest, digest]
+    other = next((known for known in named if known is not None and known != claim.circuit), None)
+    if other is not None:
         checks.append(
             failed(
                 "model.circuit",
                 "model.circuit.mismatch",
                 short,
-                f"{own.digest.hex()[:16]} (the given circuit)",
+                f"{other.hex()[:16]} (the given circuit)",
                 remedy="the node ran another model than the one you hold",
             )
         )
@@ -156,8 +171,9 @@ def check_model(affidavit: Affidavit, policy: Policy, own: Circuit | None) -> Mo
     elif policy.models and claim.circuit not in policy.models:
         checks.append(failed("model.circuit", "model.circuit.not-allowed", short, "a circuit that the policy lists"))
         circuit = None
-    elif own is not None or policy.models:
-        required = f"{short} ({'the given circuit' if own is not None else 'listed in the policy'})"
+    elif own is not None or digest is not None or policy.models:
+        given = own is not None or digest is not None
+        required = f"{short} ({'the given circuit' if given else 'listed in the policy'})"
         checks.append(passed("model.circuit", short, required, method="sha-256", bits=HASH_BITS))
     else:
         checks.append(
@@ -170,6 +186,7 @@ def check_model(affidavit: Affidavit, policy: Policy, own: Circuit | None) -> Mo
             )
         )
     vouched = checks[0].passed
+    single = vouched and (own is not None or digest is not None or len(policy.models) == 1)
     if circuit is None and vouched:
         carried = affidavit.blob("circuit")
         if carried is not None and (found := circuits.stated_digest(carried)) != claim.circuit:
@@ -177,16 +194,22 @@ def check_model(affidavit: Affidavit, policy: Policy, own: Circuit | None) -> Mo
             checks.append(failed("model.carried", "model.carried.mismatch", found.hex()[:16], short))
         elif carried is not None:
             circuit = circuits.load_circuit(carried)
-    if circuit is None:
+    outline = None
+    if circuit is None and vouched:
+        outline, lines = _carried_outline(affidavit)
+        checks += lines
+    described = circuit or outline
+    if described is None:
         missing = "give --model, or an affidavit that carries the circuit"
         checks += [
             skipped(f"model.{part}", "model.circuit.missing", "no circuit at hand", "checked", remedy=missing)
             for part in ("weights", "profile")
         ]
-        return ModelFinding(checks, None, vouched)
-    if (file := hashlib.sha256(circuits.dump_circuit(circuit)).digest()) != claim.file:
+        return ModelFinding(checks, None, vouched, None, single)
+    if circuit is not None and (file := hashlib.sha256(circuits.dump_circuit(circuit)).digest()) != claim.file:
         checks.append(failed("model.file", "model.file.mismatch", claim.file.hex()[:16], file.hex()[:16]))
-    if circuit.weights_digest == claim.weights:
+    weights = described.weights_digest if outline is None else _stated_weights(outline)
+    if weights == claim.weights:
         checks.append(
             passed(
                 "model.weights",
@@ -202,11 +225,32 @@ def check_model(affidavit: Affidavit, policy: Policy, own: Circuit | None) -> Mo
                 "model.weights",
                 "model.weights.mismatch",
                 claim.weights.hex()[:16],
-                circuit.weights_digest.hex()[:16],
+                weights.hex()[:16],
             )
         )
-    if circuit.profile == affidavit.receipt.profile:
-        checks.append(passed("model.profile", affidavit.receipt.profile, circuit.profile))
+    if described.profile == affidavit.receipt.profile:
+        checks.append(passed("model.profile", affidavit.receipt.profile, described.profile))
     else:
-        checks.append(failed("model.profile", "model.profile.mismatch", affidavit.receipt.profile, circuit.profile))
-    return ModelFinding(checks, circuit, vouched)
+        checks.append(failed("model.profile", "model.profile.mismatch", affidavit.receipt.profile, described.profile))
+    return ModelFinding(checks, circuit, vouched, outline, single)
+
+
+def _stated_weights(outline: Circuit) -> bytes:
+    from verifier.proof.outline import stated_weights
+
+    return stated_weights(outline)
+
+
+def _carried_outline(affidavit: Affidavit) -> tuple[Circuit | None, list[Check]]:
+    """The circuit without its weights, where the file carries it and its digest is that of the vouched circuit."""
+    carried, digest = affidavit.blob("outline"), affidavit.receipt.model.circuit
+    if carried is None:
+        return None, []
+    from verifier.proof.outline import load_outline  # the package loads compiled kernels, which takes a while
+
+    short = digest.hex()[:16]
+    try:
+        outline = load_outline(carried, digest)
+    except RejectedError as error:
+        return None, [failed("model.outline", error.code, error.message, f"the outline of {short}")]
+    return outline, [passed("model.outline", short, short, method="sha-256", bits=HASH_BITS)]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What a verifier demands, as a file that people can read and edit (``policy@v1``, TOML).
 
-A policy never weakens by omission: what is not stated is required or not trusted. The one profile that may
-accept simulated evidence is ``development``, and the switch for it has ``unsafe`` in its name.
+A policy never weakens by omission: what is not stated is required or not trusted, unless the profile that it names
+says otherwise (:mod:`verifier.profiles`). The one profile that may accept simulated evidence is ``development``, and
+the switch for it has ``unsafe`` in its name.
 """
 
 from __future__ import annotations
@@ -13,36 +14,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
+from attestation.formats import FORMATS
 from verifier.errors import MalformedError
 from verifier.fields import Fields
+from verifier.profiles import MAX_AGE_DAYS, PROFILES, TCB_STATUSES, Demands
+from verifier.trust import READERS
 
 FORMAT = "policy@v1"
 CODE = "policy.malformed"
 MAX_BYTES = 1 << 20
 MAX_LIST = 256
-PROFILES = ("development", "production")
 ASSURANCES = ("signed", "attested", "rechecked", "proved", "private")
 DEFAULT_MAX_MACS = 5_000_000_000
-
-
-@dataclass(frozen=True)
-class Tpm2Roots:
-    """Trust for ``tpm2-quote@v1``; certificates as DER.
-
-    Attributes:
-        ek_roots: CAs of TPM vendors, for endorsement-key certificates.
-        ak_issuers: attestation CAs that certify an AK after credential activation against such an EK.
-        platform_ak_issuers: CAs of platforms that certify AKs by themselves (cloud vTPMs).
-        pcrs: allowed SHA-256 PCR values by index; an index that is listed is required.
-    """
-
-    ek_roots: tuple[bytes, ...] = ()
-    ak_issuers: tuple[bytes, ...] = ()
-    platform_ak_issuers: tuple[bytes, ...] = ()
-    pcrs: Mapping[int, frozenset[bytes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,16 +42,20 @@ class Policy:
 
     Attributes:
         id: SHA-256 of the file's bytes; zeros for the built-in default.
-        name, profile: for people; ``profile`` is one of :data:`PROFILES`.
+        name, profile: for people; ``profile`` is one of :data:`verifier.profiles.PROFILES` and sets ``demands``.
         assurance: layers that must be reached, of :data:`ASSURANCES`; never empty.
         require_nonce, require_input, require_model: the verifier must know them itself, not take the
         file's word. minimum_score: integrity score in thousandths, 0 to 1000.
         max_age_seconds: bound on the node's self-asserted completion time; ``None`` for no bound.
         models: circuit digests that may answer; empty means that the caller must supply the circuit.
+        commitments: for circuits among ``models``, the commitment to their weights that proofs in mode ``committed``
+        must speak of.
         nodes: Ed25519 keys trusted by themselves, without evidence.
         recheckers: Ed25519 keys whose recheck statements count.
         evidence: accepted evidence types.
-        tpm2: roots for TPM evidence.
+        trust: by format name, what the policy says of that format (:mod:`verifier.trust`).
+        tables: the same as it stands in the file; :mod:`verifier.appraisal.trust` joins it with reference values.
+        demands: of each appraisal: the profile's, changed by the table ``[appraisal]``.
         request: pinned nonce and input.
         max_macs: largest circuit (multiply-accumulates times batch) that verification recomputes by itself.
         unsafe_accept_simulated: whether ``simulated@v1`` evidence counts as attested (development only).
@@ -84,10 +71,13 @@ class Policy:
     minimum_score: int = 0
     max_age_seconds: int | None = None
     models: frozenset[bytes] = frozenset()
+    commitments: Mapping[bytes, bytes] = field(default_factory=dict)
     nodes: frozenset[bytes] = frozenset()
     recheckers: frozenset[bytes] = frozenset()
     evidence: tuple[str, ...] = ()
-    tpm2: Tpm2Roots = Tpm2Roots()
+    trust: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    demands: Demands = PROFILES["production"]
     request: RequestPins = RequestPins()
     max_macs: int = DEFAULT_MAX_MACS
     unsafe_accept_simulated: bool = False
@@ -97,39 +87,25 @@ DEFAULT_POLICY = Policy()
 """Trusts nobody: with it no affidavit is accepted, since no key and no root is listed."""
 
 
-def _certificates(fields: Fields, key: str) -> tuple[bytes, ...]:
-    if key not in fields.value:
-        return ()
+def profile_policy(profile: str) -> Policy:
+    """A named profile alone, for appraising evidence: every type but simulated, each under its pinned vendor roots.
 
-    def read(value: Any, path: str) -> bytes:
-        try:
-            return x509.load_pem_x509_certificate(str(value).encode()).public_bytes(Encoding.DER)
-        except ValueError as error:
-            raise MalformedError(CODE, f"{path}: not a PEM certificate ({str(error)[:80]})") from None
-
-    return fields.list(key, read, limit=MAX_LIST)
+    Raises:
+        KeyError: no profile of this name.
+    """
+    accepted = tuple(format_.type for format_ in FORMATS.values() if not format_.simulated)
+    return Policy(name=profile, profile=profile, evidence=accepted, demands=PROFILES[profile])
 
 
-def _pcrs(fields: Fields) -> dict[int, frozenset[bytes]]:
-    out: dict[int, frozenset[bytes]] = {}
+def _commitments(fields: Fields, allowed: frozenset[bytes]) -> dict[bytes, bytes]:
+    if len(fields.value) > MAX_LIST:
+        raise fields.fail("", f"at most {MAX_LIST} entries")
+    out = {}
     for key in fields.value:
-        if not (key.isascii() and key.isdigit() and len(key) <= 2 and int(key) < 24 and str(int(key)) == key):
-            raise MalformedError(CODE, f"{fields.path}.{key[:20]}: PCR index 0 to 23 expected")
-        values = frozenset(fields.digests(key, limit=MAX_LIST))
-        if not values:
-            raise MalformedError(CODE, f"{fields.path}.{key}: at least one allowed value expected")
-        out[int(key)] = values
+        if key not in {digest.hex() for digest in allowed}:
+            raise MalformedError(CODE, f"{fields.path}.{key[:20]}: a circuit digest that models.allowed lists expected")
+        out[bytes.fromhex(key)] = fields.digest(key)
     return out
-
-
-def _tpm2(fields: Fields) -> Tpm2Roots:
-    fields.exactly((), optional={"ek_roots", "ak_issuers", "platform_ak_issuers", "pcrs"})
-    return Tpm2Roots(
-        _certificates(fields, "ek_roots"),
-        _certificates(fields, "ak_issuers"),
-        _certificates(fields, "platform_ak_issuers"),
-        _pcrs(fields.object("pcrs")) if "pcrs" in fields.value else {},
-    )
 
 
 def _optional(fields: Fields, key: str) -> Fields:
@@ -153,6 +129,31 @@ def _names(fields: Fields, key: str, allowed: tuple[str, ...] | None) -> tuple[s
     return tuple(dict.fromkeys(fields.list(key, read, limit=16)))
 
 
+def _demands(fields: Fields, base: Demands) -> Demands:
+    """What ``[appraisal]`` says; the profile's value for a key that is not there."""
+    fields.exactly(
+        (),
+        optional={
+            "freshness", "revocation", "tcb_statuses", "max_collateral_age_days", "minimum_score_permille", "debug",
+        },
+    )  # fmt: skip
+    stated = fields.value
+    return Demands(
+        freshness=_flag(fields, "freshness", base.freshness),
+        revocation=_flag(fields, "revocation", base.revocation),
+        tcb_statuses=frozenset(_names(fields, "tcb_statuses", TCB_STATUSES[:-1]))
+        if "tcb_statuses" in stated
+        else base.tcb_statuses,
+        max_collateral_age_days=fields.integer("max_collateral_age_days", 1, MAX_AGE_DAYS)
+        if "max_collateral_age_days" in stated
+        else base.max_collateral_age_days,
+        minimum_score=fields.integer("minimum_score_permille", 0, 1000)
+        if "minimum_score_permille" in stated
+        else base.minimum_score,
+        debug=_flag(fields, "debug", base.debug),
+    )
+
+
 def parse_policy(data: bytes) -> Policy:
     """Read a policy file.
 
@@ -169,20 +170,21 @@ def parse_policy(data: bytes) -> Policy:
     if fields.value.get("format") != FORMAT:
         raise MalformedError("policy.version.unknown", f"policy: expected format = {FORMAT!r}")
     fields.exactly(
-        {"format", "profile", "require"}, optional={"name", "request", "models", "keys", "evidence", "limits"}
+        {"format", "profile", "require"},
+        optional={"name", "request", "models", "keys", "evidence", "appraisal", "limits"},
     )
     require, request = fields.object("require"), _optional(fields, "request")
     models, keys = _optional(fields, "models"), _optional(fields, "keys")
     evidence, limits = _optional(fields, "evidence"), _optional(fields, "limits")
     require.exactly({"assurance"}, optional={"nonce", "input", "model", "minimum_score_permille", "max_age_seconds"})
     request.exactly((), optional={"nonce", "input"})
-    models.exactly((), optional={"allowed"})
+    models.exactly((), optional={"allowed", "commitments"})
     keys.exactly((), optional={"nodes", "recheckers"})
-    evidence.exactly((), optional={"accept", "unsafe_accept_simulated", "tpm2"})
+    evidence.exactly((), optional={"accept", "unsafe_accept_simulated", *READERS})
     limits.exactly((), optional={"max_macs"})
     profile = fields.text("profile")
     if profile not in PROFILES:
-        raise fields.fail("profile", f"one of {PROFILES}")
+        raise fields.fail("profile", f"one of {tuple(PROFILES)}")
     unsafe = _flag(evidence, "unsafe_accept_simulated", False)
     if unsafe and profile != "development":
         raise MalformedError(
@@ -191,6 +193,7 @@ def parse_policy(data: bytes) -> Policy:
     assurance = _names(require, "assurance", ASSURANCES)
     if not assurance:
         raise require.fail("assurance", "at least one layer")
+    allowed = _digests(models, "allowed")
     return Policy(
         id=hashlib.sha256(data).digest(),
         name=fields.text("name", limit=80) if "name" in fields.value else "unnamed",
@@ -203,11 +206,14 @@ def parse_policy(data: bytes) -> Policy:
         if "minimum_score_permille" in require.value
         else 0,
         max_age_seconds=require.integer("max_age_seconds", 1, 1 << 40) if "max_age_seconds" in require.value else None,
-        models=_digests(models, "allowed"),
+        models=allowed,
+        commitments=_commitments(_optional(models, "commitments"), allowed),
         nodes=_digests(keys, "nodes"),
         recheckers=_digests(keys, "recheckers"),
         evidence=_names(evidence, "accept", None) if "accept" in evidence.value else (),
-        tpm2=_tpm2(_optional(evidence, "tpm2")),
+        trust={name: read(evidence.object(name)) for name, read in READERS.items() if name in evidence.value},
+        tables={name: evidence.object(name).value for name in READERS if name in evidence.value},
+        demands=_demands(_optional(fields, "appraisal"), PROFILES[profile]),
         request=RequestPins(
             request.digest("nonce") if "nonce" in request.value else None,
             request.digest("input") if "input" in request.value else None,

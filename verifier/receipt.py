@@ -54,12 +54,25 @@ class ProofClaim:
         mode: ``held`` or ``committed``: how its verifier knows the weights.
         digest: SHA-256 of the proof's bytes.
         size: their number.
+        weights: in mode ``committed`` the commitment to the weights that the proof speaks of, 32 bytes; else ``None``.
+            The node's word: it is compared with one that the verifier trusts, and never trusted itself.
     """
 
     system: str
     mode: str
     digest: bytes
     size: int
+    weights: bytes | None = None
+
+    def as_json(self) -> dict[str, str | int]:
+        """The receipt's section; without ``weights`` where there is no commitment."""
+        found: dict[str, str | int] = {
+            "system": self.system,
+            "mode": self.mode,
+            "digest": self.digest.hex(),
+            "size": self.size,
+        }
+        return found if self.weights is None else {**found, "weights": self.weights.hex()}
 
 
 @dataclass(frozen=True)
@@ -154,14 +167,7 @@ class Receipt:
                 for item in self.evidence
             ],
             "execution": dict(self.execution),
-            "proof": None
-            if self.proof is None
-            else {
-                "system": self.proof.system,
-                "mode": self.proof.mode,
-                "digest": self.proof.digest.hex(),
-                "size": self.proof.size,
-            },
+            "proof": None if self.proof is None else self.proof.as_json(),
             "fhe": None,
             "hops": None,
             "fallback": None,
@@ -211,12 +217,15 @@ def _evidence(value: Any, path: str) -> EvidenceClaim:
 
 
 def _proof(fields: Fields) -> ProofClaim:
-    fields.exactly({"system", "mode", "digest", "size"})
+    mode = fields.identifier("mode")
+    committed = mode == "committed"
+    fields.exactly({"system", "mode", "digest", "size", *(["weights"] if committed else [])})
     return ProofClaim(
         fields.identifier("system"),
-        fields.identifier("mode"),
+        mode,
         fields.digest("digest"),
         fields.integer("size", 1, 1 << 28),
+        fields.digest("weights") if committed else None,
     )
 
 

@@ -8,7 +8,6 @@ are believed as far as the checks above them go, and times, runtime, device and 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from verifier.keys import key_id
 from verifier.ledger import Ledger
+from verifier.plain import plain
 from verifier.receipt import Receipt
 from verifier.score import Score
 from verifier.verdict import Verdict
@@ -50,7 +50,7 @@ def result_json(result: Result, at: datetime) -> dict[str, Any]:
         "score": _score(result.score),
         "claims": {
             "receipt": None if result.receipt is None else _receipt(result.receipt),
-            "evidence": [_plain(claims) for claims in result.claims],
+            "evidence": [plain(claims) for claims in result.claims],
         },
         "answer": None
         if result.answer is None or result.verdict is not Verdict.ACCEPT
@@ -105,22 +105,5 @@ def _score(score: Score) -> dict[str, Any]:
 def _receipt(receipt: Receipt) -> dict[str, Any]:
     # Sections that this version cannot check are named, never shown: nobody read them.
     shown = receipt.statement().predicate.items()
-    claims = {key: _plain(value) for key, value in shown if value is not None}
+    claims = {key: plain(value) for key, value in shown if value is not None}
     return claims | {"keyId": key_id(receipt.keys.signing), "unsupported": list(receipt.extensions)}
-
-
-def _plain(value: object) -> Any:
-    """Claims of an evidence format as JSON values; bytes become hex, times text, sets sorted lists."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value).hex()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, Set):
-        return sorted((_plain(item) for item in value), key=str)
-    if isinstance(value, Sequence):
-        return [_plain(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value)

@@ -6,8 +6,9 @@
     score = 0                                   if any check is FAIL
     score = sum(floor(1000 * w_i * v_i / 100))  otherwise, over the components below
 
-``v_i`` is the share of the component's checks that PASS (a component without checks has 0). PASS -> SKIP
-lowers a share and anything -> FAIL gives 0, so worse evidence never scores higher. A check that rests on a
+``v_i`` is the share of the component's checks that PASS (a component without checks has 0); of ``machine`` the
+evidence's own integrity score (:mod:`verifier.appraisal.score`), the lowest where there are several pieces. PASS ->
+SKIP lowers a share and anything -> FAIL gives 0, so worse evidence never scores higher. A check that rests on a
 method of 0 bits (simulated evidence) adds nothing. Weights:
 
 ==============  ======  =================================================================
@@ -19,7 +20,7 @@ freshness       10      request.nonce
 model           15      model.circuit, model.weights, model.profile
 input           10      request.input
 answer          10      answer.output
-machine         15      evidence.*
+machine         15      evidence.*, by their own score
 execution       15      trace.*, execution.*, proof
 ==============  ======  =================================================================
 """
@@ -47,7 +48,7 @@ _COMPONENTS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
 
 @dataclass(frozen=True)
 class Component:
-    """One line of the score: ``passed`` of ``total`` checks, with its weight in percent."""
+    """One line of the score: ``passed`` of ``total`` checks, with its weight in percent; of ``machine`` thousandths."""
 
     name: str
     weight: int
@@ -68,10 +69,16 @@ class Score:
     components: tuple[Component, ...]
 
 
-def integrity_score(checks: Sequence[Check]) -> Score:
-    """Compute the score of a list of checks."""
+def integrity_score(checks: Sequence[Check], machine: int | None = None) -> Score:
+    """Compute the score of a list of checks.
+
+    ``machine`` is the evidence's own score in thousandths; ``None`` where only its lines are known, whose share counts.
+    """
     components = []
     for name, weight, prefixes in _COMPONENTS:
+        if name == "machine" and machine is not None:
+            components.append(Component(name, weight, machine, FULL))
+            continue
         members = [check for check in checks if check.id.startswith(prefixes)]
         components.append(
             Component(name, weight, sum(check.passed and check.bits != 0 for check in members), len(members))

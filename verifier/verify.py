@@ -37,12 +37,17 @@ class Known:
         inputs: the real-valued input arrays it sent, by input name, batch first.
         nonce: the 32 bytes it drew.
         openings: for private requests, the openings of the input and output commitments (with salt).
+        digest: the circuit's digest, where the circuit itself is not held.
+        weights_commitment: the commitment to the circuit's weights, from somebody who is trusted to have made it of
+            that circuit; what proofs in mode ``committed`` must speak of.
     """
 
     circuit: Circuit | None = None
     inputs: Mapping[str, npt.NDArray[Any]] | None = None
     nonce: bytes | None = None
     openings: tuple[Opening, ...] = ()
+    digest: bytes | None = None
+    weights_commitment: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -124,10 +129,10 @@ def _decide(affidavit: Affidavit, at: datetime, policy: Policy, known: Known) ->
         identity.check_nonce(receipt, known.nonce, policy.request.nonce),
         *identity.check_times(receipt, policy, at),
     ]
-    model = identity.check_model(affidavit, policy, known.circuit)
-    answered = answer.check_answer(affidavit, policy, model.circuit, known.inputs, known.openings)
+    model = identity.check_model(affidavit, policy, known.circuit, known.digest)
+    answered = answer.check_answer(affidavit, policy, model.described, known.inputs, known.openings)
     ran = execution.check_execution(affidavit, policy, model, answered)
-    proven = proving.check_proof(affidavit, model, answered)
+    proven = proving.check_proof(affidavit, policy, model, answered, known.weights_commitment)
     extensions = [
         skipped(
             f"receipt.{name}",
@@ -152,14 +157,14 @@ def _decide(affidavit: Affidavit, at: datetime, policy: Policy, known: Known) ->
             "rechecked": (ran.rechecked, ran.checks),
             "proved": (proven.proved, proven.checks),
         },
-        [(gate.name, gate.kind) for gate in model.circuit.gates] if model.circuit else (),
+        [(gate.name, gate.kind) for gate in model.described.gates] if model.described else (),
     )
-    score = integrity_score(checks)
+    score = integrity_score(checks, findings.score)
     demands = _demands(policy, ledger, score, checks, receipt)
     result = _conclude((*checks, *demands), _required_ids(policy), ledger)
     found = replace(result, ledger=ledger, score=score, receipt=receipt, claims=findings.claims)
-    if found.verdict is Verdict.ACCEPT and answered.outputs is not None and model.circuit is not None:
-        found = replace(found, answer=circuits.decode_outputs(model.circuit, answered.outputs))
+    if found.verdict is Verdict.ACCEPT and answered.outputs is not None and model.described is not None:
+        found = replace(found, answer=circuits.decode_outputs(model.described, answered.outputs))
     return found
 
 

@@ -10,6 +10,8 @@ import typer
 from affidavit.cli import node as node_commands
 from affidavit.cli import policy as policy_commands
 from affidavit.cli import service as service_commands
+from affidavit.cli.appraise import appraise_command
+from affidavit.cli.commitment import commitment_command
 from affidavit.cli.compile import compile_command
 from affidavit.cli.demo import demo_command
 from affidavit.cli.prove import prove_command, verify_proof_command
@@ -49,8 +51,10 @@ app.command("run")(run_command)
 app.command("verify")(verify_command)
 app.command("inspect")(inspect_command)
 app.command("recheck")(recheck_command)
+app.command("appraise")(appraise_command)
 app.command("prove")(prove_command)
 app.command("verify-proof")(verify_proof_command)
+app.command("commitment")(commitment_command)
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(node_commands.app, name="node")
 app.add_typer(service_commands.app, name="verifier")

@@ -13,7 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from affidavit.cli import files
+from affidavit.cli.where import cache_folder
 from affidavit.policy_file import write_policy
+from attestation.tpm2 import Tpm2Trust
+from circuits import Circuit
 from verifier import MalformedError, OperationalError, parse_policy
 
 app = typer.Typer(help="What a verifier demands (policy@v1).", no_args_is_help=True)
@@ -30,6 +33,13 @@ def _certificates(paths: list[Path] | None) -> list[bytes]:
     return found
 
 
+def _commitments(circuits: list[Circuit]) -> dict[bytes, bytes]:
+    from prover.cache import WeightsCache
+
+    cache = WeightsCache(cache_folder())
+    return {circuit.digest: cache.set_up(circuit).weights.root for circuit in circuits}
+
+
 @app.command("new")
 def new_command(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the policy goes.")],
@@ -42,6 +52,10 @@ def new_command(
     circuit: Annotated[
         list[Path] | None, typer.Option("--circuit", help="A circuit file that may answer (repeatable).")
     ] = None,
+    committed: Annotated[
+        bool,
+        typer.Option("--committed", help="Demand a proof, and list commitments to the circuits' weights, made here."),
+    ] = False,
     ek_root: Annotated[
         list[Path] | None, typer.Option("--ek-root", help="PEM certificates of TPM makers (repeatable).")
     ] = None,
@@ -58,13 +72,16 @@ def new_command(
         raise OperationalError("file.exists", f"{output} is already there", remedy="choose another name")
     roots, issuers = _certificates(ek_root), _certificates(ak_issuer)
     attested = simulated or bool(issuers)
-    assurance = ["signed", *(["attested"] if attested else []), *(["rechecked"] if recheck else [])]
+    layers = {"signed": True, "attested": attested, "rechecked": recheck, "proved": committed}
+    assurance = [name for name, demanded in layers.items() if demanded]
+    circuits = [files.read_circuit(path) for path in circuit or ()]
     text = write_policy(
         name=output.stem if output.stem.replace("-", "").replace("_", "").isalnum() else "policy",
         assurance=assurance,
         accept=("tpm2-quote@v1",) if issuers else (),
         simulated=simulated,
-        circuits=[files.read_circuit(path).digest for path in circuit or ()],
+        circuits=[loaded.digest for loaded in circuits],
+        commitments=_commitments(circuits) if committed else None,
         nodes=[files.parse_hex32(key, "--node") for key in node or ()],
         recheckers=[files.parse_hex32(key, "--rechecker") for key in rechecker or ()],
         ek_roots=roots,
@@ -85,12 +102,13 @@ def new_command(
 def check_command(file: Annotated[Path, typer.Argument(metavar="FILE", help="A policy file.")]) -> None:
     """Read a policy and say what it demands and whom it trusts."""
     policy = files.read_policy(file)
+    tpm = policy.trust.get("tpm2") or Tpm2Trust()
     console = Console(soft_wrap=True)
     console.print(f"policy {escape(policy.name)} ({policy.profile}), id {policy.id.hex()}", highlight=False)
     console.print(f"  demands: {', '.join(policy.assurance)}", highlight=False)
     console.print(
         f"  trusts: {len(policy.nodes)} node keys, {len(policy.recheckers)} recheckers, {len(policy.models)} circuits, "
-        f"{len(policy.tpm2.ek_roots)} TPM makers, {len(policy.tpm2.ak_issuers)} attestation CAs",
+        f"{len(tpm.ek_roots)} TPM makers, {len(tpm.ak_issuers)} attestation CAs",
         highlight=False,
     )
     if policy.unsafe_accept_simulated:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import resource
 import sys
 import time
@@ -16,7 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from affidavit.cli import files
-from affidavit.cli.verify import JsonOption
+from affidavit.cli.verify import JsonOption, WeightsOption, is_digest
+from affidavit.cli.where import cache_folder
 from circuits import Circuit, encode_inputs
 from verifier import RejectedError, UnsupportedError
 from verifier.proof_file import ProofFile, parse_proof_file
@@ -64,7 +64,8 @@ def prove_command(
 ) -> None:
     """Prove that the output is the circuit's on the input. The proof is succinct, and not zero-knowledge."""
     started = time.perf_counter()
-    from prover import commit_weights, prove
+    from prover import prove
+    from prover.cache import WeightsCache
     from prover.warm import warm
     from verifier.proof.outline import dump_outline
 
@@ -77,7 +78,8 @@ def prove_command(
         start_s = time.perf_counter() - started
         status.update("setting the model up")
         started = time.perf_counter()
-        root = commit_weights(loaded).root if committed else None
+        set_up = WeightsCache(cache_folder()).set_up(loaded) if committed else None
+        weights = None if set_up is None else set_up.weights
         setup_s = time.perf_counter() - started
         first_s, prove_s, made = warm_time(
             lambda: prove(
@@ -86,9 +88,11 @@ def prove_command(
                 context=bound,
                 mode="committed" if committed else "held",
                 progress=lambda phase: status.update(f"proving: {phase}"),
+                weights=weights,
             )
         )
     mode = "committed" if committed else "held"
+    root = None if weights is None else weights.root
     outline = dump_outline(loaded) if committed else b""
     file = ProofFile(loaded.digest, bound, mode, root, Opening(encoded), Opening(made.outputs), outline, made.bytes)
     files.write_bytes(output, file.encode())
@@ -98,6 +102,7 @@ def prove_command(
         "weights_commitment": None if root is None else root.hex(),
         "start_s": round(start_s, 4),
         "setup_s": round(setup_s, 4),
+        "setup_from": None if set_up is None else set_up.source,
         "first_s": round(first_s, 4),
         "prove_s": round(prove_s, 4),
         "phases_s": {name: round(seconds, 4) for name, seconds in made.timings.items()},
@@ -123,7 +128,7 @@ def _circuit(given: str, claimed: ProofFile) -> Circuit:
     """The circuit that the caller trusts: a file, or for committed weights the outline under a digest."""
     from verifier.proof.outline import load_outline
 
-    if re.fullmatch(r"[0-9a-f]{64}", given) and not Path(given).exists():
+    if is_digest(given):
         digest = bytes.fromhex(given)
         if claimed.circuit == digest and not claimed.outline:
             raise UnsupportedError(
@@ -152,10 +157,7 @@ def verify_proof_command(
     context: Annotated[
         str | None, typer.Option("--context", metavar="HEX", help="32 bytes that the proof must be bound to.")
     ] = None,
-    weights_commitment: Annotated[
-        str | None,
-        typer.Option("--weights-commitment", metavar="HEX", help="The commitment you trust; the weights are not read."),
-    ] = None,
+    weights_commitment: WeightsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a proof. Exit codes: 0 accepted, 10 rejected, 20 not decidable, 30 malformed."""

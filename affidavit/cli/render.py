@@ -14,8 +14,8 @@ from verifier.codes import explain
 from verifier.verdict import Check, Verdict
 from verifier.verify import Result
 
-_COLOURS = {"PASS": "green", "FAIL": "bold red", "SKIP": "yellow"}
-_VERDICT_COLOURS = {
+COLOURS = {"PASS": "green", "FAIL": "bold red", "SKIP": "yellow"}
+VERDICT_COLOURS = {
     Verdict.ACCEPT: "bold green",
     Verdict.REJECT: "bold red",
     Verdict.UNVERIFIABLE: "bold yellow",
@@ -51,7 +51,7 @@ def quality_lines(quality: Mapping[str, Any]) -> list[str]:
 
 def print_check(console: Console, check: Check) -> None:
     """One line: result, what was asked, what was seen, what was required."""
-    colour = _COLOURS[check.outcome.value]
+    colour = COLOURS[check.outcome.value]
     line = f"  [{colour}]{check.outcome.value}[/] {escape(check.id)}: {escape(check.observed)}"
     line += f" [dim](required: {escape(check.required)})[/]"
     if check.code:
@@ -61,7 +61,7 @@ def print_check(console: Console, check: Check) -> None:
 
 def print_verdict(console: Console, result: Result) -> None:
     """The last line: verdict with its code and one sentence."""
-    colour = _VERDICT_COLOURS[result.verdict]
+    colour = VERDICT_COLOURS[result.verdict]
     code = f"({result.code})" if result.code else ""
     console.print(
         f"[{colour}]{result.verdict.value}[/]{escape(code)} {escape(result.message)}",

@@ -48,6 +48,9 @@ def run_command(
     prove: Annotated[
         bool, typer.Option("--prove", help="Prove that the output is the circuit's on this input.")
     ] = False,
+    committed: Annotated[
+        bool, typer.Option("--committed", help="With --prove: for verifiers that hold a commitment to the weights.")
+    ] = False,
     private: Annotated[bool, typer.Option("--private", help="Run encrypted (refused: not built in yet).")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -71,10 +74,12 @@ def run_command(
         Node(folder, producer, progress=lambda phase: status.update(f"proving: {phase}")) as node,
     ):
         node.models.put(circuit.read_bytes(), name=circuit.stem)
-        request = Request(loaded.digest, drawn, RealInput(arrays), demanded, embed_model, embed_input, prove)
+        request = Request(loaded.digest, drawn, RealInput(arrays), demanded, embed_model, embed_input, prove, committed)
         answered = node.run(request)
     files.write_bytes(output, answered.affidavit)
     answer = decode_outputs(loaded, answered.output.tensors)
+    claim = answered.receipt.proof
+    weights = None if claim is None or claim.weights is None else claim.weights.hex()
     console = Console(soft_wrap=True)
     if as_json:
         console.print_json(
@@ -83,7 +88,8 @@ def run_command(
                 "nonce": drawn.hex(),
                 "circuit": loaded.digest.hex(),
                 "evidence": [item.type for item in answered.receipt.evidence],
-                "proof_bytes": None if answered.receipt.proof is None else answered.receipt.proof.size,
+                "proof_bytes": None if claim is None else claim.size,
+                "weights_commitment": weights,
                 "answer": {name: array.tolist() for name, array in answer.items()},
             }
         )
@@ -91,4 +97,6 @@ def run_command(
     for name, array in answer.items():
         console.print(f"{escape(name)} {list(array.shape)}: {escape(str(array))}", highlight=False)
     console.print(f"nonce {drawn.hex()}", highlight=False)
+    if weights is not None:
+        console.print(f"weights commitment {weights}", highlight=False)
     console.print(f"affidavit {escape(str(output))} ({len(answered.affidavit)} bytes)", highlight=False)

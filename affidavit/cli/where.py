@@ -15,6 +15,12 @@ DataOption = Annotated[
 ]
 
 
+def cache_folder() -> Path:
+    """Where set-ups of models are kept: ``$XDG_CACHE_HOME/affidavit/weights``."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "affidavit" / "weights"
+
+
 def data_folder(given: Path | None) -> Path:
     """``given``, or ``$XDG_DATA_HOME/affidavit/node`` (XDG base directory specification 0.8)."""
     if given is not None:

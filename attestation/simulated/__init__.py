@@ -13,8 +13,9 @@ from attestation.simulated.statement import (
     SimulatedEvidence,
     SimulatedTrust,
     appraise,
+    read,
 )
 
-FORMAT = Format(TYPE, MEMBERS, appraise, SimulatedTrust, simulated=True)
+FORMAT = Format(TYPE, "simulated", MEMBERS, appraise, read, SimulatedTrust, simulated=True)
 
-__all__ = ["FORMAT", "MEMBERS", "TYPE", "SimulatedEvidence", "SimulatedTrust", "appraise"]
+__all__ = ["FORMAT", "MEMBERS", "TYPE", "SimulatedEvidence", "SimulatedTrust", "appraise", "read"]

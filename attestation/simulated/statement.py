@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from attestation.contract import Appraisal, Check, Member, check_arguments, check_members
+from attestation import raw
+from attestation.collateral.bag import EMPTY, Collateral
+from attestation.contract import Appraisal, Check, Member, check_arguments, check_members, freshness
 from attestation.errors import MalformedError, OperationalError
 
 TYPE = "simulated@v1"
@@ -44,24 +45,29 @@ class SimulatedEvidence:
         """Nothing to release."""
 
 
-def appraise(members: Mapping[str, bytes], *, challenge: bytes, at: datetime, trust: SimulatedTrust) -> Appraisal:
+def read(data: bytes) -> dict[str, bytes]:
+    """The statement itself, or the JSON form of its members."""
+    return raw.members(data, TYPE, "evidence.simulated") or {"statement": data}
+
+
+def appraise(
+    members: Mapping[str, bytes],
+    *,
+    challenge: bytes | None,
+    at: datetime,
+    trust: SimulatedTrust,
+    collateral: Collateral = EMPTY,
+) -> Appraisal:
     """Check form and challenge, and say that it is simulated.
 
-    Raises `MalformedError` (`evidence.simulated.statement-malformed` and the member codes). `trust` has no
-    content and `at` no effect.
+    Raises `MalformedError` (`evidence.simulated.statement-malformed` and the member codes). `trust` and `collateral`
+    have no content and `at` no effect.
     """
     check_arguments(challenge, at)
     check_members("evidence.simulated", members, MEMBERS)
     stated = _parse(members["statement"])
-    same = hmac.compare_digest(stated, challenge)
     checks = (
-        Check(
-            "evidence.simulated.challenge",
-            "PASS" if same else "FAIL",
-            stated.hex(),
-            challenge.hex() or "empty",
-            "" if same else "evidence.simulated.challenge-mismatch",
-        ),
+        freshness(stated, challenge, "evidence.simulated.challenge", "evidence.simulated"),
         Check(
             "evidence.simulated.root-of-trust",
             "SKIP",

@@ -12,6 +12,7 @@
 =================  ======================================================================
 `appraisal`        `appraise`; the only entry a verifier needs
 `trust`            `Tpm2Trust`: anchors and reference values
+`raw`              the files in which others give such evidence
 `quote`            checks on key, challenge, signature
 `registers`        checks on PCRs; `boot_log` on the event log; `identity` on certificates
 `attest` `public` `signature` `pcrs` `algorithms`  wire formats
@@ -27,8 +28,9 @@ standard library and `cryptography`. Specification: docs/spec/tpm2-quote-v1.md.
 
 from attestation.contract import Format
 from attestation.tpm2.appraisal import MEMBERS, TYPE, appraise
+from attestation.tpm2.raw import read
 from attestation.tpm2.trust import Tpm2Trust
 
-FORMAT = Format(TYPE, MEMBERS, appraise, Tpm2Trust)
+FORMAT = Format(TYPE, "tpm2", MEMBERS, appraise, read, Tpm2Trust)
 
-__all__ = ["FORMAT", "MEMBERS", "TYPE", "Tpm2Trust", "appraise"]
+__all__ = ["FORMAT", "MEMBERS", "TYPE", "Tpm2Trust", "appraise", "read"]

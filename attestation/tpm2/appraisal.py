@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from attestation.collateral.bag import EMPTY, Collateral
 from attestation.contract import Appraisal, Check, Member, check_arguments, check_members
 from attestation.eventlog import MAX_LOG, parse_event_log
+from attestation.pki.certificate import MAX_CERTIFICATE, MAX_CHAIN_BYTES
 from attestation.tpm2.attest import Attest, parse_attest
 from attestation.tpm2.boot_log import check_boot_log
-from attestation.tpm2.certificates import (
-    MAX_CERTIFICATE,
-    MAX_CHAIN_BYTES,
-    load_certificate,
-    load_chain,
-)
+from attestation.tpm2.certificates import load_certificate, load_chain
 from attestation.tpm2.identity import Certificates, check_identity
 from attestation.tpm2.pcrs import parse_pcrs
 from attestation.tpm2.public import Public, parse_public
@@ -50,13 +47,20 @@ MEMBERS: Mapping[str, Member] = {
 """Names, size limits in bytes and presence of the evidence's members: docs/spec/tpm2-quote-v1.md."""
 
 
-def appraise(members: Mapping[str, bytes], *, challenge: bytes, at: datetime, trust: Tpm2Trust) -> Appraisal:
+def appraise(
+    members: Mapping[str, bytes],
+    *,
+    challenge: bytes | None,
+    at: datetime,
+    trust: Tpm2Trust,
+    collateral: Collateral = EMPTY,
+) -> Appraisal:
     """Appraise a TPM 2.0 quote.
 
-    `challenge` must be the quote's qualifying data (32 bytes in an affidavit), `at` an aware datetime for the
-    validity of certificates. Raises `MalformedError` where bytes break the grammar, `UnsupportedError` for
-    algorithms and certificates that cannot be read, `OperationalError` for a caller's mistake. Whatever is
-    well-formed and false is a FAIL line.
+    `challenge` must be the quote's qualifying data (32 bytes in an affidavit; None asks for no freshness), `at` an
+    aware datetime for the validity of certificates. Raises `MalformedError` where bytes break the grammar,
+    `UnsupportedError` for algorithms and certificates that cannot be read, `OperationalError` for a caller's
+    mistake. Whatever is well-formed and false is a FAIL line.
     """
     check_arguments(challenge, at)
     check_members(ID, members, MEMBERS)

@@ -16,9 +16,10 @@ from types import TracebackType
 from typing import Any
 
 from attestation.errors import OperationalError, UnsupportedError
+from attestation.pki.certificate import MAX_CERTIFICATE
 from attestation.tpm2 import algorithms as alg
 from attestation.tpm2.attest import Selection, encode_selections, parse_attest
-from attestation.tpm2.certificates import MAX_CERTIFICATE, der_length
+from attestation.tpm2.certificates import der_length
 from attestation.tpm2.credential import Credential
 from attestation.tpm2.pcrs import encode_pcrs, pcr_digest
 from attestation.tpm2.presence import DEVICE, INSTALL_REMEDY, device_problem, library_problem

@@ -9,8 +9,8 @@ from __future__ import annotations
 from cryptography import x509
 
 from attestation.errors import RejectedError
+from attestation.pki.path import check_key, extended_key_usage, key_usage
 from attestation.tpm2.binding import EK_CERTIFICATE_EKU
-from attestation.tpm2.chain import check_key, extended_key_usage, key_usage
 
 TPM_MANUFACTURER = x509.ObjectIdentifier("2.23.133.2.1")
 TPM_MODEL = x509.ObjectIdentifier("2.23.133.2.2")

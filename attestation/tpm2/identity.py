@@ -20,9 +20,9 @@ from cryptography import x509
 
 from attestation.contract import Check, Outcome
 from attestation.errors import EvidenceError, RejectedError, UnsupportedError
+from attestation.pki.certificate import READ_ERRORS
+from attestation.pki.path import Anchors, der, extended_key_usage, key_usage, validate
 from attestation.tpm2.binding import AK_CERTIFICATE_EKU, AkBinding, read_binding
-from attestation.tpm2.certificates import READ_ERRORS
-from attestation.tpm2.chain import Anchors, der, extended_key_usage, key_usage, validate
 from attestation.tpm2.ek import check_ek_certificate, describe_tpm
 from attestation.tpm2.public import Public
 from attestation.tpm2.trust import Tpm2Trust

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import hmac
 
-from attestation.contract import Check
+from attestation.contract import Check, freshness
 from attestation.errors import RejectedError
+from attestation.pki.path import MIN_RSA_BITS
 from attestation.tpm2 import algorithms as alg
 from attestation.tpm2 import public as pub
 from attestation.tpm2.attest import ST_ATTEST_QUOTE, TPM_GENERATED, Attest
-from attestation.tpm2.chain import MIN_RSA_BITS
 from attestation.tpm2.public import Public
 from attestation.tpm2.signature import SCHEME_NAMES, Signature
 from attestation.tpm2.trust import Tpm2Trust
@@ -106,8 +106,10 @@ def check_header(attest: Attest) -> list[Check]:
     ]
 
 
-def check_challenge(attest: Attest, challenge: bytes) -> Check:
+def check_challenge(attest: Attest, challenge: bytes | None) -> Check:
     """Is the qualifying data exactly the challenge? An empty challenge shows no freshness: SKIP."""
+    if challenge is None:
+        return freshness(attest.extra_data, None, f"{ID}.challenge", ID)
     observed, required = attest.extra_data.hex() or "empty", challenge.hex() or "empty"
     if not hmac.compare_digest(attest.extra_data, challenge):
         return Check(f"{ID}.challenge", "FAIL", observed, required, f"{ID}.challenge-mismatch")

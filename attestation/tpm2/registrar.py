@@ -20,10 +20,11 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from attestation.errors import OperationalError, RejectedError, UnsupportedError
+from attestation.pki.certificate import READ_ERRORS
+from attestation.pki.path import Anchors, validate
 from attestation.tpm2.authority import Authority, usage
 from attestation.tpm2.binding import AK_BINDING_OID, AK_CERTIFICATE_EKU, AkBinding
-from attestation.tpm2.certificates import READ_ERRORS, load_certificate, load_chain
-from attestation.tpm2.chain import Anchors, validate
+from attestation.tpm2.certificates import load_certificate, load_chain
 from attestation.tpm2.credential import Credential, make_credential
 from attestation.tpm2.ek import check_ek_certificate
 from attestation.tpm2.public import PublicKey, parse_public

@@ -62,8 +62,11 @@ class AnswerStage:
             for index, piece in enumerate(inference[Attested].evidence)
             for name, part in piece.members.items()
         }
-        if (proof := inference[Proven].proof) is not None:
-            parts["proof"] = proof
+        proven = inference[Proven]
+        if proven.proof is not None:
+            parts["proof"] = proven.proof
+        if proven.outline is not None:
+            roles["outline"] = proven.outline
         try:
             affidavit = write_affidavit({"receipt": signed.envelope}, roles, parts)
         except AffidavitMalformedError as error:

@@ -45,7 +45,7 @@ class Sign:
     def __call__(self, inference: Inference) -> Signed:
         """Never refuses."""
         request, model, attested = inference.request, inference[Admitted].model, inference[Attested]
-        trace, proof = inference[Committed].trace, inference[Proven].proof
+        trace = inference[Committed].trace
         receipt = Receipt(
             nonce=request.nonce,
             policy=request.policy,
@@ -62,12 +62,19 @@ class Sign:
             trace=TraceClaim(trace.root, hashlib.sha256(trace.leaves).digest(), trace.count),
             keys=self._keys.public,
             evidence=attested.claims,
-            proof=None if proof is None else ProofClaim(SYSTEM, "held", hashlib.sha256(proof).digest(), len(proof)),
+            proof=_claim(inference[Proven]),
             execution=self._execution,
             meta={f"us_{stage}": duration for stage, duration in inference.durations.items()},
         )
         payload = receipt.statement().encode()
         return Signed(receipt, sign_envelope(payload, public_key=self._keys.public.signing, sign=self._keys.sign))
+
+
+def _claim(proven: Proven) -> ProofClaim | None:
+    if proven.proof is None:
+        return None
+    mode = "held" if proven.weights is None else "committed"
+    return ProofClaim(SYSTEM, mode, hashlib.sha256(proven.proof).digest(), len(proven.proof), proven.weights)
 
 
 def _text(time: datetime) -> str:

@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attestation.errors import EvidenceError, MalformedError, RejectedError, UnsupportedError
+from attestation.pki.path import Anchors, _check_link, validate
 from attestation.tpm2.authority import usage
 from attestation.tpm2.binding import AkBinding, parse_binding
 from attestation.tpm2.certificates import load_certificate, load_chain
-from attestation.tpm2.chain import Anchors, _check_link, validate
 from attestation.tpm2.ek import check_ek_certificate, describe_tpm
 from tests.attestation import real
 from tests.attestation.paper import AT, codes, ek_certificate, judge, key_pair, maker

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import attestation
-from attestation import simulated, tpm2
+import attestation.formats
+from attestation import simulated
 from attestation.contract import Appraisal, Check
 from attestation.errors import (
     EvidenceError,
@@ -55,19 +56,27 @@ def test_what_counts_as_passed(checks, simulated_, passed):
 
 
 def test_formats_and_their_contract():
-    assert set(FORMATS) == {"tpm2-quote@v1", "simulated@v1"}
+    assert set(FORMATS) == {
+        "azure-snp-vtpm@v1",
+        "nitro-document@v1",
+        "simulated@v1",
+        "snp-report@v1",
+        "tpm2-quote@v1",
+    }
+    assert len({format_.name for format_ in FORMATS.values()}) == len(FORMATS)
     for type_, format_ in FORMATS.items():
         assert find_format(type_) is format_ and format_.type == type_
         assert any(member.required for member in format_.members.values())
         format_.trust_class()  # nothing is trusted by default, and that is valid
-    assert [f.simulated for f in FORMATS.values()] == [False, True]
+    assert [f.type for f in FORMATS.values() if f.simulated] == ["simulated@v1"]
     with pytest.raises(UnsupportedError) as caught:
         find_format("tpm3@v1")
     assert caught.value.code == "evidence.type-unknown" and caught.value.remedy
 
 
 def test_public_names_are_sorted():
-    for package in (attestation, tpm2, simulated, attestation.eventlog):
+    packages = {sys.modules[f.appraise.__module__.rpartition(".")[0]] for f in FORMATS.values()}
+    for package in (attestation, attestation.collateral, attestation.eventlog, *packages):
         assert list(package.__all__) == sorted(package.__all__, key=lambda n: (not n.isupper(), n))
         assert all(hasattr(package, name) for name in package.__all__)
 

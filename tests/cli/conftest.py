@@ -55,6 +55,7 @@ def place(tmp_path, monkeypatch) -> Path:
     (tmp_path / "small.circuit").write_bytes(dump_circuit(small_circuit()))
     np.savez(tmp_path / "x.npz", x=inputs()["x"])
     monkeypatch.setenv("AFFIDAVIT_DATA", str(tmp_path / "node"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
 
 

@@ -74,7 +74,7 @@ def test_usage(affidavit):
 
 def test_help_and_version(affidavit):
     commands = (
-        "compile|run|verify|inspect|recheck|prove|verify-proof|demo|policy|policy new|policy check"
+        "compile|run|verify|inspect|recheck|prove|verify-proof|commitment|demo|policy|policy new|policy check"
         "|node|node serve|node keys|node enrol"
     )
     for command in ["", *commands.split("|"), "verifier", "verifier serve", "verifier registrar"]:

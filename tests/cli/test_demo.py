@@ -32,7 +32,8 @@ def test_with_a_software_tpm(affidavit, tmp_path):
     for _, said in EXPECTED.values():
         assert said in ran.out
     policy = parse_policy((tmp_path / "out/policy.toml").read_bytes())
-    assert policy.profile == "production" and policy.tpm2.ek_roots and policy.tpm2.ak_issuers and policy.tpm2.pcrs
+    tpm = policy.trust["tpm2"]
+    assert policy.profile == "production" and tpm.ek_roots and tpm.ak_issuers and tpm.reference_pcrs
     check_files(affidavit, tmp_path / "out")
 
 

@@ -35,7 +35,7 @@ def test_everything_that_can_be_trusted(affidavit, place):
     assert policy.assurance == ("signed", "attested")
     assert policy.evidence == ("tpm2-quote@v1",)
     assert policy.nodes == {public(NODE)} and policy.recheckers == {public(RECHECKER)}
-    (root,), (issuer,) = policy.tpm2.ek_roots, policy.tpm2.ak_issuers
+    (root,), (issuer,) = policy.trust["tpm2"].ek_roots, policy.trust["tpm2"].ak_issuers
     assert root == issuer
     assert "attestation CA" in x509.load_der_x509_certificate(root).subject.rfc4514_string()
     ran = affidavit("policy", "check", path)

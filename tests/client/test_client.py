@@ -40,7 +40,7 @@ from node.stages.unseal import Unseal, Unsealed
 from tests.conftest import ROOT
 from tests.node.making import Running, everything_below, inputs, serving, small_circuit, trusting
 from verifier import Verdict, read_affidavit
-from verifier.policy import DEFAULT_POLICY, Policy, Tpm2Roots
+from verifier.policy import DEFAULT_POLICY, Policy
 
 CIRCUIT = small_circuit()
 EXPECTED = evaluate(CIRCUIT, encode_inputs(CIRCUIT, inputs()))[-1] * 0.125
@@ -323,7 +323,7 @@ def test_whose_keys_these_are(tmp_path: Path) -> None:
     assert code(identity, attested) == "client.keys.untrusted"
     borrowed = replace(identity, evidence=other.identify(challenge).evidence)
     assert code(borrowed, unsafe) == "client.keys.untrusted", "evidence over another node's keys"
-    tpm = replace(trusting(assurance=("attested",)), evidence=("tpm2-quote@v1",), tpm2=Tpm2Roots())
+    tpm = replace(trusting(assurance=("attested",)), evidence=("tpm2-quote@v1",))
     assert code(identity, tpm) == "client.keys.untrusted"
 
 

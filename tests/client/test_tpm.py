@@ -12,6 +12,7 @@ import pytest
 
 from affidavit import Client, ClientError, NotAccepted
 from attestation.producers import Producer
+from attestation.tpm2 import Tpm2Trust
 from attestation.tpm2.authority import make_authority
 from attestation.tpm2.producer import Tpm2Producer
 from attestation.tpm2.registrar import Registrar
@@ -21,7 +22,6 @@ from node import Node
 from node.settings import Settings
 from tests.node.making import inputs, serving, small_circuit
 from verifier import Policy, Verdict, read_affidavit
-from verifier.policy import Tpm2Roots
 
 pytestmark = pytest.mark.swtpm
 CIRCUIT = small_circuit()
@@ -37,10 +37,15 @@ def machine() -> Iterator[tuple[Producer, Policy]]:
         registrar = Registrar(authority, (tpm.maker.der,))
         credential, pending = registrar.challenge(producer.enrolment(), now)
         producer.certify(registrar.issue(pending, producer.activate(credential), now))
-        roots = Tpm2Roots(ek_roots=(tpm.maker.der,), ak_issuers=(authority.der,))
+        roots = Tpm2Trust(ek_roots=(tpm.maker.der,), ak_issuers=(authority.der,))
         yield (
             producer,
-            Policy(profile="production", assurance=("signed", "attested"), evidence=("tpm2-quote@v1",), tpm2=roots),
+            Policy(
+                profile="production",
+                assurance=("signed", "attested"),
+                evidence=("tpm2-quote@v1",),
+                trust={"tpm2": roots},
+            ),
         )
         producer.close()
 
@@ -57,7 +62,7 @@ def test_attested_in_clear_and_sealed(tmp_path: Path, machine: tuple[Producer, P
                 (claim,) = read_affidavit(answer.affidavit).receipt.evidence
                 assert claim.type == "tpm2-quote@v1"
         stranger = make_authority("stranger", datetime.now(UTC) - timedelta(minutes=5), timedelta(days=1))
-        distrusting = replace(policy, tpm2=Tpm2Roots(ek_roots=(stranger.der,), ak_issuers=(stranger.der,)))
+        distrusting = replace(policy, trust={"tpm2": Tpm2Trust(ek_roots=(stranger.der,), ak_issuers=(stranger.der,))})
         with Client(found.url, policy=distrusting) as client:
             with pytest.raises(NotAccepted) as caught:
                 client.infer(CIRCUIT, inputs())

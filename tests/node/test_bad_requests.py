@@ -82,6 +82,8 @@ BAD: dict[str, tuple[bytes, int, str]] = {
     "two payloads": (body(sealed="AAAA"), 400, "request.payload.ambiguous"),
     "embed is a number": (body(embed_input=1), 400, "request.flag.malformed"),
     "prove is a number": (body(prove=1), 400, "request.flag.malformed"),
+    "committed is a word": (body(prove=True, committed="yes"), 400, "request.flag.malformed"),
+    "committed without prove": (body(committed=True), 400, "request.committed.unproved"),
     "prove a sealed input": (body(inputs=None, sealed="AAAA", prove=True), 400, "request.prove.sealed"),
     "embed a sealed input": (body(inputs=None, sealed="AAAA", embed_input=True), 400, "request.embed.sealed"),
     # lists

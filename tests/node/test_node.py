@@ -21,7 +21,6 @@ from node.sealed import seal_input
 from node.stages.admit import Admitted
 from tests.node.making import AT, inputs, integer_circuit, small_circuit, snapshot, trusting
 from verifier import Known, Opening, Verdict, read_affidavit, verify
-from verifier.policy import Tpm2Roots
 
 CIRCUIT = small_circuit()
 
@@ -66,7 +65,7 @@ def test_simulated_evidence_counts_only_where_the_policy_says_unsafe(node: Node)
     known = Known(CIRCUIT, inputs(), asked.nonce)
     lax = replace(trusting(assurance=("signed", "attested")), unsafe_accept_simulated=True)
     assert verify(affidavit, at=AT, policy=lax, known=known).verdict is Verdict.ACCEPT
-    strict = replace(lax, unsafe_accept_simulated=False, evidence=("tpm2-quote@v1",), tpm2=Tpm2Roots())
+    strict = replace(lax, unsafe_accept_simulated=False, evidence=("tpm2-quote@v1",))
     assert verify(affidavit, at=AT, policy=strict, known=known).verdict is Verdict.UNVERIFIABLE
 
 
@@ -208,3 +207,18 @@ def test_a_data_directory_that_cannot_be(tmp_path: Path) -> None:
         Node(tmp_path / "file")
     assert caught.value.code == "node.data-dir.unusable"
     assert str(tmp_path) not in caught.value.message
+
+
+def test_a_proof_about_committed_weights(node: Node) -> None:
+    from prover import commit_weights
+
+    root = commit_weights(CIRCUIT).root
+    asked = request(prove=True, committed=True)
+    answered = node.run(asked)
+    assert answered.receipt.proof is not None and answered.receipt.proof.weights == root
+    assert read_affidavit(answered.affidavit).roles.keys() == {"trace", "output", "outline"}
+    policy = replace(trusting(node.keys.signing), assurance=("signed", "proved"), models=frozenset([CIRCUIT.digest]))
+    known = Known(inputs=inputs(), nonce=asked.nonce)
+    result = verify(answered.affidavit, at=AT, policy=replace(policy, commitments={CIRCUIT.digest: root}), known=known)
+    assert (result.verdict, result.code) == (Verdict.ACCEPT, "")
+    assert verify(answered.affidavit, at=AT, policy=policy, known=known).code == "proof.weights.unknown"

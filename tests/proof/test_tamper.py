@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import ast
 import random
+from pathlib import Path
 
 import pytest
 
 from prover import commit_weights, prove
+from tests.proof.messages import Recorder, recording
 from tests.proof.models import CONTEXT, convolutional, mixed, sample
 from verifier.errors import MalformedError, RejectedError, VerifierError
+from verifier.proof import verify as verifying
 from verifier.proof import verify_proof
 from verifier.proof.field import P
 
@@ -135,3 +139,74 @@ def test_word_above_p_is_malformed():
         with pytest.raises(MalformedError) as caught:
             verify_proof(data, circuit=circuit, inputs=inputs, outputs=proof.outputs, context=CONTEXT)
         assert caught.value.code == "proof.wire.element"
+
+
+READERS = ("take", "words", "elements")
+
+
+def reading_places():
+    """Where the verifier reads from a proof: module and line of every call of a reader's method."""
+    folder = Path(verifying.__file__).parent
+    return {
+        (path.stem, node.lineno)
+        for path in folder.rglob("*.py")
+        if path.stem != "wire"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in READERS
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "reader"
+    }
+
+
+def recorded(circuit, mode):
+    """Proof, its arguments, the fields as the verifier reads them, and the places where it does."""
+    inputs = sample(circuit)
+    proof = prove(circuit, inputs, context=CONTEXT, mode=mode)
+    arguments = {
+        "circuit": circuit,
+        "inputs": inputs,
+        "outputs": proof.outputs,
+        "context": CONTEXT,
+        "weights_commitment": commit_weights(circuit).root if mode == "committed" else None,
+    }
+    with recording() as fields:
+        verify_proof(proof.bytes, **arguments)
+        return proof, arguments, fields[1:], set(Recorder.places[1:])  # the magic has its own test
+
+
+CASES = [(make, mode) for make in (convolutional, mixed) for mode in ("held", "committed")]
+
+
+def test_every_place_that_reads_is_attacked():
+    """The list of fields is what the verifier's source reads: a new read that no case here reaches fails."""
+    reached, labels = set(), set()
+    for make, mode in CASES:
+        proof, _, fields, places = recorded(make(), mode)
+        reached |= places
+        labels |= {f.label for f in fields}
+        # What the prover says that it wrote is what the verifier reads, byte for byte.
+        merged = list[tuple[str, int, int]]()
+        for label, begin, end in [(f.label, f.begin, f.end) for f in fields]:
+            if merged and merged[-1][0] == label == "Merkle siblings":
+                merged[-1] = (label, merged[-1][1], end)
+            else:
+                merged.append((label, begin, end))
+        assert merged == [span for span in spans(proof) if span[1] < span[2]]
+    assert reached == reading_places()
+    assert labels == set(MANIFEST)
+
+
+@pytest.mark.parametrize(("make", "mode"), CASES)
+def test_every_word_of_a_message(make, mode):
+    """Of one message per label every word, of long ones some: a value added to a message is attacked as well."""
+    proof, arguments, fields, _ = recorded(make(), mode)
+    rng = random.Random(3)
+    for label in {f.label for f in fields}:
+        field = rng.choice([f for f in fields if f.label == label])
+        places = list(range(field.begin, field.end, 8))
+        for at in places if len(places) <= 8 else rng.sample(places, 8):
+            with pytest.raises((RejectedError, MalformedError)) as caught:
+                verify_proof(altered(proof.bytes, at, label), **arguments)
+            assert caught.value.code in MANIFEST[label], (label, at - field.begin)

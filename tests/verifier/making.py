@@ -19,6 +19,8 @@ from verifier.context import Context
 from verifier.dsse import Envelope, sign_envelope
 from verifier.keys import KeySet
 from verifier.policy import Policy
+from verifier.proof.outline import dump_outline
+from verifier.proof.plan import Mode
 from verifier.receipt import EvidenceClaim, ModelClaim, ProofClaim, Receipt, TraceClaim, proof_context
 from verifier.tensors import commit, encode_tensors
 from verifier.trace import leaves, root
@@ -76,7 +78,9 @@ class Making:
     embed_output: bool = True
     embed_trace: bool = True
     embed_proof: bool = True
+    embed_outline: bool = True
     prove: bool = False
+    committed: bool = False
     proof: bytes | None = None
     change: Mapping[str, Any] = field(default_factory=dict)
     roles: Mapping[str, bytes] = field(default_factory=dict)
@@ -130,14 +134,23 @@ class Making:
         receipt = replace(receipt, context=self.context(receipt).digest)
         if self.prove or self.proof is not None:
             made = self.proof if self.proof is not None else self.made_proof(receipt)
-            receipt = replace(receipt, proof=ProofClaim("proof@v1", "held", hashlib.sha256(made).digest(), len(made)))
+            mode, weights = ("committed", self.commitment()) if self.committed else ("held", None)
+            claim = ProofClaim("proof@v1", mode, hashlib.sha256(made).digest(), len(made), weights)
+            receipt = replace(receipt, proof=claim)
         return replace(receipt, **self.change)
 
     def made_proof(self, receipt: Receipt) -> bytes:
         from prover import prove
 
         bound = proof_context(receipt.context, receipt.evidence)
-        return prove(self.circuit, self.encoded(), context=bound).bytes
+        mode: Mode = "committed" if self.committed else "held"
+        return prove(self.circuit, self.encoded(), context=bound, mode=mode).bytes
+
+    def commitment(self) -> bytes:
+        """The commitment to the weights that the receipt names."""
+        from prover import commit_weights
+
+        return commit_weights(self.circuit).root
 
     def context(self, receipt: Receipt) -> Context:
         return receipt.rebuilt_context()
@@ -155,6 +168,8 @@ class Making:
             roles["output"] = encode_tensors(self.outputs(), self.salt)
         if self.embed_trace:
             roles["trace"] = self.leaf_blob()
+        if self.committed and self.embed_outline:
+            roles["outline"] = dump_outline(self.circuit)
         return {**roles, **self.roles}
 
     def attachments(self) -> dict[str, bytes]:

@@ -22,7 +22,7 @@ def test_minimal_policy_trusts_nobody():
     assert policy.require_nonce and policy.require_input and policy.require_model
     assert not (policy.nodes or policy.recheckers or policy.models or policy.evidence)
     assert not policy.unsafe_accept_simulated
-    assert not policy.tpm2.ek_roots and not policy.tpm2.ak_issuers
+    assert policy.trust == {}
 
 
 def test_default_policy_trusts_nobody():
@@ -52,7 +52,10 @@ def test_everything_is_read():
     assert policy.models == {b"\x0c" * 32} and policy.nodes == {b"\x0d" * 32}
     assert policy.recheckers == {b"\x0e" * 32}
     assert policy.evidence == ("tpm2-quote@v1",) and policy.unsafe_accept_simulated
-    assert policy.tpm2.pcrs == {0: frozenset({b"\x0f" * 32}), 23: frozenset({b"\x1f" * 32})}
+    assert policy.trust["tpm2"].reference_pcrs == {
+        ("sha256", 0): frozenset({b"\x0f" * 32}),
+        ("sha256", 23): frozenset({b"\x1f" * 32}),
+    }
     assert policy.max_macs == 7
 
 
@@ -72,6 +75,16 @@ def test_everything_is_read():
         (MINIMAL + "[typo]\n", "policy.malformed"),
         (MINIMAL + '[request]\nnonce = "00"\n', "policy.malformed"),
         (MINIMAL + '[models]\nallowed = ["XY"]\n', "policy.malformed"),
+        (MINIMAL + f'[models.commitments]\n"{"0a" * 32}" = "{"0b" * 32}"\n', "policy.malformed"),
+        (
+            MINIMAL + f'[models]\nallowed = ["{"0a" * 32}"]\ncommitments = {{ "{"0c" * 32}" = "{"0b" * 32}" }}\n',
+            "policy.malformed",
+        ),
+        (
+            MINIMAL + f'[models]\nallowed = ["{"0a" * 32}"]\ncommitments = {{ "{"0a" * 32}" = "0b" }}\n',
+            "policy.malformed",
+        ),
+        (MINIMAL + f'[models]\nallowed = ["{"0a" * 32}"]\ncommitments = ["{"0a" * 32}"]\n', "policy.malformed"),
         (MINIMAL + "[evidence]\nunsafe_accept_simulated = true\n", "policy.unsafe.in-production"),
         (MINIMAL + '[evidence.tpm2]\nek_roots = ["not a certificate"]\n', "policy.malformed"),
         (MINIMAL + "[evidence.tpm2]\npcrs = { 24 = [] }\n", "policy.malformed"),
@@ -105,3 +118,8 @@ def test_hostile_bytes_give_typed_errors_only(data, behind):
 def test_times_have_ascii_digits():
     with pytest.raises(MalformedError):
         Fields({"at": "\u0662\u0660\u0662\u0666-11-21T10:00:00Z"}, "receipt", "receipt.malformed").time("at")
+
+
+def test_commitments_belong_to_listed_circuits():
+    text = f'[models]\nallowed = ["{"0a" * 32}", "{"0c" * 32}"]\n[models.commitments]\n"{"0a" * 32}" = "{"0b" * 32}"\n'
+    assert parse_policy((MINIMAL + text).encode()).commitments == {b"\x0a" * 32: b"\x0b" * 32}

@@ -62,7 +62,7 @@ def test_with_evidence():
             "proof.system.unsupported",
         ),
         (
-            Making(change={"proof": ProofClaim("proof@v1", "committed", bytes(32), 7)}),
+            Making(change={"proof": ProofClaim("proof@v1", "hidden", bytes(32), 7)}),
             KNOWN,
             "proof.system.unsupported",
         ),

@@ -16,7 +16,7 @@ import hashlib
 import numpy as np
 
 from circuits import Circuit, Constant
-from circuits.circuit import CIRCUIT_LABEL, Gate
+from circuits.circuit import CIRCUIT_LABEL, WEIGHTS_LABEL, Gate
 from circuits.constants import check_constant
 from circuits.derivation import check_bounds, check_operands, check_shape, derive, parse_attributes, site_of
 from circuits.gates import Site, rule_of
@@ -83,6 +83,12 @@ def load_outline(data: bytes, digest: bytes) -> Circuit:
     for gate in circuit.gates:
         _check_gate(circuit, gate)
     return circuit
+
+
+def stated_weights(outline: Circuit) -> bytes:
+    """The weights digest of the circuit whose outline this is: the header names every constant by SHA-256."""
+    constants = decode_header(outline.header).constants
+    return hashlib.sha256(WEIGHTS_LABEL + b"".join(c.sha256 for c in constants)).digest()
 
 
 def _check_gate(circuit: Circuit, gate: Gate) -> None:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from attestation.tpm2.authority import Authority
 from attestation.tpm2.registrar import Registrar
+from attestation.tpm2.trust import Tpm2Trust
 from verifier.errors import MalformedError, OperationalError
 from verifier.policy import DEFAULT_POLICY, MAX_BYTES, Policy, parse_policy
 from verifier.service.blobs import BlobStore, FolderBlobs
@@ -88,7 +89,8 @@ def assemble(settings: Settings, clock: Clock) -> Parts:
     catalogue = Catalogue(database, blobs, limits.loaded_circuits)
     enrolments = None
     if authority is not None:
-        enrolments = Enrolments(database, Registrar(authority, default.tpm2.ek_roots), limits.outstanding)
+        makers = (default.trust.get("tpm2") or Tpm2Trust()).ek_roots
+        enrolments = Enrolments(database, Registrar(authority, makers), limits.outstanding)
     return Parts(
         clock=clock,
         limits=limits,

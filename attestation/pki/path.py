@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Path validation for EK and AK certificates.
+"""Path validation for the certificates of devices and platforms.
 
-RFC 5280 section 6 without name constraints, policies and revocation. TPM certificates have critical
-subject-alternative names, empty subjects and key usages of their own, which general web validators refuse.
+RFC 5280 section 6 without name constraints and policies; revocation is `attestation.pki.revocation`. Device
+certificates have critical subject-alternative names, empty subjects and key usages of their own, which general
+web validators refuse.
 
     leaf <- chain[0] <- chain[1] <- ... <- anchor
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import TypeVar
 
 from cryptography import x509
@@ -22,11 +24,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation.errors import EvidenceError, RejectedError, UnsupportedError
-from attestation.tpm2.certificates import READ_ERRORS, load_certificate
+from attestation.pki.certificate import READ_ERRORS, load_certificate
 
 T = TypeVar("T", bound=x509.ExtensionType)
 
 MIN_RSA_BITS = 2048
+REMEMBERED_LINKS = 256
 _STRONG = frozenset({"sha256", "sha384", "sha512"})
 _CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 _KNOWN_CRITICAL = frozenset(
@@ -54,16 +57,22 @@ class Anchors:
         certificates, unreadable = [], 0
         for data in listed:
             try:
-                certificates.append(load_certificate(data))
+                certificates.append(load_certificate(data, "evidence.anchor"))
             except EvidenceError:
                 unreadable += 1
         return cls(tuple(certificates), unreadable)
 
 
 def validate(
-    leaf: x509.Certificate, chain: tuple[x509.Certificate, ...], anchors: Anchors, at: datetime, prefix: str
+    leaf: x509.Certificate,
+    chain: tuple[x509.Certificate, ...],
+    anchors: Anchors,
+    at: datetime,
+    prefix: str,
+    *,
+    critical: frozenset[x509.ObjectIdentifier] = frozenset(),
 ) -> x509.Certificate:
-    """The anchor that `leaf` leads to.
+    """The anchor that `leaf` leads to; `critical` are OIDs of critical extensions that the caller itself reads.
 
     Raises `RejectedError` with `<prefix>-` and one of `chain-expired`, `chain-not-ca`, `chain-broken`,
     `chain-signature-weak`, `chain-key-weak`, `chain-critical-extension`, `untrusted`; `UnsupportedError` with
@@ -76,21 +85,27 @@ def validate(
     try:
         path = (leaf, *chain)
         for depth, certificate in enumerate(path):
-            _check_certificate(certificate, at, prefix, is_leaf=depth == 0, below=depth - 1)
+            _check_certificate(certificate, at, prefix, critical, is_leaf=depth == 0, below=depth - 1)
             if depth + 1 < len(path):
                 _check_link(certificate, path[depth + 1], prefix)
-        return _find_anchor(path, anchors, at, prefix)
+        return _find_anchor(path, anchors, at, prefix, critical)
     except READ_ERRORS as error:
         raise UnsupportedError(f"{prefix}-chain-unsupported", f"unsupported certificate: {error}") from None
 
 
-def _find_anchor(path: tuple[x509.Certificate, ...], anchors: Anchors, at: datetime, prefix: str) -> x509.Certificate:
+def _find_anchor(
+    path: tuple[x509.Certificate, ...],
+    anchors: Anchors,
+    at: datetime,
+    prefix: str,
+    critical: frozenset[x509.ObjectIdentifier],
+) -> x509.Certificate:
     for depth, certificate in enumerate(path):
         for anchor in anchors.certificates:
             if depth and certificate == anchor:
                 return anchor
             if certificate.issuer == anchor.subject and _signed(certificate, anchor):
-                _check_certificate(anchor, at, prefix, is_leaf=False, below=depth)
+                _check_certificate(anchor, at, prefix, critical, is_leaf=False, below=depth)
                 _check_link(certificate, anchor, prefix)
                 return anchor
     if anchors.unreadable:
@@ -103,12 +118,26 @@ def _find_anchor(path: tuple[x509.Certificate, ...], anchors: Anchors, at: datet
     raise RejectedError(f"{prefix}-untrusted", f"issued by {issuer!r}, which leads to no listed anchor")
 
 
-def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+@lru_cache(maxsize=REMEMBERED_LINKS)
+def _fault(certificate: x509.Certificate, issuer: x509.Certificate) -> str:
+    """Why `certificate` was not issued by `issuer`; nothing when it was. Remembered, since CAs come again and again.
+
+    Raises what `cryptography` raises for keys and algorithms that it does not know.
+    """
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, *READ_ERRORS):
+    except InvalidSignature:
+        return "a certificate's signature does not verify"
+    except ValueError as error:
+        return f"not a chain: {error}"
+    return ""
+
+
+def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        return not _fault(certificate, issuer)
+    except READ_ERRORS:
         return False
-    return True
 
 
 def _check_link(certificate: x509.Certificate, issuer: x509.Certificate, prefix: str) -> None:
@@ -116,15 +145,19 @@ def _check_link(certificate: x509.Certificate, issuer: x509.Certificate, prefix:
     if algorithm is None or algorithm.name not in _STRONG:
         name = algorithm.name if algorithm else "none"
         raise RejectedError(f"{prefix}-chain-signature-weak", f"certificate signed with {name}; SHA-2 needed")
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except InvalidSignature:
-        raise RejectedError(f"{prefix}-chain-broken", "a certificate's signature does not verify") from None
-    except ValueError as error:
-        raise RejectedError(f"{prefix}-chain-broken", f"not a chain: {error}") from None
+    if fault := _fault(certificate, issuer):
+        raise RejectedError(f"{prefix}-chain-broken", fault)
 
 
-def _check_certificate(certificate: x509.Certificate, at: datetime, prefix: str, *, is_leaf: bool, below: int) -> None:
+def _check_certificate(
+    certificate: x509.Certificate,
+    at: datetime,
+    prefix: str,
+    critical: frozenset[x509.ObjectIdentifier],
+    *,
+    is_leaf: bool,
+    below: int,
+) -> None:
     """`below` is the number of intermediates between this CA and the leaf."""
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         raise RejectedError(
@@ -133,7 +166,7 @@ def _check_certificate(certificate: x509.Certificate, at: datetime, prefix: str,
             f"{certificate.not_valid_after_utc.isoformat()}, not at {at.isoformat()}",
         )
     for extension in certificate.extensions:
-        if extension.critical and extension.oid not in _KNOWN_CRITICAL:
+        if extension.critical and extension.oid not in _KNOWN_CRITICAL | critical:
             raise RejectedError(
                 f"{prefix}-chain-critical-extension", f"critical extension {extension.oid.dotted_string}"
             )

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What each code of this format means, one line each. Codes are never renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from attestation import families
+
+CODES: Mapping[str, str] = MappingProxyType(
+    {
+        **families.members("evidence.nitro"),
+        **families.raw("evidence.nitro", "a Nitro attestation document"),
+        "evidence.nitro.raw-truncated": "a Nitro attestation document: an envelope that ends before its content does",
+        "evidence.nitro.raw-trailing": "a Nitro attestation document: an envelope with bytes after its end",
+        **families.structure("evidence.nitro.cose", "the signed structure"),
+        **families.structure("evidence.nitro.document", "the attestation document"),
+        "evidence.nitro.certificate-malformed": "a certificate is not one DER certificate in canonical form",
+        "evidence.nitro.certificate-unsupported": "a certificate that the X.509 library cannot read",
+        **families.chain("evidence.nitro.certificate", "the enclave's certificate"),
+        **families.revocation("evidence.nitro.revocation", "a certificate of the document"),
+        "evidence.nitro.revocation-no-list": "no certificate of the document names a revocation list",
+        "evidence.nitro.signature-key": "the enclave's certificate is for another kind of key than P-384",
+        "evidence.nitro.signature-invalid": "the document's signature does not verify",
+        "evidence.nitro.timestamp-outside-certificate": "the document is dated outside its certificate's validity",
+        "evidence.nitro.timestamp-future": "the document is dated after the time of the question",
+        "evidence.nitro.timestamp-old": "the document is older than the policy allows",
+        "evidence.nitro.challenge-mismatch": "the document answers another challenge",
+        "evidence.nitro.debug": "the enclave runs in debug mode, or its image is not measured",
+        "evidence.nitro.pcr-no-reference": "the policy gives no reference values",
+        "evidence.nitro.pcr-absent": "a PCR that the policy needs is not in the document",
+        "evidence.nitro.pcr-unexpected": "a PCR has none of the reference values",
+        "evidence.nitro.trust-invalid": "the policy's trust settings mean nothing",
+    }
+)

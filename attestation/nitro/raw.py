@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Attestation documents in the files in which others give them.
+
+==========================  ===============================================================
+the document itself         as the NSM emits it, or with the COSE_Sign1 tag (18) before it
+the NSM's response          `{"Attestation": {"document": h'...'}}` in CBOR
+dstack's envelope           SCALE: version 0, quote kind 2, length, document, then its own data
+JSON                        an object with the document in base64 or hex under one of `KEYS`
+this project's own form     `attestation.raw.members`
+==========================  ===============================================================
+
+Each binary form may stand in hex or base64.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from attestation import raw
+from attestation.collateral.recognition import unarmoured
+from attestation.errors import MalformedError
+from attestation.nitro.appraisal import ID, TYPE
+from attestation.nitro.cbor import read_bytes
+from attestation.nitro.document import PREAMBLE
+from attestation.wire import Reader
+
+KEYS = ("attestation_document", "attestationDocument", "attestation_doc", "attestation", "document", "quote")
+
+_TAG = b"\xd2"
+_RESPONSE = b"\xa1\x6bAttestation\xa1\x68document"
+_DSTACK = b"\x00\x02"
+
+
+def read(data: bytes) -> dict[str, bytes]:
+    """The member of one file. Raises `MalformedError` with `evidence.nitro.raw-*`."""
+    found = raw.document(data, ID)
+    if found is None:
+        return {"document": _document(raw.binary(data, ID))}
+    parts = raw.members(data, TYPE, ID)
+    return parts if parts is not None else {"document": _document(_from_json(found))}
+
+
+def _from_json(found: Any) -> bytes:
+    texts = [found[key] for key in KEYS if isinstance(found.get(key), str)] if isinstance(found, dict) else []
+    if len(texts) != 1:
+        _refuse(f"JSON without exactly one text under {', '.join(KEYS)}")
+    return unarmoured(texts[0].encode("utf-8", "surrogatepass"))
+
+
+def _document(data: bytes) -> bytes:
+    if data.startswith(_TAG + PREAMBLE[:1]):
+        return data[1:]
+    if data.startswith(_RESPONSE):
+        reader = Reader(data[len(_RESPONSE) :], f"{ID}.raw")
+        document = read_bytes(reader, "document")
+        reader.done()
+        return _document(document)
+    if data.startswith(_DSTACK):
+        return _from_dstack(data[len(_DSTACK) :])
+    if not data.startswith(PREAMBLE[:1]):
+        _refuse("no attestation document in a form that is known")
+    return data
+
+
+def _from_dstack(data: bytes) -> bytes:
+    """A SCALE compact length in its two-byte or four-byte mode, then that many bytes; the rest is dstack's."""
+    reader = Reader(data, f"{ID}.raw", "little")
+    mode = reader.peek(1)[:1]
+    size = {1: 2, 2: 4}.get(mode[0] & 3, 0) if mode else 0
+    if not size:
+        _refuse("no length of an attestation document in dstack's envelope")
+    return reader.take(reader.integer(size, "length") >> 2, "document")
+
+
+def _refuse(message: str) -> NoReturn:
+    raise MalformedError(f"{ID}.raw-malformed", message)

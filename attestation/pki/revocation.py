@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Certificate revocation lists (RFC 5280 sections 5 and 6.3), given as collateral.
+
+A list counts when it names the certificate's issuer, verifies under that issuer's key, and is current at the time of
+the question. Without such a list the question stays open: SKIP, demanded unless the policy says otherwise. A
+list that names the certificate revokes it whatever its date: a key known to be lost later may have been lost before.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from attestation.contract import Check
+from attestation.errors import MalformedError
+from attestation.pki.certificate import READ_ERRORS
+
+MAX_CRL = 4 << 20
+"""Bytes of one list; the largest of the platforms here is below 100 kB."""
+
+_STRONG = frozenset({"sha256", "sha384", "sha512"})
+
+
+def load_crl(data: bytes, prefix: str) -> x509.CertificateRevocationList:
+    """One list in DER. Raises `MalformedError` (`<prefix>-crl-malformed`) for anything else, or too much of it."""
+    if len(data) > MAX_CRL:
+        raise MalformedError(f"{prefix}-crl-malformed", f"a CRL of {len(data)} bytes; at most {MAX_CRL}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # serial number 0, over-long names: see `certificate`
+            crl = x509.load_der_x509_crl(data)
+            for part in ("extensions", "issuer", "signature_hash_algorithm", "last_update_utc", "next_update_utc"):
+                getattr(crl, part)
+    except READ_ERRORS as error:
+        raise MalformedError(f"{prefix}-crl-malformed", f"not a CRL: {str(error)[:120]}") from None
+    # The count of unused bits before the signature is covered by nothing: see `certificate.load_certificate`.
+    if data[-len(crl.signature) - 1] or crl.public_bytes(Encoding.DER) != data:
+        raise MalformedError(f"{prefix}-crl-malformed", "a CRL that is not in canonical form")
+    return crl
+
+
+def check_revocation(
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    crls: Sequence[x509.CertificateRevocationList],
+    at: datetime,
+    *,
+    check: str,
+    prefix: str,
+    demanded: bool = True,
+) -> Check:
+    """Is `certificate`, issued by `issuer`, still good by a list of that issuer?
+
+    FAIL with `<prefix>-revoked`; SKIP with `-crl-missing`, `-crl-invalid` (its issuer did not sign it, or it has
+    a critical extension), `-crl-expired` (`at` is outside its window).
+    """
+    number = _serial(certificate)
+    serial = f"serial {number:x}"
+    required = "a current CRL of its issuer that does not list it"
+    problem, code = "no CRL of its issuer", f"{prefix}-crl-missing"
+    current: x509.CertificateRevocationList | None = None
+    for crl in crls:
+        if crl.issuer != certificate.issuer or crl.issuer != issuer.subject:
+            continue
+        if not _signed(crl, issuer):
+            problem, code = "the CRL is not its issuer's, or cannot be relied upon", f"{prefix}-crl-invalid"
+            continue
+        entry = crl.get_revoked_certificate_by_serial_number(number)
+        if entry is not None:
+            when = entry.revocation_date_utc.isoformat()
+            return Check(check, "FAIL", f"{serial} revoked {when}", required, f"{prefix}-revoked")
+        if crl.next_update_utc is None or not crl.last_update_utc <= at <= crl.next_update_utc:
+            until = "never" if crl.next_update_utc is None else crl.next_update_utc.isoformat()
+            problem = f"CRL of {crl.last_update_utc.isoformat()}, next update {until}, not current at {at.isoformat()}"
+            code = f"{prefix}-crl-expired"
+            continue
+        current = crl
+    if current is None:
+        return Check(check, "SKIP", problem, required, code, demanded=demanded)
+    return Check(check, "PASS", f"{serial} not in the CRL of {current.last_update_utc.isoformat()}", required)
+
+
+def _serial(certificate: x509.Certificate) -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # AMD's VCEKs have the number 0, which `cryptography` warns of
+        return certificate.serial_number
+
+
+def _signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    algorithm = crl.signature_hash_algorithm
+    if algorithm is None or algorithm.name not in _STRONG:
+        return False
+    if any(extension.critical for extension in crl.extensions):  # partial and indirect lists are of no use here
+        return False
+    try:
+        key = issuer.public_key()
+        return isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) and crl.is_signature_valid(key)
+    except READ_ERRORS:
+        return False

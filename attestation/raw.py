@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Evidence in the raw forms in which its sources give it: binary, hex, base64, JSON.
+
+`Format.read` turns one such file into the format's members. These are the parts that formats share.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attestation.collateral.recognition import unarmoured
+from attestation.errors import MalformedError
+
+MAX_RAW = 16 << 20
+MAX_DEPTH = 32
+
+
+def binary(data: bytes, prefix: str) -> bytes:
+    """The bytes inside hex or base64 armour, or `data` itself.
+
+    Raises `MalformedError` with `<prefix>.raw-too-large` or `<prefix>.raw-empty`.
+    """
+    if len(data) > MAX_RAW:
+        raise MalformedError(f"{prefix}.raw-too-large", f"a file of {len(data)} bytes; at most {MAX_RAW}")
+    payload = unarmoured(data)
+    if not payload:
+        raise MalformedError(f"{prefix}.raw-empty", "a file without content")
+    return payload
+
+
+def document(data: bytes, prefix: str) -> dict[str, Any] | list[Any] | None:
+    """The JSON object or array in `data`, or None where it is no JSON document at all.
+
+    Raises `MalformedError` with `<prefix>.raw-malformed` for JSON that does not parse, has duplicate keys or nests
+    deeper than `MAX_DEPTH`, and as `binary` does.
+    """
+    payload = binary(data, prefix).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if payload[:1] not in (b"{", b"["):
+        return None
+    try:
+        value = json.loads(payload.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"{prefix}.raw-malformed", f"not JSON: {str(error)[:120]}") from None
+    if _depth(value) > MAX_DEPTH:
+        raise MalformedError(f"{prefix}.raw-malformed", f"JSON nested deeper than {MAX_DEPTH}")
+    found: dict[str, Any] | list[Any] = value
+    return found
+
+
+def members(data: bytes, type_: str, prefix: str) -> dict[str, bytes] | None:
+    """Members from this project's own JSON form, or None where `data` is something else.
+
+    ::
+
+        {"type": "snp-report@v1", "members": {"report": "<base64>", ...}}
+
+    Raises `MalformedError` as `document` does, and with `<prefix>.raw-malformed` for another type, or base64 that does
+    not decode.
+    """
+    found = document(data, prefix)
+    if not isinstance(found, dict) or set(found) != {"type", "members"}:
+        return None
+    if found["type"] != type_ or not isinstance(found["members"], dict):
+        raise MalformedError(f"{prefix}.raw-malformed", f"evidence of type {str(found['type'])[:64]!r}, not {type_!r}")
+    parts = {}
+    for name, text in found["members"].items():
+        try:
+            parts[name] = base64.b64decode(text, validate=True)
+        except (TypeError, ValueError):
+            raise MalformedError(f"{prefix}.raw-malformed", f"member {name[:64]!r} is not base64") from None
+    return parts
+
+
+def members_document(type_: str, parts: Mapping[str, bytes]) -> bytes:
+    """The JSON form that `members` reads."""
+    encoded = {name: base64.b64encode(data).decode("ascii") for name, data in parts.items()}
+    return json.dumps({"type": type_, "members": encoded}, indent=1).encode("ascii") + b"\n"
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            break
+        level = [
+            child
+            for node in level
+            if isinstance(node, dict | list)
+            for child in (node.values() if isinstance(node, dict) else node)
+        ]
+    return depth

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""SEV-SNP evidence in the files in which its sources give it.
+
+=====================================  ===============================================================
+file                                   content
+=====================================  ===============================================================
+report                                 1184 bytes; in hex or base64
+extended report                        a report, and a certificate table behind it
+JSON of this project                   `{"type": "snp-report@v1", "members": {...}}`
+JSON with a report in it               `report`, `attestation_report`, `snp_report` or `quote`, in hex or base64 (with
+                                       another bundle: `certificates`, `cert_chain`, `vcek`, `vlek`, `auxblob`)
+=====================================  ===============================================================
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attestation import raw
+from attestation.collateral.recognition import unarmoured
+from attestation.errors import EvidenceError, MalformedError
+from attestation.snp.bundle import arrange
+from attestation.snp.report import REPORT_SIZE
+
+TYPE = "snp-report@v1"
+ID = "evidence.snp"
+_REPORTS = ("report", "attestation_report", "snp_report", "quote")
+_CERTIFICATES = ("certificates", "cert_chain", "vcek", "vlek", "auxblob")
+
+
+def read(data: bytes) -> dict[str, bytes]:
+    """Members of one file. Raises `MalformedError` with `evidence.snp.raw-malformed`, `-empty` or `-too-large`.
+
+    Certificates are put into the form of the member (`bundle.arrange`).
+    """
+    members = raw.members(data, TYPE, ID)
+    if members is not None:
+        return members
+    found = raw.document(data, ID)
+    if found is None:
+        return split(raw.binary(data, ID))
+    while isinstance(found, dict) and isinstance(found.get("evidence"), dict):
+        found = found["evidence"]
+    try:
+        return _from_document(found if isinstance(found, dict) else {})
+    except (ValueError, EvidenceError) as error:
+        raise MalformedError(f"{ID}.raw-malformed", f"not SEV-SNP evidence: {str(error)[:160]}") from None
+
+
+def split(data: bytes, table: bytes = b"") -> dict[str, bytes]:
+    """Members of a binary report, with the certificate table that came with it or stands behind it.
+
+    Raises `MalformedError` with `evidence.snp.raw-malformed`, or as `arrange` does.
+    """
+    if len(data) < REPORT_SIZE:
+        raise MalformedError(f"{ID}.raw-malformed", f"{len(data)} bytes; a report has {REPORT_SIZE}")
+    report, rest = data[:REPORT_SIZE], data[REPORT_SIZE:] or table
+    certificates = arrange(rest) if rest else b""
+    return {"report": report, **({"certificates": certificates} if certificates else {})}
+
+
+def _from_document(found: dict[str, Any]) -> dict[str, bytes]:
+    report = next((found[name] for name in _REPORTS if isinstance(found.get(name), str | list)), None)
+    if report is None:
+        raise ValueError("no report in it")
+    pieces = [_octets(found[name]) for name in _CERTIFICATES if found.get(name)]
+    members = split(_octets(report))
+    arranged = arrange(b"\n".join(pieces) if all(b"-----BEGIN" in piece for piece in pieces) else b"".join(pieces))
+    return {**members, **({"certificates": arranged} if arranged else {})} if pieces else members
+
+
+def _octets(value: Any) -> bytes:
+    """Bytes of PEM text, of hex or base64 in either alphabet, or of a list of numbers."""
+    if isinstance(value, list):
+        return bytes(value)
+    if not isinstance(value, str):
+        raise ValueError(f"octets expected, not {type(value).__name__}")
+    text = value.encode("ascii")
+    return text if text.lstrip().startswith(b"-----BEGIN") else unarmoured(text)

@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Documents under a PKI of one's own: forgeries, chains, revocation, time, malleability, hostile bytes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import cbor2
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attestation.collateral import sort_collateral
+from attestation.errors import MalformedError, OperationalError, RejectedError, UnsupportedError
+from attestation.nitro import NitroTrust, cbor, read
+from attestation.nitro.document import _ORDER, parse_document, parse_envelope
+from tests.attestation.nitro.paper import AT, CHALLENGE, authority, faults, fields, judge, paper, seal
+from tests.attestation.small_pki import DAY, distribution_point, issue, revocation_list
+from verifier.errors import MalformedError as PolicyError
+from verifier.fields import Fields
+from verifier.trust import nitro as policy
+
+SECOND = timedelta(seconds=1)
+HONEST = paper()
+TYPED = (MalformedError, UnsupportedError, RejectedError)
+
+
+def test_paper_document_passes():
+    appraisal = judge(paper())
+    assert appraisal.passed
+    assert appraisal.claims["nonce"] == CHALLENGE.hex()
+    assert appraisal.expires == authority()[2].certificate.not_valid_after_utc
+
+
+# Forgeries and chains
+
+
+def test_forged_under_an_attackers_key():
+    forged = seal(cbor2.dumps(fields()), ec.generate_private_key(ec.SECP384R1()))
+    assert faults(judge(forged)) == {"evidence.nitro.signature-invalid"}
+
+
+def test_forged_under_an_attackers_pki():
+    root = issue("root", AT, ca=True)
+    leaf = issue("enclave", AT, root)
+    forged = seal(cbor2.dumps(fields(certificate=leaf.der, cabundle=[root.der])), leaf.key)
+    assert faults(judge(forged)) == {"evidence.nitro.certificate-untrusted"}
+    # The genuine bundle in front of it does not help: the leaf is not of that chain.
+    genuine = [identity.der for identity in authority()[:2]]
+    forged = seal(cbor2.dumps(fields(certificate=leaf.der, cabundle=genuine)), leaf.key)
+    assert faults(judge(forged)) == {"evidence.nitro.certificate-chain-broken"}
+
+
+def test_order_of_the_bundle():
+    root, middle, _leaf = authority()
+    for bundle in ([middle.der, root.der], [root.der, middle.der, middle.der], [root.der, root.der, middle.der]):
+        appraisal = judge(paper(cabundle=bundle))
+        assert not appraisal.passed or bundle[0] == bundle[1]  # a self-signed root is its own issuer
+    assert judge(paper(cabundle=[middle.der])).passed  # the root comes from the policy
+
+
+@pytest.mark.parametrize(
+    ("settings", "codes"),
+    [
+        ({"signs": False}, {"evidence.nitro.certificate-usage"}),
+        ({"ca": True}, {"evidence.nitro.certificate-chain-leaf-is-ca"}),
+        ({"curve": ec.SECP521R1()}, {"evidence.nitro.signature-key"}),
+        ({"end": AT - SECOND}, {"evidence.nitro.certificate-chain-expired"}),
+        ({"start": AT + SECOND, "end": AT + DAY}, {"evidence.nitro.certificate-chain-expired"}),
+        ({"start": AT, "end": AT}, set()),
+    ],
+)
+def test_leafs_that_may_not_sign(settings, codes):
+    root, middle, _leaf = authority()
+    leaf = issue("enclave", AT, middle, **settings)
+    key = leaf.key if "curve" not in settings else authority()[2].key
+    data = seal(cbor2.dumps(fields(certificate=leaf.der, cabundle=[root.der, middle.der])), key)
+    assert {code for code in faults(judge(data)) if "timestamp" not in code} == codes
+
+
+# Revocation
+
+
+def test_missing_list_is_tolerated_unless_the_policy_says_otherwise():
+    assert judge(paper()).passed
+    appraisal = judge(paper(), require_crl=True)
+    assert faults(appraisal) == {"evidence.nitro.revocation-crl-missing"} and not appraisal.failed
+
+
+def test_current_list():
+    root = authority()[0]
+    bag = sort_collateral([revocation_list(root, AT, end=AT + timedelta(minutes=5))])
+    appraisal = judge(paper(), collateral=bag, require_crl=True)
+    assert appraisal.passed
+    assert appraisal.expires == AT + timedelta(minutes=5)  # the list's end comes first
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_revoked(which):
+    identities = authority()
+    lists = [revocation_list(identities[0], AT), revocation_list(identities[1], AT)]
+    lists[which - 1] = revocation_list(identities[which - 1], AT, identities[which])
+    appraisal = judge(paper(), collateral=sort_collateral(lists))
+    assert faults(appraisal) == {"evidence.nitro.revocation-revoked"} and appraisal.failed
+
+
+def test_revoked_by_a_list_that_has_run_out():
+    root, middle, _leaf = authority()
+    late = revocation_list(root, AT, middle, start=AT - 9 * DAY, end=AT - 8 * DAY)
+    assert faults(judge(paper(), collateral=sort_collateral([late]))) == {"evidence.nitro.revocation-revoked"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"end": AT - SECOND}, "crl-expired"),
+        ({"end": AT}, ""),
+        ({"end": AT + SECOND}, ""),
+        ({"start": AT + SECOND}, "crl-expired"),
+        ({"start": AT}, ""),
+        ({"signer": True}, "crl-invalid"),
+    ],
+)
+def test_lists_that_do_not_count(settings, code):
+    root, _middle, leaf = authority()
+    if "signer" in settings:
+        settings = {"signer": leaf}
+    bag = sort_collateral([revocation_list(root, AT, **settings)])
+    expected = {f"evidence.nitro.revocation-{code}"} if code else set()
+    assert faults(judge(paper(), collateral=bag, require_crl=True)) == expected
+
+
+def test_list_of_somebody_else():
+    stranger = issue("stranger", AT, ca=True)
+    bag = sort_collateral([revocation_list(stranger, AT, authority()[1])])
+    assert judge(paper(), collateral=bag).passed
+    assert faults(judge(paper(), collateral=bag, require_crl=True)) == {"evidence.nitro.revocation-crl-missing"}
+
+
+def test_chain_that_names_no_list():
+    root = authority()[0]
+    leaf = issue("enclave", AT, root)
+    data = seal(cbor2.dumps(fields(certificate=leaf.der, cabundle=[root.der])), leaf.key)
+    assert judge(data, require_crl=True).passed
+    named = issue("enclave", AT, root, extensions=[distribution_point()])
+    data = seal(cbor2.dumps(fields(certificate=named.der, cabundle=[root.der])), named.key)
+    assert faults(judge(data, require_crl=True)) == {"evidence.nitro.revocation-crl-missing"}
+
+
+# Time
+
+
+@pytest.mark.parametrize(
+    ("offset", "settings", "code"),
+    [
+        (-60, {"max_age": 60}, ""),
+        (-61, {"max_age": 60}, "timestamp-old"),
+        (-59, {"max_age": 60}, ""),
+        (0, {"max_age": 0, "max_skew": 0}, ""),
+        (1, {"max_skew": 0}, "timestamp-future"),
+        (60, {}, ""),
+        (61, {}, "timestamp-future"),
+        (-3600, {}, ""),
+        (-3601, {}, "timestamp-outside-certificate"),
+        (7200, {"max_skew": 7200}, ""),
+        (7201, {"max_skew": 7300}, "timestamp-outside-certificate"),
+    ],
+)
+def test_window_of_the_timestamp(offset, settings, code):
+    data = paper(timestamp=int((AT.timestamp() + offset) * 1000))
+    expected = {f"evidence.nitro.{code}"} if code else set()
+    assert faults(judge(data, **settings)) == expected
+
+
+# Freshness
+
+
+@pytest.mark.parametrize("challenge", [b"", bytes(32), CHALLENGE[:31], CHALLENGE + b"\1", CHALLENGE[::-1]])
+def test_wrong_challenge(challenge):
+    assert faults(judge(paper(), challenge=challenge)) == {"evidence.nitro.challenge-mismatch"}
+
+
+def test_no_challenge_asks_for_no_freshness():
+    appraisal = judge(paper(), challenge=None)
+    assert appraisal.passed
+    assert "evidence.nitro.challenge-not-given" in {check.code for check in appraisal.checks}
+
+
+# Signatures
+
+
+def test_twin_of_a_signature_says_the_same():
+    """(r, n - s) verifies wherever (r, s) does. AWS signs with both halves of the range, so neither can be refused:
+    the twin is another encoding of the same signed bytes and gives the same claims."""
+    envelope = parse_envelope(paper())
+    twin = type(envelope)(envelope.payload, envelope.r, _ORDER - envelope.s).encode()
+    assert judge(twin).passed
+    assert judge(twin).claims == judge(paper()).claims
+
+
+def test_der_signature_is_none():
+    data = cbor2.loads(paper())
+    data[3] = b"\x30\x5e" + data[3][:94]
+    appraisal = judge(cbor2.dumps(data))
+    assert faults(appraisal) == {"evidence.nitro.signature-invalid"}
+
+
+def test_two_documents_do_not_mix():
+    one, other = cbor2.loads(paper()), cbor2.loads(paper(user_data=b"x"))
+    assert faults(judge(cbor2.dumps([*one[:3], other[3]]))) == {"evidence.nitro.signature-invalid"}
+
+
+# CBOR
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "a2 01 00 01 00",  # a key twice
+        "bf 01 00",  # no end
+        "a1 01 bfff",  # an indefinite map below the document
+        "a1 18 01 00",  # 1 in two octets
+        "a1 01 1900ff",
+        "a1 01 1a0000ffff",
+        "a1 01 1b00000000ffffffff",
+        "a1 01 5f4100ff",  # a byte string in parts
+        "a1 01 9fff",
+        "a1 01 c100",  # a tag
+        "a1 01 f4",  # false
+        "a1 01 f7",  # undefined
+        "a1 01 f90000",
+        "a1 01 20",  # -1
+        "a1 01 1c",  # reserved
+        "a1 01 61ff",  # no UTF-8
+        "a1 f6 00",  # null as key
+        "a1 41 00 00",  # bytes as key
+        "a1 01 818181818100",  # deep
+        "a1 01 9bffffffffffffffff",
+        "bbffffffffffffffff",
+        "00",
+        "f6",
+        "ff",
+    ],
+)
+def test_cbor_that_no_document_is(payload):
+    with pytest.raises(MalformedError) as caught:
+        parse_document(bytes.fromhex(payload))
+    assert caught.value.code.startswith("evidence.nitro.document-")
+
+
+def test_every_truncation_and_extension_of_a_payload():
+    payload = cbor2.dumps(fields())
+    for cut in range(len(payload)):
+        with pytest.raises(MalformedError):
+            parse_document(payload[:cut])
+    with pytest.raises(MalformedError) as caught:
+        parse_document(payload + b"\0")
+    assert caught.value.code == "evidence.nitro.document-trailing"
+    with pytest.raises(MalformedError) as caught:
+        parse_document(payload[:-1])
+    assert caught.value.code == "evidence.nitro.document-truncated"
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_heads_are_the_shortest(number):
+    assert cbor.head(0, number) == cbor2.dumps(number)
+    assert cbor.decode(cbor2.dumps(number), "evidence.nitro.document") == number
+
+
+def test_numbers_beyond_64_bits_have_no_head():
+    with pytest.raises(OverflowError):
+        cbor.head(0, 2**64)
+
+
+# Trust
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"reference_pcrs": {32: frozenset({b"\1" * 48})}},
+        {"reference_pcrs": {0: frozenset()}},
+        {"reference_pcrs": {0: frozenset({b"\1" * 32})}},
+        {"reference_pcrs": {0: frozenset({bytes(48)})}},
+        {"challenge_field": "public_key"},
+        {"max_age": -1},
+        {"max_skew": -1},
+    ],
+)
+def test_meaningless_trust_is_refused(settings):
+    with pytest.raises(OperationalError) as caught:
+        NitroTrust(**settings)
+    assert caught.value.code == "evidence.nitro.trust-invalid"
+
+
+def test_table_of_a_policy():
+    pem = authority()[0].pem.decode()
+    table = {
+        "roots": [pem],
+        "pcrs": {"0": ["01" * 48, "02" * 48], "8": ["00" * 48]},
+        "challenge_field": "user_data",
+        "max_age_seconds": 300,
+        "max_skew_seconds": 0,
+        "require_crl": True,
+    }
+    trust = policy.read(Fields.of(table, "evidence.nitro", "policy.malformed"))
+    assert trust == NitroTrust(
+        roots=(authority()[0].der,),
+        reference_pcrs={0: frozenset({b"\1" * 48, b"\2" * 48}), 8: frozenset({bytes(48)})},
+        challenge_field="user_data",
+        max_age=300,
+        max_skew=0,
+        require_crl=True,
+    )
+    assert policy.read(Fields.of({}, "evidence.nitro", "policy.malformed")) == NitroTrust()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"root": []},
+        {"roots": ["x"]},
+        {"pcrs": {"00": []}},
+        {"pcrs": {"32": ["00" * 48]}},
+        {"pcrs": {"0": []}},
+        {"pcrs": {"0": ["00" * 48]}},
+        {"pcrs": {"3": ["00" * 32]}},
+        {"challenge_field": "x"},
+        {"max_age_seconds": -1},
+        {"max_skew_seconds": True},
+        {"require_crl": 1},
+    ],
+)
+def test_tables_that_mean_nothing(table):
+    with pytest.raises(PolicyError):
+        policy.read(Fields.of(table, "evidence.nitro", "policy.malformed"))
+
+
+# Hostile bytes
+
+
+@pytest.mark.fuzz
+@given(st.binary(max_size=300))
+def test_hostile_bytes(data):
+    for parse in (parse_document, parse_envelope, read):
+        try:
+            parse(data)
+        except MalformedError:
+            continue
+
+
+@pytest.mark.fuzz
+@given(st.lists(st.tuples(st.integers(0, 9000), st.integers(0, 255)), min_size=1, max_size=5), st.integers(0, 9000))
+def test_hostile_edits(edits, cut):
+    data = bytearray(HONEST)
+    for position, octet in edits:
+        data[position % len(data)] = octet
+    edited = bytes(data[: max(1, cut)])
+    try:
+        passed = judge(edited).passed
+    except TYPED:
+        return
+    assert not passed or edited == HONEST

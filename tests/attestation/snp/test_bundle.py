@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Certificates around a report: the member's one encoding, and the forms from which it is made."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from attestation import snp
+from attestation.errors import MalformedError
+from attestation.snp.bundle import MAX_ENTRIES, TABLE_GUIDS, arrange, load_bundle, parse_table
+from attestation.snp.raw import split
+from tests.attestation.snp.paper import ark, ask, der, judge, report, vek
+
+GUIDS = {name: UUID(text).bytes for text, name in TABLE_GUIDS.items()}
+VEK = vek()
+CHAIN = der(VEK, ask(), ark())
+
+
+def pem(*certificates: x509.Certificate) -> bytes:
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
+
+
+def table(*entries: tuple[bytes, bytes], end: bytes = bytes(24)) -> bytes:
+    """A certificate table as a host fills it, padded to a page."""
+    head, body = b"", b""
+    start = len(entries) * 24 + len(end)
+    for guid, data in entries:
+        head += guid + (start + len(body)).to_bytes(4, "little") + len(data).to_bytes(4, "little")
+        body += data
+    whole = head + end + body
+    return whole.ljust(-(-len(whole) // 4096) * 4096, b"\0")
+
+
+def test_forms_of_the_same_certificates():
+    in_table = table(
+        (GUIDS["ARK"], der(ark())), (GUIDS["VCEK"], der(VEK)), (b"?" * 16, b"what"), (GUIDS["ASK"], der(ask()))
+    )
+    for form in (pem(ark(), ask(), VEK), pem(VEK, VEK, ask(), ark()), der(ask(), ark(), VEK), CHAIN, in_table):
+        assert arrange(form) == CHAIN
+    assert arrange(b"") == b"" == arrange(bytes(4096)) == arrange(bytes(24))
+    assert [c.subject for c in load_bundle(CHAIN)] == [c.subject for c in (VEK, ask(), ark())]
+    assert judge(report(), VEK, ask(), ark()).passed
+
+
+def test_extended_reports():
+    data = report()
+    page = table((GUIDS["VCEK"], der(VEK)))
+    expected = {"report": data, "certificates": der(VEK)}
+    assert snp.read(data + page) == expected == split(data, page)
+    assert snp.read(data + bytes(4096)) == {"report": data} == split(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\1" * 24,
+        b"\1" * 20,
+        b"\1" * 24 * (MAX_ENTRIES + 2),
+        table((GUIDS["VCEK"], b"x"), (GUIDS["VCEK"], b"x")),
+        GUIDS["VCEK"] + (25).to_bytes(4, "little") + (1 << 31).to_bytes(4, "little") + bytes(24),
+        GUIDS["VCEK"] + (1 << 31).to_bytes(4, "little") + (1).to_bytes(4, "little") + bytes(24),
+        bytes(1 << 20) + b"\0",
+    ],
+)
+def test_tables_that_are_none(data):
+    with pytest.raises(MalformedError) as caught:
+        parse_table(data)
+    assert caught.value.code == "evidence.snp.certificates-malformed"
+
+
+@pytest.mark.parametrize(
+    "data", [pem(VEK), der(ask(), VEK), der(VEK, VEK), der(ask()), CHAIN[:-1], CHAIN + b"\0", CHAIN * 2]
+)
+def test_bundles_that_are_none(data):
+    with pytest.raises(MalformedError) as caught:
+        load_bundle(data)
+    assert caught.value.code == "evidence.snp.certificates-malformed"
