@@ -73,6 +73,12 @@ class _Routes:
         response.headers["location"] = body.status_url
         return body
 
+    async def upload(self, request: Request) -> schemas.UploadBody:
+        """Send ciphertexts or evaluation keys ahead, once for all requests of a session. The node does not read them."""
+        body = await request.body()
+        digest = await run_in_threadpool(self._service.node.uploads.put, body)
+        return schemas.UploadBody(sha256=digest.hex(), bytes=len(body))
+
     def job(self, job: JobId) -> schemas.JobBody:
         """State of a job."""
         return _job_body(self._service.job(job))
@@ -142,6 +148,15 @@ def create_app(service: Service, metrics: Metrics) -> Guard:
         status_code=202,
         responses=_refusals(400, 401, 404, 408, 409, 413, 500, 503),
         openapi_extra={"requestBody": {"required": True, "content": _content(schemas.Submission)}},
+    )
+    octets = {"schema": {"type": "string", "format": "binary"}}
+    api.add_api_route(
+        "/v1/uploads",
+        routes.upload,
+        methods=["POST"],
+        status_code=201,
+        responses=_refusals(400, 401, 408, 413, 500, 503),
+        openapi_extra={"requestBody": {"required": True, "content": {BINARY_TYPE: octets}}},
     )
     found = _refusals(400, 401, 404, 500, 503)
     api.add_api_route("/v1/inferences/{id}", routes.job, methods=["GET"], responses=found)
