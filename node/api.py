@@ -74,7 +74,7 @@ class _Routes:
         return body
 
     async def upload(self, request: Request) -> schemas.UploadBody:
-        """Send ciphertexts or evaluation keys ahead, once for all requests of a session. The node does not read them."""
+        """Send ciphertexts or evaluation keys ahead, once for all requests of a session; they are not read here."""
         body = await request.body()
         digest = await run_in_threadpool(self._service.node.uploads.put, body)
         return schemas.UploadBody(sha256=digest.hex(), bytes=len(body))

@@ -115,7 +115,8 @@ def _compare_plan(claim: FheClaim, plan: EncryptedPlan) -> None:
     for name, said, own in pairs:
         if said != own:
             raise RejectedError(
-                f"private.{name}.mismatch", f"{name}: the receipt says {str(said)[:40]}, the circuit gives {str(own)[:40]}"
+                f"private.{name}.mismatch",
+                f"{name}: the receipt says {str(said)[:40]}, the circuit gives {str(own)[:40]}",
             )
 
 

@@ -68,9 +68,7 @@ class Layout:
     def of_plan(plan: EncryptedPlan) -> Layout:
         """The layout of a plan."""
         spec: Mapping[str, Any] = plan.spec
-        return Layout(
-            spec["preset"], spec["packing"], spec["samples"], spec["private"], spec["start"], spec["stop"]
-        )
+        return Layout(spec["preset"], spec["packing"], spec["samples"], spec["private"], spec["start"], spec["stop"])
 
     def plan(self, circuit: Circuit) -> EncryptedPlan:
         """The plan. Raises fhe.UnsupportedError: ``fhe.network.*``, ``fhe.plan.*``, ``fhe.preset.unknown``, ..."""

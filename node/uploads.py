@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Ciphertexts and evaluation keys that clients sent ahead: bytes under their SHA-256, for an hour, never read here.
 
-A request then names them, so that the keys of a session travel once. What is kept is what the network brought: nothing in
-this process parses it (:mod:`fhe.pool` does, in a sandbox).
+A request then names them, so that the keys of a session travel once. What is kept is what the network brought: nothing
+in this process parses it (:mod:`fhe.pool` does, in a sandbox).
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ ciphertext has no tensors to commit to, so the receipt's two commitments are::
     trace  = the tree over the two leaves input, output
 
 with 32 bytes each, zeros for a seed that there is none of. Everything that decides the answer, the circuit apart, is in
-``input``, and so in the context that evidence is bound to before anything runs. Nothing here reads a ciphertext: digests
-alone are compared, and no key of any kind is needed.
+``input``, and so in the context that evidence is bound to before anything runs. Nothing here reads a ciphertext:
+digests alone are compared, and no key of any kind is needed.
 """
 
 from __future__ import annotations

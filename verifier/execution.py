@@ -33,7 +33,6 @@ def check_execution(
     affidavit: Affidavit, policy: Policy, model: ModelFinding, answered: AnswerFinding
 ) -> ExecutionFinding:
     """Check the commitment to the execution, then recompute where circuit and input are at hand."""
-    receipt = affidavit.receipt
     leaves, checks = _check_root(affidavit)
     if leaves is not None and model.described is not None and answered.salt is not None:
         checks += _check_ends(model.described, leaves, answered)

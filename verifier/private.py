@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Checks of an execution on ciphertexts: what ran, on which ciphertexts, under whose keys, in which parameters.
 
-No check here reads a ciphertext or a key, and none needs a secret. Whether the answer is what the circuit gives on those
-ciphertexts is a matter of executing again, outside this core: by the caller, who then says which answer it got
+No check here reads a ciphertext or a key, and none needs a secret. Whether the answer is what the circuit gives on
+those ciphertexts is a matter of executing again, outside this core: by the caller, who then says which answer it got
 (``KnownRequest.reexecuted``), or by a rechecker whom the policy lists, in a signed statement.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -167,8 +168,11 @@ def _answer(affidavit: Affidavit, claim: FheClaim) -> Check:
 
 
 def _trace(affidavit: Affidavit, claim: FheClaim) -> Check:
-    stated, own = affidavit.receipt.trace.root.hex()[:16], claim.root.hex()[:16]
-    if affidavit.receipt.trace.root != claim.root:
+    said = affidavit.receipt.trace
+    stated, own = said.root.hex()[:16], claim.root.hex()[:16]
+    if said.leaves != hashlib.sha256(b"".join(claim.leaves)).digest():
+        return failed("trace.root", "trace.leaves.mismatch", said.leaves.hex()[:16], "request and answer")
+    if said.root != claim.root:
         return failed("trace.root", "trace.root.mismatch", stated, f"{own} (request and answer)")
     return passed("trace.root", stated, f"{own} (request and answer)", method="sha-256", bits=HASH_BITS)
 

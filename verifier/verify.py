@@ -50,7 +50,7 @@ class Known:
     openings: tuple[Opening, ...] = ()
     digest: bytes | None = None
     weights_commitment: bytes | None = None
-    encrypted: KnownRequest = KnownRequest()
+    encrypted: KnownRequest = field(default_factory=KnownRequest)
 
 
 @dataclass(frozen=True)

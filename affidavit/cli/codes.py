@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 CODES: Mapping[str, str] = MappingProxyType(
     {
+        "demo.node.failed": "the demo's node did not start",
         "enrolment.answer.malformed": "the attestation CA's answer is not what its API says",
         "enrolment.refused": "the attestation CA refused; its own code and message follow",
         "enrolment.unreachable": "the attestation CA does not answer",

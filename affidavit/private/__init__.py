@@ -4,8 +4,8 @@
 ::
 
     with Client(url, policy=policy) as node:
-        session = PrivateSession(circuit)                    # keys of this session, in this object alone
-        answer = session.infer(node, {"image": image})       # encrypt, send, verify, and only then decrypt
+        session = PrivateSession(circuit)  # keys of this session, in this object alone
+        answer = session.infer(node, {"image": image})  # encrypt, send, verify, and only then decrypt
         print(answer.outputs["logits"])
 
 =========  ====================================================================
@@ -15,8 +15,8 @@ session    ``PrivateSession``: keys, encryption, verification, decryption
 partial    the part of a circuit that the client computes by itself, in clear
 =========  ====================================================================
 
-What a node learns from the way a client behaves it can use against the client's key: so nothing is decrypted that was not
-verified, and what cannot be read ends the session and is told to nobody (docs/privacy.md).
+What a node learns from the way a client behaves it can use against the client's key: so nothing is decrypted that was
+not verified, and what cannot be read ends the session and is told to nobody (docs/privacy.md).
 """
 
 from __future__ import annotations

@@ -261,7 +261,7 @@ class PrivateSession:
         values = values.reshape(len(values), *circuit.tensors[last].shape)
         error = fhe.estimate(self.plan).error
         if error:
-            return self._approximate(values, error)
+            return self._approximate(values.astype(np.float64), error)
         tensor = circuit.tensors[last]
         integers = values.astype(np.int64)
         if int(integers.min()) < tensor.lo or int(integers.max()) > tensor.hi:
@@ -271,9 +271,7 @@ class PrivateSession:
         )
         return decode_outputs(circuit, {port.name: found[port.tensor] for port in circuit.outputs}), 0.0
 
-    def _approximate(
-        self, values: npt.NDArray[np.float64], error: float
-    ) -> tuple[dict[str, npt.NDArray[Any]], float]:
+    def _approximate(self, values: npt.NDArray[np.float64], error: float) -> tuple[dict[str, npt.NDArray[Any]], float]:
         """CKKS: on a grid as coarse as the error, since what is finer is noise that depends on the key."""
         (port,) = self.circuit.outputs
         if port.tensor != self.plan.network.stop or not np.isfinite(values).all():
@@ -308,5 +306,3 @@ def _new_keys(plan: EncryptedPlan) -> Session:
         raise UnsupportedError(
             "client.private.unavailable", error.message, remedy="pip install 'affidavit[fhe]'"
         ) from None
-
-

@@ -14,8 +14,8 @@ with a rate that falls to zero. Training sees the first 59,488 training images, 
 last 512 training images choose nothing and are kept for calibration as in models/lenet5. The 10,000 test images are
 looked at once, at the end.
 
-The weights are then rounded to integers, 7 bits in the first layer and 7 in the second, and the *circuit* is written, with no
-requantisation in it, so that BFV computes its integers exactly. One thread and a fixed seed: the same numpy on the same
+The weights are then rounded to integers of 7 bits, and the *circuit* is written, with no requantisation in it, so that
+BFV computes its integers exactly. One thread and a fixed seed: the same numpy on the same
 kind of processor writes the same bytes.
 """
 
@@ -77,7 +77,8 @@ def moved(images: Bytes, rng: np.random.Generator) -> Bytes:
     padded = np.pad(images, ((0, 0), (2, 2), (2, 2)))
     dy, dx = rng.integers(0, 5, (2, len(images), 1))
     rows, columns = dy + np.arange(28), dx + np.arange(28)
-    return padded[np.arange(len(images))[:, None, None], rows[:, :, None], columns[:, None, :]]
+    shifted: Bytes = padded[np.arange(len(images))[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return shifted
 
 
 class Adam:
@@ -136,7 +137,9 @@ def train(images: Bytes, labels: Bytes) -> list[Floats]:
             p /= BATCH
             dh = (p @ w2.T) * 2 * h
             rate = RATE * 0.5 * (1 + np.cos(np.pi * adam.step / steps))
-            adam.update([x.T @ dh, dh.sum(axis=0), s.T @ p, p.sum(axis=0)], float(rate))
+            adam.update(
+                [np.asarray(g, np.float32) for g in (x.T @ dh, dh.sum(axis=0), s.T @ p, p.sum(axis=0))], float(rate)
+            )
         print(f"epoch {epoch + 1:2}/{EPOCHS}  loss {loss / (len(images) // BATCH):.4f}", flush=True)
     return parameters
 
@@ -179,7 +182,7 @@ def main() -> None:
     parameters = train(images[:-HELD_BACK], labels[:-HELD_BACK])
     circuit = quantise(parameters)
     print(f"held back {accuracy(circuit, images[-HELD_BACK:], labels[-HELD_BACK:]):.2%}")
-    print(f"accuracy of the integer circuit on the 10,000 test images: {accuracy(circuit, test_images, test_labels):.2%}")
+    print(f"accuracy of the integers on the 10,000 test images: {accuracy(circuit, test_images, test_labels):.2%}")
     target = REPOSITORY / "affidavit" / "demo" / "data" / "square-mlp.circuit"
     target.write_bytes(dump_circuit(circuit))
     print(f"{target.name}: {target.stat().st_size} bytes, circuit {circuit.digest.hex()}")
