@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from importlib.util import find_spec
 
-from benchmarks import inference, peers, proofs, record, verification
+from benchmarks import fhe, inference, peers, proofs, record, verification
 
 ALL = {
     "inference": inference.measure,
@@ -16,6 +17,8 @@ ALL = {
 }
 BY_NAME_ONLY = ("peers",)
 """Takes long, and installs somebody else's program."""
+if find_spec("tenseal") is not None:  # the extra `fhe`
+    ALL["fhe"] = fhe.measure
 
 
 def main() -> None:

@@ -21,7 +21,14 @@ from circuits.canonical_cbor import decode, encode
 from circuits.circuit import IntArray
 from circuits.errors import MalformedError as CborError
 from fhe.errors import MalformedError
-from fhe.limits import MAX_CIPHERTEXTS, MAX_FEATURES, MAX_GALOIS_KEYS, MAX_INTERFACE_BYTES, MAX_SAMPLES
+from fhe.limits import (
+    MAX_BUNDLE_BYTES,
+    MAX_CIPHERTEXTS,
+    MAX_FEATURES,
+    MAX_GALOIS_KEYS,
+    MAX_INTERFACE_BYTES,
+    MAX_SAMPLES,
+)
 from fhe.presets import Preset, preset_of
 
 __all__ = ["Interface", "KeyDemand"]
@@ -145,12 +152,17 @@ class Interface:
             raise _bad("a field is missing or of the wrong type") from None
         if interface.encode() != data:
             raise _bad("not the one encoding of its value")
-        _check(interface)
+        check_limits(interface)
         return interface
 
 
-def _check(interface: Interface) -> None:
+def check_limits(interface: Interface) -> None:
+    """Raises MalformedError (``fhe.interface.malformed``) for whatever is outside the limits of the room."""
     columns = interface.encoding == "columns"
+    if len(interface.scatter) != (0 if columns else interface.outputs) or (interface.gather.size == 0) != columns:
+        raise _bad("places out of range")
+    if interface.outputs < 1:
+        raise _bad("elements out of range")
     limits = (
         (1 <= interface.samples <= (interface.preset.slots if columns else MAX_SAMPLES), "samples"),
         (1 <= interface.inputs <= MAX_FEATURES and 1 <= interface.outputs <= MAX_FEATURES, "elements"),
@@ -160,9 +172,8 @@ def _check(interface: Interface) -> None:
             interface.replies >= 1 and interface.returned <= MAX_CIPHERTEXTS and 1 <= interface.sent <= MAX_CIPHERTEXTS,
             "ciphertexts",
         ),
-        (len(interface.scatter) == (0 if columns else interface.outputs), "places"),
+        (max(interface.sent, interface.returned) * interface.preset.ciphertext_bytes() < MAX_BUNDLE_BYTES, "bytes"),
         (interface.replies == interface.outputs if columns else True, "replies"),
-        (not columns or interface.gather.size == 0, "places"),
         (columns or (interface.gather.min() >= -1 and interface.gather.max() < interface.inputs), "places"),
         (
             columns or (interface.scatter.min() >= 0 and interface.scatter.max() < interface.replies * interface.width),
@@ -170,6 +181,7 @@ def _check(interface: Interface) -> None:
         ),
         (all(math.isfinite(x) and x > 0 for x in (interface.input_scale, interface.output_scale)), "scale"),
         (all(math.isfinite(x) and x > 0 for x in (interface.unit, interface.output_unit)), "unit"),
+        (_reach(interface) < 2.0**60, "scale"),
         ((interface.encoding == "coefficients") <= (interface.preset.scheme == "bfv"), "encoding"),
         (
             0 <= interface.keys.relin <= interface.preset.levels and len(interface.keys.galois) <= MAX_GALOIS_KEYS,
@@ -181,6 +193,11 @@ def _check(interface: Interface) -> None:
     for fine, name in limits:
         if not fine:
             raise _bad(f"{name} out of range")
+
+
+def _reach(interface: Interface) -> float:
+    """The largest value that is encoded, in units of the scale."""
+    return max(abs(interface.lo), abs(interface.hi)) * interface.unit * interface.input_scale
 
 
 def _from(value: dict[str, object]) -> Interface:

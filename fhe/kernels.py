@@ -274,22 +274,19 @@ def linear_layer(out, x, y, q, qi):
 
 
 @njit(cache=True)
-def accumulate_permuted(total, x, order, y, q, qi):
-    """total [n] += x[order] * y / 2^64, as `accumulate`."""
-    twice = q + q
-    for j in range(total.shape[0]):
-        s = total[j] + _montgomery(x[order[j]], y[j], q, qi)
-        total[j] = min(s, s - twice)
-
-
-@njit(cache=True)
 def switch(total, digits, order, key, rows, q, qi):
     """total [2, k, n] += sum over d of digits [d, k, n] (permuted by `order`) * key [., 2, ., n]; row i of total is
-    modulo q[i] and reads row rows[i] of the key, which is in Montgomery form; total in [0, 2q)."""
-    for p in range(2):
-        for i in range(total.shape[1]):
-            for d in range(digits.shape[0]):
-                accumulate_permuted(total[p, i], digits[d, i], order, key[d, p, rows[i]], q[i], qi[i])
+    modulo q[i] and reads row rows[i] of the key, which is in Montgomery form; total in [0, 2q). Empty order: as is."""
+    turned = np.empty(digits.shape[2], np.uint64)
+    for i in range(total.shape[1]):
+        for d in range(digits.shape[0]):
+            source = digits[d, i]
+            if order.shape[0] > 0:
+                for j in range(source.shape[0]):
+                    turned[j] = source[order[j]]
+                source = turned
+            for p in range(2):
+                _accumulate(total[p, i], source, key[d, p, rows[i]], q[i], qi[i])
 
 
 @njit(cache=True)

@@ -14,11 +14,12 @@ itself is a square. Whatever else occurs is refused with the gate's name and the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 
 from circuits import Circuit, Gate
 from circuits.circuit import IntArray, Shape
@@ -29,6 +30,9 @@ from fhe.limits import MAX_FEATURES, MAX_MATRIX, MAX_SEGMENTS
 from fhe.presets import Preset
 
 __all__ = ["SUPPORT", "Layer", "Network", "Windows", "read_network", "refusal_of"]
+
+MARGIN = 4
+"""How much larger than in calibration values may be."""
 
 _LINEAR = "bfv, ckks"
 SUPPORT: Mapping[str, str] = MappingProxyType(
@@ -110,6 +114,23 @@ class Network:
     def exact(self) -> bool:
         """No requantisation: BFV computes the circuit's own integers."""
         return all(layer.shift == 0 for layer in self.layers)
+
+    def limited(self, magnitudes: Sequence[int]) -> Network:
+        """The same with smaller magnitudes: what the values are expected to stay within, rather than what they must."""
+        pairs = zip(self.layers, magnitudes, strict=True)
+        return replace(self, layers=tuple(replace(x, magnitude=max(1, min(x.magnitude, m))) for x, m in pairs))
+
+    def measured(self, inputs: IntArray) -> list[int]:
+        """MARGIN times the largest value of each layer over integer inputs [samples, ...]."""
+        values: npt.NDArray[np.float64] = inputs.reshape(len(inputs), -1).astype(np.float64)
+        found = []
+        for layer in self.layers:
+            if layer.after is not None:
+                squared = values * values
+                values = np.concatenate([values, squared], axis=1) if layer.after == "both" else squared
+            values = (values @ layer.matrix.T + layer.bias) / 2.0**layer.shift
+            found.append(int(MARGIN * np.abs(values).max()) + 1)
+        return found
 
     @property
     def squares(self) -> int:

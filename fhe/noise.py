@@ -36,6 +36,8 @@ ERROR_BOUND = 21
 SIGMA_SQUARED = 10.5
 """Variance of the centred binomial of 2 x 21 bits."""
 DEVIATIONS = 8
+PRECISION = 2.0**-4
+"""The largest error, relative to what outputs are like, that a plan may be expected to have."""
 
 
 def fresh_bound(preset: Preset, *, symmetric: bool) -> int:
@@ -88,6 +90,31 @@ def check_noise(plan: EncryptedPlan) -> None:
     if 2 * worst * plan.preset.plain_modulus >= plan.preset.modulus(plan.preset.levels):
         left = budget_bits(plan.preset, worst)
         raise UnsupportedError("fhe.plan.noise", f"noise may exceed the modulus of {plan.preset.name} by {-left} bits")
+
+
+def check_precision(plan: EncryptedPlan) -> None:
+    """Raises UnsupportedError (``fhe.plan.precision``) where a CKKS answer would be mostly error."""
+    if plan.preset.scheme != "ckks":
+        return
+    error, size = ckks_error(plan), _typical(plan)
+    if error > PRECISION * size:
+        raise UnsupportedError(
+            "fhe.plan.precision",
+            f"{plan.preset.name}: an error of about {error:.3g} in values of about {size:.3g}",
+            "calibrate with typical inputs, or use a preset of longer moduli",
+        )
+
+
+def _typical(plan: EncryptedPlan) -> float:
+    """How large outputs are: as calibrated, or, without, as if all values were independent and of zero mean."""
+    if plan.magnitudes:
+        return float(plan.network.layers[-1].magnitude)
+    size = max(abs(plan.network.lo), abs(plan.network.hi)) / 2
+    for layer in plan.network.layers:
+        size = size * size if layer.after else size
+        spread = (layer.matrix.astype(np.float64) ** 2).sum(axis=1) * size**2 + layer.bias.astype(np.float64) ** 2
+        size = math.sqrt(float(spread.max())) / 2.0**layer.shift
+    return size
 
 
 def ckks_error(plan: EncryptedPlan) -> float:

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from circuits import Circuit
-from fhe.errors import UnsupportedError
-from fhe.interface import Interface
+from circuits.circuit import IntArray
+from fhe.errors import MalformedError, UnsupportedError
+from fhe.interface import Interface, check_limits
 from fhe.network import Network, read_network
-from fhe.noise import check_noise
+from fhe.noise import check_noise, check_precision
 from fhe.packing import coefficient, columns, slots
 from fhe.presets import PRESETS, Preset, preset_of
 
@@ -27,6 +28,7 @@ class EncryptedPlan:
     Attributes:
         circuit: what the network was read from.
         private: replies are re-randomised and flooded.
+        magnitudes: CKKS: what each layer's values are expected to stay within; empty: the circuit's bounds.
     """
 
     circuit: Circuit
@@ -34,6 +36,7 @@ class EncryptedPlan:
     interface: Interface
     packing: str
     private: bool = False
+    magnitudes: tuple[int, ...] = ()
 
     @property
     def circuit_digest(self) -> bytes:
@@ -50,6 +53,7 @@ class EncryptedPlan:
             "private": self.private,
             "start": self.network.start,
             "stop": self.network.stop,
+            "magnitudes": list(self.magnitudes),
         }
 
     @property
@@ -75,6 +79,7 @@ def plan(
     private: bool = False,
     start: int | None = None,
     stop: int | None = None,
+    calibration: IntArray | None = None,
 ) -> EncryptedPlan:
     """The cheapest way to run a circuit, or the part between two of its tensors, encrypted.
 
@@ -84,12 +89,17 @@ def plan(
         preset: only this preset.
         private: the model must not leak: only presets with room to flood the replies.
         start, stop: see :func:`fhe.read_network`.
+        calibration: typical inputs of that part, integers [samples, ...]. CKKS then makes room for four times the
+            values seen instead of the circuit's bounds: far more precise, and wrong where values go beyond.
 
     Raises UnsupportedError: ``fhe.network.*``, ``fhe.plan.none`` with the reason of each preset.
     """
     network = read_network(circuit, start=start, stop=stop)
     chosen = [preset_of(preset)] if preset is not None else list(PRESETS.values())
-    found, refused = candidates(circuit, network, samples=samples, presets=chosen, private=private)
+    magnitudes = () if calibration is None else tuple(network.measured(calibration))
+    found, refused = candidates(
+        circuit, network, samples=samples, presets=chosen, private=private, magnitudes=magnitudes
+    )
     if not found:
         if len(refused) == 1:
             raise refused[0]
@@ -99,7 +109,13 @@ def plan(
 
 
 def candidates(
-    circuit: Circuit, network: Network, *, samples: int, presets: Iterable[Preset], private: bool = False
+    circuit: Circuit,
+    network: Network,
+    *,
+    samples: int,
+    presets: Iterable[Preset],
+    private: bool = False,
+    magnitudes: Sequence[int] = (),
 ) -> tuple[list[EncryptedPlan], list[UnsupportedError]]:
     """Every plan that fits, cheapest first, and why the others do not."""
     from fhe.cost import estimate
@@ -108,7 +124,7 @@ def candidates(
     for preset in presets:
         for packing in preset.packings:
             try:
-                made = _made(circuit, network, preset, packing, samples, private)
+                made = _made(circuit, network, preset, packing, samples, private, magnitudes)
             except UnsupportedError as error:
                 refused.append(error)
             else:
@@ -118,22 +134,49 @@ def candidates(
 
 
 def _made(
-    circuit: Circuit, network: Network, preset: Preset, packing: str, samples: int, private: bool
+    circuit: Circuit,
+    network: Network,
+    preset: Preset,
+    packing: str,
+    samples: int,
+    private: bool,
+    magnitudes: Sequence[int],
 ) -> EncryptedPlan:
     from fhe.privacy import check_room
 
+    expected = tuple(magnitudes) if preset.scheme == "ckks" else ()  # BFV is exact, for every input
+    if expected:
+        network = network.limited(expected)
+
+    if samples < 1:
+        raise UnsupportedError("fhe.plan.packing", f"{samples} samples; required at least one")
     interface = design(network, packing, preset, samples)
+    try:
+        check_limits(interface)
+    except MalformedError as error:
+        raise UnsupportedError("fhe.plan.packing", f"{samples} samples in {preset.name}: {error.message}") from None
     if private:
         interface = replace(interface, keys=replace(interface.keys, public=True))
-    made = EncryptedPlan(circuit, network, interface, packing, private)
+    made = EncryptedPlan(circuit, network, interface, packing, private, expected)
     check_noise(made)
+    check_precision(made)
     if private:
         check_room(made)
     return made
 
 
 def remake(circuit: Circuit, spec: Mapping[str, Any]) -> EncryptedPlan:
-    """The plan whose `spec` that is: what a worker and an auditor do. Raises as `plan`."""
-    network = read_network(circuit, start=int(spec["start"]), stop=int(spec["stop"]))
-    preset = preset_of(str(spec["preset"]))
-    return _made(circuit, network, preset, str(spec["packing"]), int(spec["samples"]), bool(spec["private"]))
+    """The plan whose `spec` that is: what a worker and an auditor do.
+
+    Raises as `plan`, and MalformedError (``fhe.plan.spec``).
+    """
+    types: dict[str, type] = {"preset": str, "packing": str, "samples": int, "private": bool, "start": int, "stop": int}
+    types["magnitudes"] = list
+    if set(spec) != set(types) or any(type(spec[name]) is not kind for name, kind in types.items()):
+        raise MalformedError("fhe.plan.spec", f"required {', '.join(types)}, each of its type")
+    network = read_network(circuit, start=spec["start"], stop=spec["stop"])
+    magnitudes: list[int] = spec["magnitudes"]
+    if len(magnitudes) not in (0, len(network.layers)) or any(type(m) is not int or m < 1 for m in magnitudes):
+        raise MalformedError("fhe.plan.spec", "magnitudes: none, or a positive integer for each layer")
+    preset = preset_of(spec["preset"])
+    return _made(circuit, network, preset, spec["packing"], spec["samples"], spec["private"], magnitudes)

@@ -147,8 +147,10 @@ class EvaluationPool:
                 worker = self._take()
                 try:
                     yield worker
-                except errors.OperationalError:
-                    worker.stop()
+                except (errors.MalformedError, errors.RejectedError, errors.UnsupportedError):
+                    raise  # said by a worker in good order
+                except BaseException:
+                    worker.stop()  # it may be in the middle of a message
                     raise
                 finally:
                     self._give(worker)
@@ -203,7 +205,8 @@ class _Worker:
         kept = {name: os.environ[name] for name in ("PATH", "NUMBA_CACHE_DIR", "LD_LIBRARY_PATH") if name in os.environ}
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL", "NUMBA")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "fhe.worker", str(memory_bytes)],
+            # -P: nothing is imported from the working directory.
+            [sys.executable, "-P", "-m", "fhe.worker", str(memory_bytes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

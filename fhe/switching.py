@@ -29,7 +29,7 @@ from fhe.ring import Ring
 from fhe.wire.keys import EvaluationKeys
 from fhe.wire.residues import Limbs
 
-Order = npt.NDArray[np.int64]
+Order = npt.NDArray[np.uint64]  # unsigned: no index counts from the end
 
 
 @lru_cache(maxsize=256)
@@ -37,7 +37,7 @@ def permutation(element: int, n: int) -> Order:
     """Where each place of a transform in bit-reversed order comes from under X -> X^element."""
     bits = n.bit_length() - 1
     reverse = np.array([int(f"{i:0{bits}b}"[::-1], 2) for i in range(n)], np.int64)
-    order: Order = reverse[(element * (2 * reverse + 1) % (2 * n)) >> 1]
+    order: Order = reverse[(element * (2 * reverse + 1) % (2 * n)) >> 1].astype(np.uint64)
     return order
 
 
@@ -48,7 +48,7 @@ class Switcher:
         self.ring = ring
         self.n = ring.n
         last = len(ring.primes) - 1
-        self._same = np.arange(self.n)
+        self._same = np.zeros(0, np.uint64)
         self._keys: dict[int, Limbs] = {}
         given: Mapping[int, Limbs] = {**({} if keys.relin is None else {1: keys.relin}), **keys.galois}
         for element, key in given.items():

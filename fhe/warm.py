@@ -18,8 +18,8 @@ from fhe.evaluation import Evaluation
 from fhe.interface import KeyDemand
 from fhe.network import read_network
 from fhe.planning import EncryptedPlan, design
-from fhe.presets import Preset, largest_primes
-from fhe.seal_bridge import load_seal
+from fhe.presets import PRESETS, Preset, largest_primes
+from fhe.seal_bridge import check_presets
 from fhe.wire import Ciphertexts, EvaluationKeys, Limbs
 
 _N = 1024
@@ -65,9 +65,9 @@ def _keys(preset: Preset, demand: KeyDemand) -> EvaluationKeys:
 
 
 def warm() -> None:
-    """Run every kernel, and load the native libraries that are installed."""
+    """Run every kernel, load the native libraries that are installed, and have SEAL check every preset."""
     with suppress(UnsupportedError):
-        load_seal()
+        check_presets(PRESETS)
     with suppress(ImportError):
         import_module("zstandard")
     for scheme, packing, ntt, squares in (

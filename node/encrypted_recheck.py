@@ -80,8 +80,7 @@ def recheck_encrypted(
             "model.circuit.mismatch",
             f"the receipt names circuit {receipt.model.circuit.hex()[:16]}, yours is {circuit.digest.hex()[:16]}",
         )
-    layout = Layout(claim.preset, claim.packing, receipt.batch, claim.protected, claim.first, claim.last)
-    plan = layout.plan(circuit)
+    plan = layout_of(affidavit).plan(circuit)
     _compare_plan(claim, plan)
     parts = []
     for name, given, role, named in (
@@ -103,6 +102,22 @@ def recheck_encrypted(
     root = trace.root((claim.inputs.commitment, own))
     agrees = own == claim.answer == receipt.output and root == receipt.trace.root
     return EncryptedFinding(agrees, own, root, receipt_digest(affidavit.receipt_envelope.payload), len(claim.layers))
+
+
+def layout_of(affidavit: Affidavit) -> Layout:
+    """How the receipt says that the circuit ran. Raises UnsupportedError ``private.section.missing``."""
+    claim = affidavit.receipt.fhe
+    if claim is None:
+        raise UnsupportedError("private.section.missing", "the receipt speaks of no execution on ciphertexts")
+    return Layout(
+        claim.preset,
+        claim.packing,
+        affidavit.receipt.batch,
+        claim.protected,
+        claim.first,
+        claim.last,
+        claim.magnitudes,
+    )
 
 
 def _compare_plan(claim: FheClaim, plan: EncryptedPlan) -> None:

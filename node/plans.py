@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from circuits import Circuit
+from fhe.limits import MAX_SEGMENTS
 from node.errors import MalformedError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 KEPT = 8
 MAX_NUMBER = 1 << 16
+MAX_MAGNITUDE = 1 << 53
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Layout:
         samples: in one request.
         protected: replies are re-randomised and flooded.
         first, last: the circuit's tensors that come and go encrypted.
+        magnitudes: CKKS: what each layer's values are expected to stay within; empty for the circuit's bounds.
     """
 
     preset: str
@@ -36,8 +39,9 @@ class Layout:
     protected: bool
     first: int
     last: int
+    magnitudes: tuple[int, ...] = ()
 
-    def as_json(self) -> dict[str, str | int | bool]:
+    def as_json(self) -> dict[str, str | int | bool | list[int]]:
         """A plain object."""
         return {
             "preset": self.preset,
@@ -46,13 +50,14 @@ class Layout:
             "protected": self.protected,
             "first": self.first,
             "last": self.last,
+            "magnitudes": list(self.magnitudes),
         }
 
     @staticmethod
     def of(value: object) -> Layout:
         """From a plain object. Raises MalformedError ``request.layout.malformed``."""
         if not isinstance(value, Mapping) or value.keys() != Layout("", "", 0, False, 0, 0).as_json().keys():
-            raise _malformed("preset, packing, samples, protected, first, last and nothing else")
+            raise _malformed("preset, packing, samples, protected, first, last, magnitudes and nothing else")
         texts, numbers = ("preset", "packing"), ("samples", "first", "last")
         if not all(isinstance(value[key], str) and 0 < len(value[key]) <= 32 for key in texts):
             raise _malformed("preset and packing by name")
@@ -62,13 +67,27 @@ class Layout:
             raise _malformed("at least one sample, and first below last")
         if not isinstance(value["protected"], bool):
             raise _malformed("protected: true or false")
-        return Layout(*(value[key] for key in ("preset", "packing", "samples", "protected", "first", "last")))
+        expected = value["magnitudes"]
+        if not isinstance(expected, list) or len(expected) > MAX_SEGMENTS:
+            raise _malformed(f"magnitudes: at most {MAX_SEGMENTS}")
+        if not all(type(m) is int and 1 <= m <= MAX_MAGNITUDE for m in expected):
+            raise _malformed(f"magnitudes: integers from 1 to {MAX_MAGNITUDE}")
+        names = ("preset", "packing", "samples", "protected", "first", "last")
+        return Layout(*(value[key] for key in names), tuple(expected))
 
     @staticmethod
     def of_plan(plan: EncryptedPlan) -> Layout:
         """The layout of a plan."""
         spec: Mapping[str, Any] = plan.spec
-        return Layout(spec["preset"], spec["packing"], spec["samples"], spec["private"], spec["start"], spec["stop"])
+        return Layout(
+            spec["preset"],
+            spec["packing"],
+            spec["samples"],
+            spec["private"],
+            spec["start"],
+            spec["stop"],
+            tuple(spec["magnitudes"]),
+        )
 
     def plan(self, circuit: Circuit) -> EncryptedPlan:
         """The plan. Raises fhe.UnsupportedError: ``fhe.network.*``, ``fhe.plan.*``, ``fhe.preset.unknown``, ..."""
@@ -83,6 +102,7 @@ class Layout:
                 "private": self.protected,
                 "start": self.first,
                 "stop": self.last,
+                "magnitudes": list(self.magnitudes),
             },
         )
 

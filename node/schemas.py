@@ -34,6 +34,10 @@ class LayoutBody(_Model):
     protected: Annotated[bool, Field(description="replies are re-randomised and flooded")]
     first: Annotated[int, Field(ge=0, le=65536, description="the circuit's tensor that comes encrypted")]
     last: Annotated[int, Field(ge=0, le=65536, description="the one that goes back encrypted")]
+    magnitudes: Annotated[
+        list[Annotated[int, Field(ge=1, le=1 << 53)]],
+        Field(max_length=16, description="CKKS: what each layer's values stay within; none for the circuit's bounds"),
+    ]
 
 
 class EncryptedBody(_Model):

@@ -27,6 +27,7 @@ from verifier.fields import Fields
 LABEL = b"affidavit/encrypted-input@v1\x00"
 MAX_LAYERS = 1024
 MAX_TENSOR = 1 << 16
+MAX_MAGNITUDES = 16
 NO_SEED = bytes(32)
 LEAVES = 2
 PACKINGS = ("coefficient", "columns", "diagonals")
@@ -75,6 +76,7 @@ class FheClaim:
         scheme, preset, parameters: by name, and the digest of degree and moduli.
         packing: of :data:`PACKINGS`.
         first, last: the circuit's tensors that came encrypted and that go back encrypted.
+        magnitudes: CKKS: what the values of each linear layer were expected to stay within; none: the circuit's bounds.
         layers: names of the gates between them, in the circuit's order: what ran on ciphertexts.
         inputs: what the answer was computed from.
         answer: SHA-256 of the ciphertexts that went back.
@@ -86,6 +88,7 @@ class FheClaim:
     packing: str
     first: int
     last: int
+    magnitudes: tuple[int, ...]
     layers: tuple[str, ...]
     inputs: EncryptedRequest
     answer: bytes
@@ -115,6 +118,7 @@ class FheClaim:
             "replies": "protected" if self.protected else "bare",
             "first": self.first,
             "last": self.last,
+            "magnitudes": list(self.magnitudes),
             "layers": list(self.layers),
             "interface": self.inputs.interface.hex(),
             "keys": self.inputs.keys.hex(),
@@ -125,8 +129,8 @@ class FheClaim:
 
 
 _KEYS = {
-    "scheme", "preset", "parameters", "packing", "replies", "first", "last", "layers", "interface", "keys", "request",
-    "answer", "seed",
+    "scheme", "preset", "parameters", "packing", "replies", "first", "last", "magnitudes", "layers", "interface",
+    "keys", "request", "answer", "seed",
 }  # fmt: skip
 
 
@@ -145,6 +149,9 @@ def parse_fhe(fields: Fields) -> FheClaim:
     def name(value: Any, path: str) -> str:
         return Fields({"name": value}, path, fields.code).text("name")
 
+    def magnitude(value: Any, path: str) -> int:
+        return Fields({"value": value}, path, fields.code).integer("value", 1, 1 << 53)
+
     return FheClaim(
         fields.identifier("scheme"),
         fields.identifier("preset"),
@@ -152,6 +159,7 @@ def parse_fhe(fields: Fields) -> FheClaim:
         fields.identifier("packing"),
         first,
         fields.integer("last", first + 1, MAX_TENSOR),
+        fields.list("magnitudes", magnitude, limit=MAX_MAGNITUDES),
         fields.list("layers", name, limit=MAX_LAYERS),
         EncryptedRequest(fields.digest("interface"), fields.digest("keys"), fields.digest("request"), seed),
         fields.digest("answer"),

@@ -14,8 +14,8 @@ import numpy as np
 
 from circuits import Circuit, Constant
 from fhe import PRESETS, dump_ciphertexts, parse_ciphertexts, parse_keys
+from node.encrypted_recheck import layout_of
 from node.keys import NodeKeys
-from node.plans import Layout
 from verifier import Affidavit, OperationalError, read_affidavit, write_affidavit
 from verifier.dsse import sign_envelope
 from verifier.encrypted import FheClaim
@@ -39,8 +39,7 @@ def other_weights(genuine: bytes, ran: Circuit, keys: NodeKeys, *, request: byte
     """The node runs ``ran`` on the request and signs that it ran the circuit that was asked for."""
     from fhe.evaluation import Evaluation
 
-    claim = _claim(read_affidavit(genuine))
-    plan = Layout(claim.preset, claim.packing, 1, claim.protected, claim.first, claim.last).plan(ran)
+    plan = layout_of(read_affidavit(genuine)).plan(ran)
     answer = Evaluation(plan, parse_keys(evaluation_keys)).run(parse_ciphertexts(request))
     return resigned(genuine, keys, answer=dump_ciphertexts(answer))
 

@@ -99,6 +99,8 @@ class PrivateSession:
         preset: only this one; by default the cheapest that fits.
         protected: replies that show nothing of the model but its answers.
         last: the tensor at which the encrypted part ends; by default the output. The rest is computed here.
+        calibration: typical inputs, real arrays by input name: makes CKKS more precise, and wrong where values go far
+            beyond what these give.
         keys: a session that was stored (:meth:`save`); by default new keys.
 
     Raises:
@@ -114,10 +116,16 @@ class PrivateSession:
         preset: str | None = None,
         protected: bool = False,
         last: int | None = None,
+        calibration: Mapping[str, npt.NDArray[Any]] | None = None,
         keys: Session | None = None,
     ) -> None:
         self.circuit = as_circuit(model)
-        self.plan: EncryptedPlan = fhe.plan(self.circuit, samples=samples, preset=preset, private=protected, stop=last)
+        typical = None
+        if calibration is not None:
+            (typical,) = encode_inputs(self.circuit, calibration).values()
+        self.plan: EncryptedPlan = fhe.plan(
+            self.circuit, samples=samples, preset=preset, private=protected, stop=last, calibration=typical
+        )
         self.layout = Layout.of_plan(self.plan)
         self._keys: Session | None = keys if keys is not None else _new_keys(self.plan)
         self.evaluation_keys = self._keys.evaluation_keys(self.plan.interface)

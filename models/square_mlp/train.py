@@ -147,8 +147,8 @@ def train(images: Bytes, labels: Bytes) -> list[Floats]:
 def quantise(parameters: list[Floats]) -> Circuit:
     """The same network on integers: each layer's weights times one factor, rounded; nothing is ever shifted right.
 
-    With f1 and f2 the factors, integers of the hidden layer are 15 f1 times the real ones, those of the output 225 f1^2 f2
-    times; so the biases are scaled by these, and the output's scale is their inverse.
+    With f1 and f2 the factors, integers of the hidden layer are 15 f1 times the real ones, those of the output
+    225 f1^2 f2 times; so the biases are scaled by these, and the output's scale is their inverse.
     """
     w1, b1, w2, b2 = (p.astype(np.float64) for p in parameters)
     f1, f2 = ((2 ** (bits - 1) - 1) / np.abs(w).max() for w, bits in zip((w1, w2), WEIGHT_BITS, strict=True))
@@ -182,7 +182,7 @@ def main() -> None:
     parameters = train(images[:-HELD_BACK], labels[:-HELD_BACK])
     circuit = quantise(parameters)
     print(f"held back {accuracy(circuit, images[-HELD_BACK:], labels[-HELD_BACK:]):.2%}")
-    print(f"accuracy of the integers on the 10,000 test images: {accuracy(circuit, test_images, test_labels):.2%}")
+    print(f"on the 10,000 test images, integers: {accuracy(circuit, test_images, test_labels):.2%}")
     target = REPOSITORY / "affidavit" / "demo" / "data" / "square-mlp.circuit"
     target.write_bytes(dump_circuit(circuit))
     print(f"{target.name}: {target.stat().st_size} bytes, circuit {circuit.digest.hex()}")

@@ -50,6 +50,7 @@ class Framed:
             plan.packing,
             first,
             last,
+            plan.magnitudes,
             encrypted_gates(plan.circuit, first, last),
             self.inputs,
             answer,

@@ -15,6 +15,7 @@ from circuits import Circuit, CircuitBuilder
 from circuits.circuit import IntArray
 from circuits.gates import RULES
 from fhe.network import SUPPORT
+from fhe.planning import remake
 from tests.fhe.making import expected, inputs_of, mlp, tutorial_cnn
 
 
@@ -224,9 +225,20 @@ def test_the_planner_picks_by_shape() -> None:
     assert fhe.plan(mlp((784, 64), 255, 127)).packing == "coefficient"
     assert fhe.plan(mlp((784, 64, 10), 15, 7)).packing == "diagonals"
     assert fhe.plan(mlp((784, 64, 10), 15, 7), samples=2048).packing == "columns"
-    assert fhe.plan(tutorial_cnn()).preset.name == "cnn1"
+    assert fhe.plan(tutorial_cnn(), calibration=inputs_of(tutorial_cnn(), 4)).preset.name == "cnn1"
     with pytest.raises(fhe.UnsupportedError, match=r"fhe\.plan\.none"):
         fhe.plan(mlp((2, 2, 2, 2, 2), 1, 1))
+
+
+def test_plans_come_back_from_their_specs() -> None:
+    plan = fhe.plan(mlp((20, 8, 3), 15, 7), samples=64, preset="batch-mlp-ckks", stop=1)
+    assert remake(plan.circuit, plan.spec).interface.digest == plan.interface.digest
+    for wrong in ({}, plan.spec | {"samples": "1"}, plan.spec | {"more": 1}, plan.spec | {"samples": True}):
+        with pytest.raises(fhe.MalformedError, match=r"fhe\.plan\.spec"):
+            remake(plan.circuit, wrong)
+    for samples in (0, -1, 1 << 40):
+        with pytest.raises(fhe.UnsupportedError, match=r"fhe\.plan\.packing"):
+            fhe.plan(mlp((20, 8), 15, 7), preset="lin8", samples=samples)
 
 
 def test_noise_that_might_not_fit_is_refused() -> None:

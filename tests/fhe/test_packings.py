@@ -12,6 +12,7 @@ import fhe
 from circuits import Circuit, CircuitBuilder
 from fhe.packing.coefficient import block_width, design, polynomials
 from fhe.packing.diagonals import Slots, steps_of
+from fhe.planning import remake
 from tests.fhe.making import expected, inputs_of, linear, mlp, needs_seal, run, session, tutorial_cnn
 from tests.fhe.test_network import rich, with_requant
 
@@ -106,7 +107,8 @@ def test_polynomials_of_degree_two_run_in_columns(preset: str) -> None:
     ],
 )
 def test_ckks_is_within_its_stated_error(circuit: Circuit, preset: str, samples: int) -> None:
-    plan = fhe.plan(circuit, preset=preset, samples=samples)
+    calibration = inputs_of(circuit, 16, seed=9) if preset == "cnn1" else None
+    plan = fhe.plan(circuit, preset=preset, samples=samples, calibration=calibration)
     inputs = inputs_of(circuit, samples)
     values, _, _ = run(plan, inputs)
     want = expected(circuit, inputs).astype(float)
@@ -139,6 +141,22 @@ def test_a_bias_reaches_every_copy() -> None:
     circuit = b.build()
     values, _, _ = run(fhe.plan(circuit, preset="mlp1"), np.zeros((1, 4), np.int64))
     assert np.abs(values[0] - [10000, 2500, 49]).max() < 0.01
+
+
+def test_calibration_buys_precision_and_goes_into_the_spec() -> None:
+    circuit = tutorial_cnn()
+    inputs, typical = inputs_of(circuit, 1), inputs_of(circuit, 32, seed=5)
+    plan = fhe.plan(circuit, preset="cnn1", calibration=typical)
+    want = expected(circuit, inputs)
+    assert np.abs(run(plan, inputs)[0] - want).max() <= min(fhe.estimate(plan).error, 1e-2 * np.abs(want).max())
+    assert remake(circuit, plan.spec).interface.digest == plan.interface.digest
+    exact = fhe.plan(mlp((20, 8, 3), 15, 7), preset="batch-mlp-exact", calibration=inputs_of(mlp((20, 8, 3), 15, 7), 4))
+    assert exact.magnitudes == ()
+
+
+def test_a_plan_that_is_mostly_error_is_refused() -> None:
+    with pytest.raises(fhe.UnsupportedError, match=r"fhe\.plan\.precision"):
+        fhe.plan(tutorial_cnn(), preset="cnn1")
 
 
 @settings(max_examples=60, deadline=None)
@@ -179,7 +197,7 @@ def slots_of(circuit: Circuit, slots: int, x: np.ndarray) -> np.ndarray:
             for (giant, baby), weights in diagonals.items():
                 total += np.roll(weights.astype(object) * source, -(giant + baby))
         for fold in step.folds:
-            total = sum(np.roll(total, -r) for r in fold)
+            total = np.sum([np.roll(total, -r) for r in fold], axis=0)
         value = total + np.append(layer.bias, 0)[step.repeats]
     return value[steps[-1].targets].astype(np.int64)
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 import fhe
 from fhe import embedding, kernels
 from fhe.gemm import product
+from fhe.packing.diagonals import rotation_element
 from fhe.ring import Ring, prime
 from fhe.scaling import scaled, times_mod
-from fhe.switching import Switcher, permutation, rotation_element
+from fhe.switching import Switcher, permutation
 from fhe.wire import Limbs
 from tests.fhe.making import needs_seal
 from tests.fhe.test_wire import random_limbs

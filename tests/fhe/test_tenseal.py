@@ -28,7 +28,7 @@ def pool() -> Iterator[EvaluationPool]:
 
 
 def context_for(preset: fhe.Preset) -> Any:
-    import tenseal
+    tenseal = pytest.importorskip("tenseal")
 
     bits = [q.bit_length() for q in preset.moduli]
     if preset.scheme == "bfv":
@@ -38,7 +38,7 @@ def context_for(preset: fhe.Preset) -> Any:
 
 @cache
 def linear_request() -> tuple[Any, fhe.EncryptedPlan, bytes, np.ndarray]:
-    import tenseal
+    tenseal = pytest.importorskip("tenseal")
 
     plan = fhe.plan(linear((6, 3), 15, 7), samples=8, preset="batch-lin")
     context, inputs = context_for(plan.preset), inputs_of(plan.circuit, 8)
@@ -46,7 +46,7 @@ def linear_request() -> tuple[Any, fhe.EncryptedPlan, bytes, np.ndarray]:
 
 
 def test_bfv_tensors_come_and_go(pool: EvaluationPool) -> None:
-    import tenseal
+    tenseal = pytest.importorskip("tenseal")
 
     context, plan, tensor, inputs = linear_request()
     request, keys = pool.from_tenseal(plan, tensor)
@@ -57,7 +57,7 @@ def test_bfv_tensors_come_and_go(pool: EvaluationPool) -> None:
 
 
 def test_ckks_tensors_with_squares_come_and_go(pool: EvaluationPool, tmp_path: Path) -> None:
-    import tenseal
+    tenseal = pytest.importorskip("tenseal")
 
     plan = fhe.plan(mlp((6, 4, 2), 15, 7), samples=8, preset="batch-mlp-ckks")
     context, inputs = context_for(plan.preset), inputs_of(plan.circuit, 8)
@@ -96,7 +96,7 @@ def refused(data: bytes) -> str:
 
 
 def test_tensors_of_other_forms_are_refused() -> None:
-    import tenseal
+    tenseal = pytest.importorskip("tenseal")
 
     context, plan, good, inputs = linear_request()
     others = [

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fhe
+from circuits import CircuitError
 from fhe.wire import Limbs, parse_ciphertexts, parse_keys
-from tests.fhe.making import linear, mlp, tutorial_cnn
+from tests.fhe.making import inputs_of, linear, mlp, tutorial_cnn
 
 LIN = fhe.preset_of("lin6-public")
 MLP = fhe.preset_of("batch-mlp-ckks")
@@ -186,7 +187,7 @@ def test_keys_that_hide_nothing_or_are_too_long_are_refused(monkeypatch: pytest.
         fhe.plan(linear((784, 64)), private=True),
         fhe.plan(mlp((20, 8, 3), 15, 7), samples=64, preset="batch-mlp-ckks"),
         fhe.plan(mlp((784, 64, 10), 15, 7), preset="mlp1"),
-        fhe.plan(tutorial_cnn(), preset="cnn1"),
+        fhe.plan(tutorial_cnn(), preset="cnn1", calibration=inputs_of(tutorial_cnn(), 4)),
     ],
     ids=["lin8", "private", "columns", "mlp1", "cnn1"],
 )
@@ -211,6 +212,31 @@ def test_an_altered_interface_is_refused_or_another_one(data: st.DataObject) -> 
     except fhe.FheError as error:
         outcome = error.code
     assert outcome in ("read", "fhe.interface.malformed", "fhe.preset.unknown")
+
+
+def test_interfaces_outside_the_limits_are_refused() -> None:
+    from dataclasses import replace
+
+    good = fhe.plan(linear((30, 5), 15, 7), preset="lin8").interface
+    none = np.zeros(0, np.int64)
+    for wrong in (
+        {"samples": 0},
+        {"samples": 5000},
+        {"outputs": 0, "scatter": none},
+        {"scatter": none},
+        {"gather": none.reshape(0, 4096)},
+        {"gather": good.gather + 100},
+        {"scatter": good.scatter + 4096},
+        {"lo": 16},
+        {"output_level": 3},
+        {"input_scale": float("nan")},
+        {"input_scale": 2.0**80},
+        {"unit": -1.0},
+        {"keys": fhe.KeyDemand(relin=9)},
+        {"keys": fhe.KeyDemand(galois={2: 1})},
+    ):
+        with pytest.raises((fhe.MalformedError, CircuitError)):
+            fhe.Interface.decode(replace(good, **wrong).encode())
 
 
 def test_interfaces_of_the_wrong_kind_are_refused() -> None:

@@ -66,7 +66,16 @@ class EncryptedMaking:
         scheme, parameters = PRESETS["lin8"]
         gates = encrypted_gates(self.circuit, 0, self.last)
         claim = FheClaim(
-            scheme, "lin8", bytes.fromhex(parameters), "coefficient", 0, self.last, gates, self.sent, sha(self.answer)
+            scheme,
+            "lin8",
+            bytes.fromhex(parameters),
+            "coefficient",
+            0,
+            self.last,
+            (7,),
+            gates,
+            self.sent,
+            sha(self.answer),
         )
         return replace(claim, **self.section)
 

@@ -86,7 +86,10 @@ def _of(**section: Any) -> EncryptedMaking:
     ("making", "code"),
     [
         # computed on, or under, or with something else than the client sent
-        (EncryptedMaking(sent=replace(SENT, request=sha(b"old")), roles={"output": ANSWER}), "private.request.mismatch"),
+        (
+            EncryptedMaking(sent=replace(SENT, request=sha(b"old")), roles={"output": ANSWER}),
+            "private.request.mismatch",
+        ),
         (EncryptedMaking(sent=replace(SENT, keys=sha(b"old")), roles={"output": ANSWER}), "private.keys.mismatch"),
         (EncryptedMaking(sent=replace(SENT, interface=sha(b"x"))), "private.interface.mismatch"),
         # says something about the circuit that is not so
@@ -147,6 +150,7 @@ def test_in_clear_where_private_is_demanded():
     assert (found.verdict, found.code) == (Verdict.UNVERIFIABLE, "policy.private.not-reached")
 
 
+DESCRIPTIVE = ""
 # path in the section -> code when the node itself, with its own key, signs another value there and nothing else
 MANIFEST = {
     "scheme": "receipt.malformed",
@@ -156,6 +160,7 @@ MANIFEST = {
     "replies": "receipt.malformed",
     "first": "private.layers.mismatch",
     "last": "private.layers.mismatch",
+    "magnitudes.0": DESCRIPTIVE,  # what executing again takes; a node that executed otherwise is found by that
     "layers.0": "private.layers.mismatch",
     "layers.1": "private.layers.mismatch",
     "layers.2": "private.layers.mismatch",
