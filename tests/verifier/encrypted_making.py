@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Affidavits of executions on ciphertexts, made from parts. The core reads digests alone, so any bytes are ciphertexts."""
+"""Affidavits of executions on ciphertexts, from parts. The core reads digests alone, so any bytes are ciphertexts."""
 
 from __future__ import annotations
 
