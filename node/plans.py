@@ -72,8 +72,7 @@ class Layout:
             raise _malformed(f"magnitudes: at most {MAX_SEGMENTS}")
         if not all(type(m) is int and 1 <= m <= MAX_MAGNITUDE for m in expected):
             raise _malformed(f"magnitudes: integers from 1 to {MAX_MAGNITUDE}")
-        names = ("preset", "packing", "samples", "protected", "first", "last")
-        return Layout(*(value[key] for key in names), tuple(expected))
+        return Layout(**{**value, "magnitudes": tuple(expected)})
 
     @staticmethod
     def of_plan(plan: EncryptedPlan) -> Layout:

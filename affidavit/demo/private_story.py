@@ -70,7 +70,7 @@ class _Auditor:
         parsed = read_affidavit(affidavit)
         try:
             finding = recheck_encrypted(parsed, self.circuit, self.pool, request=request, keys=keys)
-        except RejectedError:
+        except (RejectedError, fhe.UnsupportedError):
             return affidavit
         statement = finding.statement(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")).statement()
         envelope = sign_envelope(statement.encode(), public_key=self.keys.public.signing, sign=self.keys.sign)

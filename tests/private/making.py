@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from circuits import Circuit, CircuitBuilder, decode_outputs, encode_inputs, evaluate
 from node.node import Node
+from verifier import read_affidavit
+from verifier.encrypted import FheClaim
 from verifier.policy import Policy
 
 SIZE, HIDDEN, CLASSES = 40, 12, 5
@@ -38,13 +40,26 @@ def inputs(samples: int = 1, seed: int = 1) -> dict[str, npt.NDArray[np.float32]
 def expected(arrays: dict[str, npt.NDArray[np.float32]]) -> npt.NDArray[np.float64]:
     """What the reference interpreter answers."""
     tensors = evaluate(network(), encode_inputs(network(), arrays))
-    found: npt.NDArray[np.float64] = decode_outputs(network(), {"y": tensors[-1]})["y"]
-    return found
+    return decode_outputs(network(), {"y": tensors[-1]})["y"].astype(np.float64)
 
 
 def policy(node: Node, *assurance: str) -> Policy:
     """A policy that lists the node's key."""
     return Policy(name="test", assurance=assurance or ("signed", "private"), nodes=frozenset({node.keys.signing}))
+
+
+def claim_of(affidavit: bytes) -> FheClaim:
+    """The FHE section of an affidavit's receipt."""
+    claim = read_affidavit(affidavit).receipt.fhe
+    assert claim is not None
+    return claim
+
+
+def blob_of(affidavit: bytes, role: str) -> bytes:
+    """What an affidavit carries in a role."""
+    content = read_affidavit(affidavit).blob(role)
+    assert content is not None
+    return content
 
 
 def now() -> datetime:

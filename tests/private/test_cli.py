@@ -8,7 +8,7 @@ import pytest
 from affidavit.local import LocalClient
 from affidavit.private import PrivateSession
 from tests.cli.conftest import affidavit  # noqa: F401 - the fixture
-from tests.private.making import inputs, network, policy
+from tests.private.making import blob_of, inputs, network, policy
 from verifier import read_affidavit
 
 
@@ -34,7 +34,7 @@ def test_recheck_says_what_it_needs(affidavit, answered, session, circuit_file, 
 
     parsed = read_affidavit(answered[1])
     path = tmp_path / "bare.affidavit"
-    path.write_bytes(write_affidavit({"receipt": parsed.receipt_envelope}, {"output": parsed.blob("output")}))
+    path.write_bytes(write_affidavit({"receipt": parsed.receipt_envelope}, {"output": blob_of(answered[1], "output")}))
     ran = affidavit("recheck", path, "--model", circuit_file)
     assert ran.code == 20 and "recheck.request.missing" in ran.err
     for name, data in (("request", answered[0].ciphertexts), ("keys", session.evaluation_keys)):

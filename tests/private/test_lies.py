@@ -17,7 +17,7 @@ from affidavit.private import PrivateSession
 from circuits import Constant
 from node.encrypted_recheck import open_own_seed, recheck_encrypted
 from node.keys import NodeKeys
-from tests.private.making import inputs, network, now, policy
+from tests.private.making import blob_of, claim_of, inputs, network, now, policy
 from verifier import RejectedError, UnsupportedError, Verdict, read_affidavit
 
 
@@ -63,12 +63,11 @@ def test_replayed_ciphertexts(node, session, pool, answered, keys):
         with pytest.raises(NotAccepted) as refusal:
             session.believe(later, lie, policy=policy(node), at=now(), reexecuted=session.reexecute(later, pool))
         assert refusal.value.code == code
-    renonced = replace(question, request=replace(question.request, nonce=later.request.nonce))
-    claim = read_affidavit(genuine).receipt.fhe
+    claim = claim_of(genuine)
     with pytest.raises(NotAccepted) as refusal:  # computed on the older request, and says so
         session.believe(later, lies.resigned(newer, keys, claim=claim), policy=policy(node), at=now())
     assert refusal.value.code == "private.request.mismatch"
-    assert renonced.sent == question.sent
+    assert claim.inputs == question.sent
 
 
 def test_another_sessions_keys_and_another_preset(node, session, answered, keys):
@@ -125,7 +124,7 @@ def test_what_an_auditor_must_hold(session, pool, answered):
 )
 def test_a_section_that_is_not_the_circuits(pool, answered, section, code):
     parsed = read_affidavit(answered[1])
-    changed = replace(parsed, receipt=replace(parsed.receipt, fhe=replace(parsed.receipt.fhe, **section)))
+    changed = replace(parsed, receipt=replace(parsed.receipt, fhe=replace(claim_of(answered[1]), **section)))
     if not code:
         assert recheck_encrypted(changed, network(), pool).agrees  # what it was already
         return
@@ -170,9 +169,8 @@ def test_a_bare_reply_gives_the_model_away_and_a_protected_one_does_not(node):
         session = PrivateSession(network(), last=1, preset="lin8", protected=protected)
         local = LocalClient(node, policy=policy(node))
         answer = session.infer(local, inputs(), embed_input=True)
-        parsed = read_affidavit(answer.affidavit)
-        request = fhe.parse_ciphertexts(parsed.blob("input")).limbs
-        reply = fhe.parse_ciphertexts(parsed.blob("output"), answer=True).limbs
+        request = fhe.parse_ciphertexts(blob_of(answer.affidavit, "input")).limbs
+        reply = fhe.parse_ciphertexts(blob_of(answer.affidavit, "output"), answer=True).limbs
         from fhe.ring import Ring
 
         ring, q = Ring(plan.preset), primes[0]

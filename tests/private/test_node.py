@@ -46,6 +46,22 @@ def test_a_submission_is_read_as_it_was_written():
     assert parse_submission(format_submission(request)) == request
 
 
+_WRONG: list[object] = [
+    None,
+    {},
+    {**LAYOUT.as_json(), "more": 1},
+    {**LAYOUT.as_json(), "preset": 5},
+    {**LAYOUT.as_json(), "samples": 0},
+    {**LAYOUT.as_json(), "samples": True},
+    {**LAYOUT.as_json(), "last": 0},
+    {**LAYOUT.as_json(), "first": -1},
+    {**LAYOUT.as_json(), "protected": 1},
+    {**LAYOUT.as_json(), "magnitudes": [0]},
+    {**LAYOUT.as_json(), "magnitudes": [1] * 17},
+    {**LAYOUT.as_json(), "magnitudes": {}},
+]
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -59,20 +75,7 @@ def test_a_submission_is_read_as_it_was_written():
         ({"prove": True}, "request.prove.encrypted"),
         *(
             ({"encrypted": {"layout": layout, "keys": "00" * 32, "ciphertexts": "00" * 32}}, "request.layout.malformed")
-            for layout in (
-                None,
-                {},
-                {**LAYOUT.as_json(), "more": 1},
-                {**LAYOUT.as_json(), "preset": 5},
-                {**LAYOUT.as_json(), "samples": 0},
-                {**LAYOUT.as_json(), "samples": True},
-                {**LAYOUT.as_json(), "last": 0},
-                {**LAYOUT.as_json(), "first": -1},
-                {**LAYOUT.as_json(), "protected": 1},
-                {**LAYOUT.as_json(), "magnitudes": [0]},
-                {**LAYOUT.as_json(), "magnitudes": [1] * 17},
-                {**LAYOUT.as_json(), "magnitudes": {}},
-            )
+            for layout in _WRONG
         ),
     ],
 )

@@ -16,8 +16,8 @@ from affidavit.private import PrivateSession
 from affidavit.private.partial import evaluate_from
 from affidavit.private.session import load_keys
 from circuits import encode_inputs, evaluate
-from tests.private.making import expected, inputs, network, now, policy
-from verifier import Verdict, read_affidavit
+from tests.private.making import claim_of, expected, inputs, network, now, policy
+from verifier import Verdict
 
 
 def test_the_first_layer_encrypted_is_exact(node, session, pool):
@@ -59,7 +59,7 @@ def test_calibration_travels_with_the_layout(node, pool):
     loose, tight = (PrivateSession(network(), preset="mlp1", calibration=c) for c in (None, inputs(50, seed=3)))
     assert tight.layout.magnitudes and not loose.layout.magnitudes
     answer = tight.infer(local, inputs(), recheck=pool)
-    assert answer.result.receipt.fhe.magnitudes == tight.layout.magnitudes
+    assert claim_of(answer.affidavit).magnitudes == tight.layout.magnitudes
     assert fhe.estimate(tight.plan).error <= fhe.estimate(loose.plan).error
     assert np.abs(answer.outputs["y"] - expected(inputs())).max() <= answer.error
 
@@ -102,7 +102,7 @@ def test_protected_replies_are_rechecked_by_auditors(node, pool):
     protected = PrivateSession(network(), last=1, preset="lin8", protected=True)
     answer = protected.infer(local, inputs())
     np.testing.assert_array_equal(answer.outputs["y"], expected(inputs()))
-    assert read_affidavit(answer.affidavit).receipt.fhe.protected
+    assert claim_of(answer.affidavit).protected
     question = protected.ask(inputs(), policy=local.policy)
     with pytest.raises(UnsupportedError) as refusal:
         protected.reexecute(question, pool)

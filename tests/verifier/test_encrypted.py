@@ -58,7 +58,7 @@ def test_only_encrypted_gates_are_covered():
 def test_protected_replies():
     result = decide(EncryptedMaking(sent=seeded()))
     assert result.verdict is Verdict.ACCEPT
-    assert EncryptedMaking(sent=seeded()).receipt().fhe.protected
+    assert EncryptedMaking(sent=seeded()).claim().protected and not EncryptedMaking().claim().protected
 
 
 def test_an_auditor_relies_on_pins_and_statements():
