@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from affidavit.cli import fhe as fhe_commands
 from affidavit.cli import node as node_commands
 from affidavit.cli import policy as policy_commands
 from affidavit.cli import service as service_commands
@@ -57,4 +58,5 @@ app.command("verify-proof")(verify_proof_command)
 app.command("commitment")(commitment_command)
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(node_commands.app, name="node")
+app.add_typer(fhe_commands.app, name="fhe")
 app.add_typer(service_commands.app, name="verifier")

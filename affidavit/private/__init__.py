@@ -12,6 +12,7 @@
 module     holds
 =========  ====================================================================
 session    ``PrivateSession``: keys, encryption, verification, decryption
+advice     which part of a circuit runs on ciphertexts, why the rest does not, and what it takes
 partial    the part of a circuit that the client computes by itself, in clear
 =========  ====================================================================
 

@@ -98,7 +98,8 @@ class PrivateSession:
         samples: in each request.
         preset: only this one; by default the cheapest that fits.
         protected: replies that show nothing of the model but its answers.
-        last: the tensor at which the encrypted part ends; by default the output. The rest is computed here.
+        first, last: the tensors between which it runs encrypted; by default input and output. The rest is computed
+            here, in clear.
         calibration: typical inputs, real arrays by input name: makes CKKS more precise, and wrong where values go far
             beyond what these give.
         keys: a session that was stored (:meth:`save`); by default new keys.
@@ -115,6 +116,7 @@ class PrivateSession:
         samples: int = 1,
         preset: str | None = None,
         protected: bool = False,
+        first: int | None = None,
         last: int | None = None,
         calibration: Mapping[str, npt.NDArray[Any]] | None = None,
         keys: Session | None = None,
@@ -122,9 +124,10 @@ class PrivateSession:
         self.circuit = as_circuit(model)
         typical = None
         if calibration is not None:
-            (typical,) = encode_inputs(self.circuit, calibration).values()
+            begin = self.circuit.inputs[0].tensor if first is None else first
+            typical = self._in_clear(calibration, begin)[begin]
         self.plan: EncryptedPlan = fhe.plan(
-            self.circuit, samples=samples, preset=preset, private=protected, stop=last, calibration=typical
+            self.circuit, samples=samples, preset=preset, private=protected, start=first, stop=last, calibration=typical
         )
         self.layout = Layout.of_plan(self.plan)
         self._keys: Session | None = keys if keys is not None else _new_keys(self.plan)
@@ -167,10 +170,8 @@ class PrivateSession:
             circuits.MalformedError: ``input.*`` when the input does not fit the circuit.
             fhe.MalformedError: ``fhe.input.*`` when it does not fit the session.
         """
-        encoded = encode_inputs(self.circuit, inputs)
-        ports = {port.tensor: encoded[port.name] for port in self.circuit.inputs}
         first = self.plan.network.start
-        known = {**ports, **evaluate_from(self.circuit, ports, frozenset({first}))}
+        known = self._in_clear(inputs, first)
         ciphertexts = self._open().encrypt(self.plan.interface, known[first])
         keys, request = (hashlib.sha256(data).digest() for data in (self.evaluation_keys, ciphertexts))
         reference = EncryptedReference(self.layout, request, keys)
@@ -256,6 +257,12 @@ class PrivateSession:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _in_clear(self, inputs: Mapping[str, npt.NDArray[Any]], tensor: int) -> dict[int, IntArray]:
+        """The circuit's inputs, and the tensor that is to be encrypted."""
+        encoded = encode_inputs(self.circuit, inputs)
+        ports = {port.tensor: encoded[port.name] for port in self.circuit.inputs}
+        return {**ports, **evaluate_from(self.circuit, ports, frozenset({tensor}))}
 
     def _open(self) -> Session:
         if self._keys is None:
