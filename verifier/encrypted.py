@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The receipt's FHE section: what a node says of an execution on ciphertexts (``affidavit@v1``, section 10).
+"""The receipt's FHE section: what a node says of an execution on ciphertexts (``affidavit@v1``, section 9).
 
 Ciphertexts and keys are named by the SHA-256 of their one encoding (`fhe-ciphertexts@v1`, `fhe-keys@v1`). A request in
 ciphertext has no tensors to commit to, so the receipt's two commitments are::

@@ -8,11 +8,10 @@
 
     image (784,) in 16 levels  ->  dense 64  ->  square  ->  dense 10  ->  logits
 
-Polynomial activations grow: a square has no slope at zero and none that ends, so what trains a ReLU network diverges
-here. Three things keep it in hand (docs/private.md): weights that start small, the gradient's norm clipped, and Adam
-with a rate that falls to zero. Training sees the first 59,488 training images, each moved by up to two pixels; the
-last 512 training images choose nothing and are kept for calibration as in models/lenet5. The 10,000 test images are
-looked at once, at the end.
+Polynomial activations grow: a square has no slope at zero and none that ends. Three things keep it in hand
+(docs/private.md): weights that start small, the gradient's norm clipped, and Adam with a rate that falls to zero.
+Training sees the first 59,488 training images, each moved by up to two pixels; the last 512 training images choose
+nothing and are kept for calibration as in models/lenet5. The 10,000 test images are looked at once, at the end.
 
 The weights are then rounded to integers of 7 bits, and the *circuit* is written, with no requantisation in it, so that
 BFV computes its integers exactly. One thread and a fixed seed: the same numpy on the same
