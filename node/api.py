@@ -199,17 +199,21 @@ class _Api(FastAPI):
                 for operation in operations.values():
                     operation["responses"].pop("422", None)
             schemas_ = document["components"]["schemas"]
-            schemas_["Submission"] = _schema(schemas.Submission)
+            schemas_ |= _schemas(schemas.Submission)
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas_.pop(unused, None)
         return document
 
 
-def _schema(model: type[schemas.Submission]) -> dict[str, Any]:
-    schema = model.model_json_schema()
+def _schemas(model: type[schemas.Submission]) -> dict[str, Any]:
+    """The schema of a body that is read elsewhere, and those that it refers to, by name."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     for field in schema["properties"].values():
         field.pop("default", None)
-    return schema
+        for alternative in field.pop("anyOf", ()):  # what may be left out is never null
+            if alternative != {"type": "null"}:
+                field |= alternative
+    return {**schema.pop("$defs", {}), model.__name__: schema}
 
 
 def _content(model: type[schemas.Submission]) -> dict[str, Any]:

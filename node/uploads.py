@@ -8,6 +8,7 @@ in this process parses it (:mod:`fhe.pool` does, in a sandbox).
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -57,7 +58,7 @@ class Uploads:
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 kept = self._swept()
                 path = self._folder / digest.hex()
-                if not path.exists():
+                if self._read(digest) is None:
                     if len(kept) >= MAX_UPLOADS or sum(kept) + len(data) > self._total:
                         raise OperationalError(
                             "node.uploads.full",
@@ -65,7 +66,7 @@ class Uploads:
                             remedy="send it again later",
                         )
                     write_atomically(path, data)
-                path.touch()
+                os.utime(path)
             except OSError as error:
                 raise OperationalError(
                     "node.blobs.unusable", f"the node's folder cannot be used ({error.strerror or 'error'})"
@@ -74,19 +75,24 @@ class Uploads:
 
     def get(self, digest: bytes) -> bytes:
         """What was sent; raises UnsupportedError ``request.upload.missing``."""
-        path = self._folder / digest.hex()
-        try:
-            data = path.read_bytes()
-            path.touch()
-        except OSError:
-            data = b""
-        if hashlib.sha256(data).digest() != digest:
+        data = self._read(digest)
+        if data is None:
             raise UnsupportedError(
                 "request.upload.missing",
                 f"nothing with SHA-256 {digest.hex()[:16]} was sent to this node, or not lately",
                 remedy="send ciphertexts and keys to /v1/uploads first",
             )
         return data
+
+    def _read(self, digest: bytes) -> bytes | None:
+        """What lies there, if it is what was sent; used just now."""
+        path = self._folder / digest.hex()
+        try:
+            data = path.read_bytes()
+            os.utime(path)  # and never `touch`, which would make an empty file where one has just been swept away
+        except OSError:
+            return None
+        return data if hashlib.sha256(data).digest() == digest else None
 
     def _swept(self) -> list[int]:
         """Sizes of what is left after what is too old is gone."""

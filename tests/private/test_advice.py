@@ -121,7 +121,7 @@ def test_plan_command(affidavit, circuit_file, tmp_path):  # noqa: F811
 
 
 def cnn(square: str = "Mul", activation: str = "") -> bytes:
-    """Conv, BatchNormalization, square, AveragePool, Flatten, Gemm, or with something else in the place of the square."""
+    """Conv, BatchNormalization, square, AveragePool, Flatten, Gemm; or something else in the place of the square."""
     rng = np.random.default_rng(1)
     weights = {
         "wc": rng.standard_normal((3, 1, 3, 3)) * 0.3, "bc": rng.standard_normal(3) * 0.1,

@@ -166,6 +166,7 @@ def test_uploads_are_bounded_and_forgotten(tmp_path):
     with pytest.raises(NodeError) as damaged:
         uploads.get(digest)
     assert damaged.value.code == "request.upload.missing"
+    assert uploads.get(uploads.put(b"a" * 30)) == b"a" * 30
 
 
 def test_plans_are_kept_and_trimmed():
