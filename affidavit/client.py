@@ -256,6 +256,10 @@ class Client:
             raise RejectedError("client.model.mismatch", "the node sent another circuit than was asked for")
         return load_circuit(data)
 
+    def fetch_outline(self, digest: bytes) -> bytes:
+        """A circuit without its weights; :meth:`affidavit.private.PrivateSession.of_outline` checks it."""
+        return self._get(f"/v1/models/{digest.hex()}/outline", limit=MAX_CIRCUIT_BYTES)
+
     def close(self) -> None:
         """End the connection."""
         self._transport.close()

@@ -7,8 +7,8 @@ its `mm` is for CKKS vectors, at the same security (128 bits, the same table): m
 layer, those of our preset for more. One layer in coefficient encoding takes and leaves ciphertexts in NTT form, as
 CKKS ciphertexts are on both sides.
 
-Floors, for the distance to them: `transforms` is what the number of transforms takes at the rate of this machine's
-fastest transform here; `memory` is bytes of ciphertexts, keys and encoded weights touched once at the rate of a copy.
+`rates` are what a transform and a copied byte take on the same machine: the floors that a kernel could reach follow
+from the number of transforms and the bytes of ciphertexts, keys and encoded weights.
 """
 
 from __future__ import annotations

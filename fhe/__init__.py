@@ -19,18 +19,19 @@ module                what is in it
 ====================  ====================================================================================
 presets               encryption parameters by name, 128-bit security checked
 wire/                 ciphertexts and keys: one encoding each, strict parsers
-network               circuit -> affine layers and squares; which gates run encrypted
+network, support      circuit -> affine layers and squares; which gates run encrypted
 packing/              coefficient encoding, columns, rotated diagonals and windows
 planning, cost, noise  choice of packing and preset; time, traffic, noise left, error
 interface             what a client needs to know of a plan
 privacy               protected replies: room, statistical distance, seeds
 client                keys, encryption, decryption (needs seal-python)
 evaluation            one plan under one session's keys (needs numba; BFV squares need seal-python)
-ring, kernels,        arithmetic on residues: transforms, key switching, integer matrix products,
-switching, gemm,      products of ciphertexts
-squares, embedding
-pool, worker,         evaluation of untrusted bytes in processes of their own
-sandbox
+ring, transforms,     arithmetic on residues: transforms, key switching, integer matrix products,
+kernels, switching,   products of ciphertexts, encoding of real numbers
+gemm, squares,
+embedding
+pool, process,        evaluation of untrusted bytes in processes of their own
+worker, sandbox
 recheck               re-execution on ciphertexts
 tenseal_clients       ciphertexts of clients that only have TenSEAL
 ====================  ====================================================================================
@@ -46,10 +47,11 @@ from typing import NoReturn
 from fhe.cost import Estimate, LayerCost, estimate
 from fhe.errors import FheError, MalformedError, OperationalError, RejectedError, UnsupportedError
 from fhe.interface import Interface, KeyDemand
-from fhe.network import SUPPORT, Network, read_network, refusal_of
+from fhe.network import Network, read_network
 from fhe.planning import EncryptedPlan, candidates, plan
 from fhe.presets import PRESETS, Preset, preset_of
 from fhe.privacy import commit_seed, open_seed, statistical_distance_bits
+from fhe.support import SUPPORT, refusal_of
 from fhe.wire import Ciphertexts, EvaluationKeys, dump_ciphertexts, dump_keys, parse_ciphertexts, parse_keys
 
 __all__ = [

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Compiled loops over residues: negacyclic number-theoretic transform and products modulo primes below 2^61.
+"""Compiled loops over residues: products, sums and reductions modulo primes below 2^61.
 
-Integer arithmetic alone, so results are the same bits on every machine. The transform is Longa and Naehrig's (2016):
-Cooley-Tukey forward into bit-reversed order, Gentleman-Sande back, Harvey's lazy butterflies (2014), Shoup's products
-by constants; roots are powers of the least primitive 2n-th root, which makes the order that of SEAL. The last six
-stages work on a transposed copy, so that every inner loop runs over contiguous memory and vectorises.
+Integer arithmetic alone, so results are the same bits on every machine: Shoup's products by constants, Montgomery's
+products of variables, Barrett's reductions.
 """
 
 # mypy: disallow-untyped-defs=False, disallow-untyped-decorators=False, disallow-untyped-calls=False
@@ -14,146 +12,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, uint64
 
-TILE = 64
-"""Coefficients per block of the transposed stages."""
-
 
 @njit(cache=True, inline="always")
-def _high(a, b):
+def high(a, b):
     """Upper 64 bits of a product of 64-bit integers."""
     mask, shift = uint64(0xFFFFFFFF), uint64(32)
     a0, a1, b0, b1 = a & mask, a >> shift, b & mask, b >> shift
     low, cross, other, top = a0 * b0, a0 * b1, a1 * b0, a1 * b1
     middle = (low >> shift) + (cross & mask) + other
     return top + (cross >> shift) + (middle >> shift)
-
-
-@njit(cache=True)
-def _forward_pair(u, v, w, wp, q):
-    """u, v in [0, 4q) -> u + w*v, u - w*v in [0, 4q)."""
-    twice = q + q
-    for j in range(u.shape[0]):
-        x = u[j]
-        x = min(x, x - twice)
-        y = v[j]
-        p = y * w - _high(y, wp) * q
-        u[j] = x + p
-        v[j] = x - p + twice
-
-
-@njit(cache=True)
-def _forward_pair_each(u, v, w, wp, q):
-    """The same with a root for each position."""
-    twice = q + q
-    for j in range(u.shape[0]):
-        x = u[j]
-        x = min(x, x - twice)
-        y = v[j]
-        p = y * w[j] - _high(y, wp[j]) * q
-        u[j] = x + p
-        v[j] = x - p + twice
-
-
-@njit(cache=True)
-def _inverse_pair(u, v, w, wp, q):
-    """u, v in [0, 2q) -> u + v, w*(u - v) in [0, 2q)."""
-    twice = q + q
-    for j in range(u.shape[0]):
-        x, y = u[j], v[j]
-        s = x + y
-        u[j] = min(s, s - twice)
-        d = x - y + twice
-        v[j] = d * w - _high(d, wp) * q
-
-
-@njit(cache=True)
-def _inverse_pair_each(u, v, w, wp, q):
-    """The same with a root for each position."""
-    twice = q + q
-    for j in range(u.shape[0]):
-        x, y = u[j], v[j]
-        s = x + y
-        u[j] = min(s, s - twice)
-        d = x - y + twice
-        v[j] = d * w[j] - _high(d, wp[j]) * q
-
-
-@njit(cache=True)
-def _transpose(source, target):
-    """target[j, i] = source[i, j], in tiles that stay in the cache."""
-    rows, columns = source.shape
-    for i0 in range(0, rows, 8):
-        for j0 in range(0, columns, 8):
-            for j in range(j0, j0 + 8):
-                for i in range(i0, i0 + 8):
-                    target[j, i] = source[i, j]
-
-
-@njit(cache=True)
-def forward(rows, w, wp, tail, tailp, q):
-    """In place: uint64 [r, n], residues below q -> their transforms, bit-reversed, below q.
-
-    w, wp [n]: roots and their Shoup quotients; tail, tailp [63, n/64]: those of the transposed stages.
-    """
-    n = rows.shape[1]
-    blocks = n // TILE
-    turned = np.empty((TILE, blocks), np.uint64)
-    twice = q + q
-    for r in range(rows.shape[0]):
-        a = rows[r]
-        t, m = n // 2, 1
-        while t >= TILE:
-            for i in range(m):
-                _forward_pair(
-                    a[2 * i * t : 2 * i * t + t], a[2 * i * t + t : 2 * i * t + 2 * t], w[m + i], wp[m + i], q
-                )
-            m *= 2
-            t //= 2
-        tiles = a.reshape(blocks, TILE)
-        _transpose(tiles, turned)
-        groups = 1
-        while t >= 1:
-            for g in range(groups):
-                for j in range(2 * t * g, 2 * t * g + t):
-                    _forward_pair_each(turned[j], turned[j + t], tail[groups - 1 + g], tailp[groups - 1 + g], q)
-            groups *= 2
-            t //= 2
-        _transpose(turned, tiles)
-        for j in range(n):
-            x = a[j]
-            x = min(x, x - twice)
-            a[j] = min(x, x - q)
-
-
-@njit(cache=True)
-def inverse(rows, w, wp, tail, tailp, q, scale, scalep):
-    """In place: undoes `forward`. Roots are the inverses; scale = 1/n mod q and its Shoup quotient."""
-    n = rows.shape[1]
-    blocks = n // TILE
-    turned = np.empty((TILE, blocks), np.uint64)
-    for r in range(rows.shape[0]):
-        a = rows[r]
-        tiles = a.reshape(blocks, TILE)
-        _transpose(tiles, turned)
-        t, groups = 1, TILE // 2
-        while t < TILE:
-            for g in range(groups):
-                for j in range(2 * t * g, 2 * t * g + t):
-                    _inverse_pair_each(turned[j], turned[j + t], tail[groups - 1 + g], tailp[groups - 1 + g], q)
-            groups //= 2
-            t *= 2
-        _transpose(turned, tiles)
-        m = n // (2 * t)
-        while m >= 1:
-            for i in range(m):
-                _inverse_pair(
-                    a[2 * i * t : 2 * i * t + t], a[2 * i * t + t : 2 * i * t + 2 * t], w[m + i], wp[m + i], q
-                )
-            m //= 2
-            t *= 2
-        for j in range(n):
-            x = a[j] * scale - _high(a[j], scalep) * q
-            a[j] = min(x, x - q)
 
 
 @njit(cache=True, inline="always")
@@ -163,7 +30,7 @@ def _montgomery(x, y, q, qi):
     The low halves cancel: their sum carries unless the low product is zero.
     """
     low = x * y
-    return _high(x, y) + _high(low * qi, q) + uint64(low != uint64(0))
+    return high(x, y) + high(low * qi, q) + uint64(low != uint64(0))
 
 
 @njit(cache=True)
@@ -172,7 +39,7 @@ def scale_by(rows, w, wp, q):
     for r in range(rows.shape[0]):
         a = rows[r]
         for j in range(a.shape[0]):
-            x = a[j] * w - _high(a[j], wp) * q
+            x = a[j] * w - high(a[j], wp) * q
             a[j] = min(x, x - q)
 
 
@@ -203,7 +70,7 @@ def settle(rows, q):
 def lift(source, target, q, ratio):
     """target [n] = source [n] mod q for any 64-bit source; ratio = floor(2^64 / q)."""
     for j in range(source.shape[0]):
-        x = source[j] - _high(source[j], ratio) * q
+        x = source[j] - high(source[j], ratio) * q
         x = min(x, x - q)
         target[j] = min(x, x - q)
 
@@ -212,7 +79,7 @@ def lift(source, target, q, ratio):
 def lift_centred(source, half, shift, target, q, ratio):
     """target [n] = source [n] mod q, where a source above `half` stands for source - p; shift = p mod q."""
     for j in range(source.shape[0]):
-        x = source[j] - _high(source[j], ratio) * q
+        x = source[j] - high(source[j], ratio) * q
         x = min(x, x - q)
         x = min(x, x - q)
         d = x - shift * uint64(source[j] > half)
@@ -222,11 +89,11 @@ def lift_centred(source, half, shift, target, q, ratio):
 @njit(cache=True)
 def drop(row, last, half, ratio, q):
     """row [n] <- (last mod q) - (half mod q) mod q: the rounded part to subtract; `last` already holds + half."""
-    h = half - _high(half, ratio) * q
+    h = half - high(half, ratio) * q
     h = min(h, h - q)
     h = min(h, h - q)
     for j in range(row.shape[0]):
-        x = last[j] - _high(last[j], ratio) * q
+        x = last[j] - high(last[j], ratio) * q
         x = min(x, x - q)
         x = min(x, x - q)
         d = x - h
@@ -246,7 +113,7 @@ def subtract_scaled(row, part, w, wp, q):
     """row [n] <- (row - part) * w mod q."""
     for j in range(row.shape[0]):
         d = row[j] - part[j] + q
-        x = d * w - _high(d, wp) * q
+        x = d * w - high(d, wp) * q
         row[j] = min(x, x - q)
 
 
@@ -304,9 +171,9 @@ def fold_digit(out, sums, w, wp, offset, ratio, q):
     for r in range(out.shape[0]):
         a, s = out[r], sums[r]
         for j in range(a.shape[0]):
-            x = a[j] * w - _high(a[j], wp) * q
+            x = a[j] * w - high(a[j], wp) * q
             y = np.uint64(np.int64(s[j])) + offset
-            y = y - _high(y, ratio) * q
+            y = y - high(y, ratio) * q
             y = min(y, y - q)
             z = x + y
             z = min(z, z - q)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -28,33 +27,12 @@ from circuits.gates import Site, rule_of
 from fhe.errors import UnsupportedError
 from fhe.limits import MAX_FEATURES, MAX_MATRIX, MAX_SEGMENTS
 from fhe.presets import Preset
+from fhe.support import refusal_of
 
-__all__ = ["SUPPORT", "Layer", "Network", "Windows", "read_network", "refusal_of"]
+__all__ = ["Layer", "Network", "Windows", "read_network"]
 
 MARGIN = 4
 """How much larger than in calibration values may be."""
-
-_LINEAR = "bfv, ckks"
-SUPPORT: Mapping[str, str] = MappingProxyType(
-    {
-        "dense": _LINEAR,
-        "conv": _LINEAR,
-        "affine": _LINEAR,
-        "reduce_sum": _LINEAR,
-        "reshape": _LINEAR,
-        "transpose": _LINEAR,
-        "concat": _LINEAR,
-        "pad": _LINEAR,
-        "mul": "bfv, ckks, of a tensor with itself: a square",
-        "requant": "ckks, where its clamp cannot bind: a factor 2^-s without the floor; bfv has no shift",
-        "matmul": "no: products of two computed tensors other than squares",
-        "table": "no: fit a square or another polynomial in its place",
-        "max_pool": "no: use average pooling",
-        "arg_max": "no: the client takes it after decryption",
-        "softmax": "no: the client applies it after decryption",
-    }
-)
-"""Gate kind -> which schemes run it encrypted, or why none does."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -136,17 +114,6 @@ class Network:
     def squares(self) -> int:
         """Squares on the way."""
         return len(self.layers) - 1
-
-
-def refusal_of(circuit: Circuit, gate: Gate) -> str | None:
-    """Why a gate cannot run encrypted in any scheme, or None."""
-    if SUPPORT.get(gate.kind, "no").startswith("no"):
-        return SUPPORT.get(gate.kind, "no: unknown gate").removeprefix("no: ")
-    if gate.kind == "mul" and gate.inputs[0] != gate.inputs[1]:
-        return "a product of two different tensors; only squares run encrypted"
-    if gate.kind == "requant" and not _idle_clamp(site_of(gate, circuit.tensors, circuit.constants)):
-        return "its clamp may bind; comparisons do not run encrypted"
-    return None
 
 
 def read_network(circuit: Circuit, *, start: int | None = None, stop: int | None = None) -> Network:
@@ -301,13 +268,6 @@ def _bounded(values: IntArray, name: str) -> IntArray:
     if values.size and int(np.abs(values).max()) >= 1 << 53:
         raise UnsupportedError("fhe.network.too-large", f"gate {name!r}: folded weights reach 2^53")
     return values
-
-
-def _idle_clamp(site: Site) -> bool:
-    """Whether a requant only shifts: its clamp cannot bind within the circuit's bounds."""
-    x, (shifts,) = site.inputs[0], site.constants
-    least, most = int((x.lo >> shifts).min()), int((x.hi >> shifts).max())
-    return least >= site.integer("lo") and most <= site.integer("hi")
 
 
 def check_range(network: Network, preset: Preset) -> None:

@@ -14,8 +14,9 @@ secret key sees what can be simulated from the outputs alone, up to RLWE and a s
 
     outputs * B / 2^(k + 1),        B the bound of the circuit's noise plus n * 21 * 2 for e u and e1 s.
 
-It holds for requests made as :mod:`fhe.client` makes them. A client who forges ciphertexts learns linear functions
-of its own choice, as precise as the flooding lets through; and any client learns a linear model from enough answers.
+It holds for requests and keys made as :mod:`fhe.client` makes them. A client who forges either learns linear
+functions of its own choice, up to the precision of the modulus; and any client learns a linear model from enough
+honest answers. Flooding hides what a reply says beyond its output; it does not limit how many outputs are asked for.
 
 Randomness is SHAKE-256 of a 32-byte seed and of what the reply is to. The seed is committed to beforehand and opened to
 auditors alone, so they can execute again; whoever knows it can take the noise off. It must be fresh for each request:

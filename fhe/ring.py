@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from fhe import kernels
+from fhe import kernels, transforms
 from fhe.presets import Preset
 from fhe.wire.residues import Limbs
 
@@ -58,10 +58,10 @@ def _tables(root: int, q: int, n: int) -> tuple[Limbs, Limbs, Limbs, Limbs]:
         power = power * root % q
     w = np.array(powers, np.uint64)
     wp = np.array([(x << 64) // q for x in powers], np.uint64)
-    blocks = n // kernels.TILE
-    index = np.zeros((kernels.TILE - 1, blocks), np.int64)
+    blocks = n // transforms.TILE
+    index = np.zeros((transforms.TILE - 1, blocks), np.int64)
     groups = 1
-    while groups < kernels.TILE:
+    while groups < transforms.TILE:
         for g in range(groups):
             index[groups - 1 + g] = blocks * groups + np.arange(blocks) * groups + g
         groups *= 2
@@ -101,7 +101,7 @@ class Ring:
         out = np.array(limbs, np.uint64).reshape(-1, *limbs.shape[-2:])
         for i, p in enumerate(self._chosen(out.shape[1], primes)):
             rows = np.ascontiguousarray(out[:, i])
-            kernels.forward(rows, *p.forward, p.q)
+            transforms.forward(rows, *p.forward, p.q)
             out[:, i] = rows
         return out.reshape(limbs.shape)
 
@@ -110,7 +110,7 @@ class Ring:
         out = np.array(limbs, np.uint64).reshape(-1, *limbs.shape[-2:])
         for i, p in enumerate(self._chosen(out.shape[1], primes)):
             rows = np.ascontiguousarray(out[:, i])
-            kernels.inverse(rows, *p.backward, p.q, *p.scale)
+            transforms.inverse(rows, *p.backward, p.q, *p.scale)
             out[:, i] = rows
         return out.reshape(limbs.shape)
 

@@ -22,7 +22,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from fhe import kernels
+from fhe import kernels, transforms
 from fhe.errors import MalformedError
 from fhe.packing.diagonals import rotation_element
 from fhe.ring import Ring
@@ -71,7 +71,7 @@ class Switcher:
                     kernels.lift_centred(coefficients[i], half, shift, digits[i, j], prime.q, prime.ratio)
             others = [i for i in range(level) if i != j]
             rows = np.ascontiguousarray(digits[others, j])
-            kernels.forward(rows, *prime.forward, prime.q)
+            transforms.forward(rows, *prime.forward, prime.q)
             digits[others, j] = rows
         return digits
 
@@ -120,7 +120,7 @@ class Switcher:
             inverse = prime.constant(pow(int(divisor.q), -1, int(prime.q)))
             for r in range(len(rows)):
                 kernels.drop(part[r], last[r], half, prime.ratio, prime.q)
-            kernels.forward(part, *prime.forward, prime.q)
+            transforms.forward(part, *prime.forward, prime.q)
             for r in range(len(rows)):
                 kernels.subtract_scaled(out[r, i], part[r], *inverse, prime.q)
         return out

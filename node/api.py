@@ -117,6 +117,10 @@ class _Routes:
         """A circuit file (circuit@v1)."""
         return FileResponse(self._service.node.models.path(bytes.fromhex(digest)), media_type=BINARY_TYPE)
 
+    def outline(self, digest: Digest) -> Response:
+        """A circuit without its weights (proof@v1): what a client needs of a model that it may ask and not have."""
+        return Response(self._service.node.outline(bytes.fromhex(digest)), media_type=BINARY_TYPE)
+
     def health(self) -> schemas.HealthBody:
         """Whether the service and its database answer."""
         self._service.jobs.ping()
@@ -170,6 +174,10 @@ def create_app(service: Service, metrics: Metrics) -> Guard:
     api.add_api_route("/v1/models", routes.models, methods=["GET"], responses=_refusals(401, 500))
     file = {**_binary(BINARY_TYPE, "the circuit file"), **_refusals(400, 401, 404, 500)}
     api.add_api_route("/v1/models/{digest}", routes.model, methods=["GET"], responses=file, response_class=Response)
+    outline = {**_binary(BINARY_TYPE, "the outline"), **_refusals(400, 401, 404, 500)}
+    api.add_api_route(
+        "/v1/models/{digest}/outline", routes.outline, methods=["GET"], responses=outline, response_class=Response
+    )
     text: dict[int | str, dict[str, Any]] = {
         200: {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}}
     }

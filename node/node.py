@@ -16,7 +16,6 @@ import numpy.typing as npt
 import attestation
 from attestation.producers import Producer
 from circuits import Circuit, dump_circuit
-from fhe.errors import FheError
 from node.description import describe_execution
 from node.errors import OperationalError
 from node.evidence import Identity, collect, keys_digest, keys_message
@@ -25,7 +24,7 @@ from node.keys import NodeKeys
 from node.limits import MAX_MODEL_MEMORY, MAX_TRACE_ELEMENTS
 from node.models import ModelStore
 from node.pipeline import Pipeline, as_node_error
-from node.plans import Layout, Plans
+from node.plans import Plans
 from node.request import RealInput, Request
 from node.sessions import Sessions
 from node.stages.admit import Admit
@@ -45,7 +44,6 @@ from verifier.context import NO_POLICY
 from verifier.keys import KeySet
 
 if TYPE_CHECKING:
-    from fhe import EncryptedPlan
     from fhe.pool import EvaluationPool
 
 
@@ -161,16 +159,15 @@ class Node(AbstractContextManager["Node"]):
         pipeline = self._encrypted if request.encrypted else self._pipeline
         return pipeline.run(Inference(request, received_at or self.clock()))[Answered]
 
-    def plan(self, model: bytes, layout: Layout) -> EncryptedPlan:
-        """How a model runs on ciphertexts.
+    def outline(self, model: bytes) -> bytes:
+        """A model without its weights, for clients that may ask it and not have it.
 
         Raises:
-            NodeError: ``request.model.unknown``, ``fhe.network.*``, ``fhe.plan.*``, ``fhe.preset.unknown``.
+            NodeError: ``request.model.unknown``, ``node.model.*``.
         """
-        try:
-            return self._plans.get(self._sessions.circuit(model), layout)
-        except FheError as error:
-            raise as_node_error(error) from None
+        from verifier.proof import dump_outline
+
+        return dump_outline(self._sessions.circuit(model))
 
     def _pool(self) -> EvaluationPool:
         from fhe.pool import EvaluationPool

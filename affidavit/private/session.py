@@ -122,6 +122,7 @@ class PrivateSession:
         keys: Session | None = None,
     ) -> None:
         self.circuit = as_circuit(model)
+        self._weights = True
         typical = None
         if calibration is not None:
             begin = self.circuit.inputs[0].tensor if first is None else first
@@ -133,6 +134,26 @@ class PrivateSession:
         self._keys: Session | None = keys if keys is not None else _new_keys(self.plan)
         self.evaluation_keys = self._keys.evaluation_keys(self.plan.interface)
         """`fhe-keys@v1`: what the node gets of this session's keys."""
+
+    @classmethod
+    def of_outline(
+        cls, outline: bytes, digest: bytes, *, samples: int = 1, preset: str | None = None
+    ) -> PrivateSession:
+        """A session with a model whose weights are not for us: protected replies, and all of the model encrypted.
+
+        Args:
+            outline: of the circuit (``Client.fetch_outline``).
+            digest: of the circuit: know why you want that one.
+
+        Raises:
+            verifier.VerifierError: ``proof.outline.*``: not the outline of that circuit.
+            fhe.FheError: ``fhe.plan.*``, ``fhe.privacy.no-room``: it does not run whole with protected replies.
+        """
+        from verifier.proof.outline import load_outline
+
+        session = cls(load_outline(outline, digest), samples=samples, preset=preset, protected=True)
+        session._weights = False
+        return session
 
     def infer(
         self,
@@ -216,7 +237,10 @@ class PrivateSession:
         """
         strict = replace(policy, require_nonce=True, require_input=True, require_model=True)
         known = Known(
-            circuit=self.circuit, nonce=question.request.nonce, encrypted=KnownRequest(question.sent, reexecuted)
+            circuit=self.circuit if self._weights else None,
+            digest=self.circuit.digest,
+            nonce=question.request.nonce,
+            encrypted=KnownRequest(question.sent, reexecuted),
         )
         result = verify(affidavit, at=at, policy=strict, known=known)
         if result.verdict is not Verdict.ACCEPT or result.ciphertexts is None or not result.ledger.reached("private"):

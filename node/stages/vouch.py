@@ -76,10 +76,14 @@ class AnswerEncrypted:
 
     def __call__(self, inference: Inference) -> Answered:
         """Raises ``request.embed.too-large`` when the parts together exceed what an affidavit may hold."""
+        from verifier.proof import dump_outline  # loads compiled kernels, which takes a while
+
         request, framed, signed = inference.request, inference[Framed], inference[Signed]
         roles = {"output": inference[Evaluated].ciphertexts}
         if request.embed_input:
             roles |= {"input": framed.request, "keys": framed.keys}
+        if framed.plan.private:  # the client need not have the weights, and verifies without them
+            roles["outline"] = dump_outline(inference[Admitted].circuit)
         if request.embed_circuit:
             roles["circuit"] = self._models.file(request.model)
         parts = {

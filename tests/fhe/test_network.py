@@ -14,7 +14,6 @@ import fhe
 from circuits import Circuit, CircuitBuilder
 from circuits.circuit import IntArray
 from circuits.gates import RULES
-from fhe.network import SUPPORT
 from fhe.planning import remake
 from tests.fhe.making import expected, inputs_of, mlp, tutorial_cnn
 
@@ -104,7 +103,7 @@ def test_a_part_of_a_circuit() -> None:
 
 
 def test_every_gate_kind_is_accounted_for() -> None:
-    assert set(SUPPORT) == set(RULES)
+    assert set(fhe.SUPPORT) == set(RULES)
 
 
 def with_requant(lo: int, hi: int) -> Circuit:

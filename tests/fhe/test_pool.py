@@ -20,7 +20,8 @@ import pytest
 
 import fhe
 from fhe import worker
-from fhe.pool import EvaluationPool, _Worker
+from fhe.pool import EvaluationPool
+from fhe.process import Worker, _error
 from tests.fhe.hostile import Target, attack, targets
 from tests.fhe.making import expected, inputs_of, keys_for, linear, mlp, needs_seal, session
 
@@ -249,8 +250,6 @@ def test_answers_that_break_the_format_are_our_fault(good: Target) -> None:
 
 
 def test_errors_of_a_worker_are_taken_only_if_they_are_ours() -> None:
-    from fhe.pool import _error
-
     known = _error([b"error", b"RejectedError", b"fhe.request.mismatch", b"words"])
     assert type(known) is fhe.RejectedError and known.code == "fhe.request.mismatch"
     for forged in (
@@ -270,7 +269,7 @@ def test_this_process_never_makes_a_secret_key() -> None:
         "assert not names, names\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
-    assert not hasattr(_Worker, "secret")  # the client alone has one
+    assert not hasattr(Worker, "secret")  # the client alone has one
 
 
 def test_keys_on_the_wire_hold_no_secret() -> None:

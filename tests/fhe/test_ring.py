@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fhe
-from fhe import embedding, kernels
+from fhe import embedding, kernels, transforms
 from fhe.gemm import product
 from fhe.packing.diagonals import rotation_element
 from fhe.ring import Ring, prime
@@ -28,7 +28,7 @@ def test_the_transform_is_the_evaluation_at_the_odd_powers_of_the_root(q: int) -
     p = prime(q, N)
     rows = np.random.default_rng(0).integers(0, q, (2, N), np.uint64)
     got = rows.copy()
-    kernels.forward(got, *p.forward, p.q)
+    transforms.forward(got, *p.forward, p.q)
     root = int(p.forward[0][N // 2])  # bit-reversed index of 1
     for place in (0, 1, 200, N - 1):
         exponent = 2 * int(f"{place:09b}"[::-1], 2) + 1
@@ -37,7 +37,7 @@ def test_the_transform_is_the_evaluation_at_the_odd_powers_of_the_root(q: int) -
         for coefficient in reversed(rows[1].tolist()):
             value = (value * point + coefficient) % q
         assert value == int(got[1, place])
-    kernels.inverse(got, *p.backward, p.q, *p.scale)
+    transforms.inverse(got, *p.backward, p.q, *p.scale)
     assert np.array_equal(got, rows)
 
 
@@ -54,11 +54,11 @@ def test_products_of_transforms_are_negacyclic_products(q: int) -> None:
     sparse = np.zeros_like(a)
     sparse[[0, 3, N - 1]] = a[[0, 3, N - 1]]
     both = np.stack([sparse, b])
-    kernels.forward(both, *p.forward, p.q)
+    transforms.forward(both, *p.forward, p.q)
     kernels.scale_by(both[1:], *p.constant(1 << 64), p.q)
     out = np.empty((1, N), np.uint64)
     kernels.multiply(out, both[:1], both[1:], np.array([q], np.uint64), np.array([p.inverse]))
-    kernels.inverse(out, *p.backward, p.q, *p.scale)
+    transforms.inverse(out, *p.backward, p.q, *p.scale)
     assert out[0].tolist() == [w % q for w in want]
 
 

@@ -55,7 +55,7 @@ OPERATIONS = [
     ("POST", "/v1/uploads"),
     *(("GET", path) for path in ("/v1/inferences/{id}", "/v1/inferences/{id}/affidavit")),
     *(("GET", path) for path in ("/v1/inferences/{id}/sealed-answer", "/v1/keys", "/v1/models")),
-    *(("GET", path) for path in ("/v1/models/{digest}", "/metrics", "/health")),
+    *(("GET", path) for path in ("/v1/models/{digest}", "/v1/models/{digest}/outline", "/metrics", "/health")),
 ]
 
 

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 import fhe
+import verifier
 from affidavit.errors import NotAccepted, OperationalError, RejectedError, UnsupportedError
 from affidavit.local import LocalClient
 from affidavit.private import PrivateSession
 from affidavit.private.partial import evaluate_from
 from affidavit.private.session import load_keys
-from circuits import encode_inputs, evaluate
+from circuits import dump_circuit, encode_inputs, evaluate
+from tests.fhe.making import linear, mlp
 from tests.private.making import claim_of, expected, inputs, network, now, policy
 from verifier import Verdict
 
@@ -42,9 +44,6 @@ def test_the_whole_network_encrypted(node):
 
 def test_a_batch_encrypted_whole_and_exact(node):
     """BFV, one ciphertext per element for all samples: the whole network, bit for bit."""
-    from circuits import dump_circuit
-    from tests.fhe.making import mlp
-
     circuit = mlp((6, 3, 2), 15, 7)
     node.models.put(dump_circuit(circuit))
     local = LocalClient(node, policy=policy(node))
@@ -107,6 +106,22 @@ def test_protected_replies_are_rechecked_by_auditors(node, pool):
     with pytest.raises(UnsupportedError) as refusal:
         protected.reexecute(question, pool)
     assert refusal.value.code == "client.private.seeded"
+
+
+def test_a_client_that_may_not_have_the_weights(node):
+    """It plans, asks, verifies and decrypts with an outline alone, and protected replies show it answers alone."""
+    circuit = linear((40, 3), 15, 7)
+    node.models.put(dump_circuit(circuit))
+    local = LocalClient(node, policy=policy(node))
+    session = PrivateSession.of_outline(node.outline(circuit.digest), circuit.digest)
+    assert not any(constant.data.any() for constant in session.circuit.constants)
+    x = {"x": np.random.default_rng(6).integers(0, 16, (1, 40)).astype(np.float32)}
+    answer = session.infer(local, x)
+    np.testing.assert_array_equal(answer.outputs["y"], evaluate(circuit, encode_inputs(circuit, x))[-1])
+    assert answer.result.ledger.reached("private") and "model.outline" in {c.id for c in answer.result.checks}
+    with pytest.raises(verifier.RejectedError) as refusal:
+        PrivateSession.of_outline(node.outline(circuit.digest), bytes(32))
+    assert refusal.value.code == "proof.outline.digest-mismatch"
 
 
 def test_two_questions_have_nothing_in_common(session):
