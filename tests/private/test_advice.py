@@ -111,7 +111,7 @@ def test_plan_command(affidavit, circuit_file, tmp_path):  # noqa: F811
     assert ran.code == 0 and "the whole circuit runs on ciphertexts" in ran.out
     ran = affidavit("fhe", "plan", circuit_file, "--exact", "--protected", "--json")
     assert ran.code == 0 and ran.json["part"] == "prefix" and ran.json["protected"]
-    np.savez(tmp_path / "x.npz", **inputs(20))
+    np.savez(tmp_path / "x.npz", x=inputs(20)["x"])
     ran = affidavit("fhe", "plan", circuit_file, "--calibrate", tmp_path / "x.npz", "--json")
     assert ran.code == 0 and ran.json["error"] > 0
     ran = affidavit("fhe", "plan", circuit_file, "--preset", "none")
@@ -160,7 +160,8 @@ def test_a_network_of_linear_operators_and_squares_becomes_a_circuit(square):
     (wanted,) = ReferenceEvaluator(onnx.load_from_string(cnn(square))).run(None, {"x": x})
     tensors = evaluate(circuit, encode_inputs(circuit, {"x": x}))
     found = decode_outputs(circuit, {"y": tensors[circuit.outputs[0].tensor]})["y"]
-    np.testing.assert_allclose(found, wanted, atol=0.02 * np.abs(wanted).max())
+    wanted = np.asarray(wanted, np.float64)
+    np.testing.assert_allclose(found.astype(np.float64), wanted, atol=0.02 * np.abs(wanted).max())
     assert fhe.read_network(circuit).exact and fhe.read_network(circuit).squares == 1
 
 
@@ -190,6 +191,5 @@ def test_compile_command(affidavit, tmp_path):  # noqa: F811
             "-o", tmp_path / f"{name}.circuit",
         )  # fmt: skip
         assert ran.code == 0, ran.out + ran.err
-        assert ran.json["part"] == ("whole" if name == "square" else ran.json["part"])
+        assert ran.json["part"] in (("whole",) if name == "square" else ("prefix", "suffix"))
         assert ("squares" in ran.err) == (name == "relu")
-    assert ran.json["part"] in ("prefix", "suffix")
