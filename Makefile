@@ -12,7 +12,7 @@ ROOMS := $(wildcard affidavit attestation circuits coordinator fhe node prover v
 CODE := $(ROOMS) $(wildcard tests scripts benchmarks models)
 ARGS ?=
 
-.PHONY: help setup setup-dev demo test check fuzz mutations vectors bench bench-peers lock docs-check clean
+.PHONY: help setup setup-dev demo demo-private test check fuzz mutations vectors bench bench-peers lock docs-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,6 +25,9 @@ setup-dev: ## the same, with what the tests need
 
 demo: setup ## one real inference with its affidavit, verified, then broken on purpose
 	@$(BIN)/affidavit demo $(ARGS)
+
+demo-private: setup ## the same with an encrypted input: the node computes and never sees it
+	@$(BIN)/affidavit demo --private $(ARGS)
 
 test: setup-dev ## every test; ARGS='-k name' for some
 	@$(BIN)/python -m pytest $(ARGS)

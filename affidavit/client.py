@@ -13,6 +13,7 @@ outputs around the verification but the one whose name says so.
 
 from __future__ import annotations
 
+import hashlib
 import random
 import secrets
 import time
@@ -28,10 +29,11 @@ from affidavit.errors import OperationalError, RejectedError
 from affidavit.exchange import Answer, Question, ask, believe
 from affidavit.identity import check_identity
 from affidavit.transport import MAX_JSON_BYTES, RefusedError, Transport
-from affidavit.wire import Job, read_identity, read_job
+from affidavit.wire import Job, read_identity, read_job, read_upload
 from circuits import Circuit, load_circuit, stated_digest
 from circuits.limits import MAX_FILE as MAX_CIRCUIT_BYTES
 from node.evidence import CHALLENGE_BYTES
+from node.request import Request
 from node.submission import format_submission
 from verifier.keys import KeySet
 from verifier.policy import DEFAULT_POLICY, Policy, parse_policy
@@ -165,6 +167,30 @@ class Client:
             committed=committed,
         )
 
+    def upload(self, data: bytes) -> bytes:
+        """Send ciphertexts or evaluation keys ahead; their SHA-256, which the node must have found as well.
+
+        Raises:
+            RejectedError: ``client.upload.mismatch``.
+            ClientError: the node's own code, or ``client.network.failed``.
+        """
+        try:
+            body = self._transport.request(
+                "POST", "/v1/uploads", content=data, media="application/octet-stream", limit=MAX_JSON_BYTES
+            )
+        except RefusedError as refused:
+            raise refused.error from None
+        digest = hashlib.sha256(data).digest()
+        if read_upload(body) != digest:
+            raise RejectedError("client.upload.mismatch", "the node says that it has something else than was sent")
+        return digest
+
+    def exchange_unverified(self, request: Request) -> bytes:
+        """Submit, wait, fetch: an affidavit in which nothing has been checked. Raises ClientError."""
+        deadline = time.monotonic() + self._patience
+        job = self.wait(self._submit(request, deadline), deadline=deadline)
+        return self.fetch_unverified(job)[0]
+
     def submit(self, question: Question, *, deadline: float | None = None) -> Job:
         """Hand it in; when this returns, the node has it on disk. Safe to repeat with the same question.
 
@@ -173,8 +199,10 @@ class Client:
         Raises:
             ClientError: the node's own code, or ``client.network.failed``.
         """
-        body = format_submission(question.request)
-        until = time.monotonic() + self._patience if deadline is None else deadline
+        return self._submit(question.request, time.monotonic() + self._patience if deadline is None else deadline)
+
+    def _submit(self, request: Request, until: float) -> Job:
+        body = format_submission(request)
         pauses = _pauses()
         while True:
             try:
@@ -238,6 +266,10 @@ class Client:
         if stated_digest(data) != digest:  # before loading, which costs time and memory
             raise RejectedError("client.model.mismatch", "the node sent another circuit than was asked for")
         return load_circuit(data)
+
+    def fetch_outline(self, digest: bytes) -> bytes:
+        """A circuit without its weights; :meth:`affidavit.private.PrivateSession.of_outline` checks it."""
+        return self._get(f"/v1/models/{digest.hex()}/outline", limit=MAX_CIRCUIT_BYTES)
 
     def close(self) -> None:
         """End the connection."""

@@ -24,9 +24,15 @@ CODES: Mapping[str, str] = MappingProxyType(
         "client.model.unreadable": "the circuit file cannot be read",
         "client.network.failed": "no answer from the node",
         "client.patience.exhausted": "the job did not finish in time; the node keeps it",
+        "client.private.closed": "this session's keys are forgotten",
+        "client.private.keyfile": "the file with a session's keys cannot be read or written",
+        "client.private.seeded": "protected replies are executed again by an auditor who has the seed",
+        "client.private.unavailable": "the fhe extra is not installed",
+        "client.private.unreadable": "a verified answer that cannot be read; the session is over",
         "client.response.malformed": "the node's answer is not as its API says",
         "client.response.too-large": "the node sends more than the client takes",
         "client.token.malformed": "not a bearer token",
+        "client.upload.mismatch": "the node has other bytes than were sent",
         "client.url.malformed": "not the URL of a node",
     }
 )

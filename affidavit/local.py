@@ -14,6 +14,7 @@ from affidavit.client import as_circuit, as_policy
 from affidavit.exchange import Answer, ask, believe
 from circuits import Circuit, dump_circuit
 from node.node import Node, utc_now
+from node.request import Request
 from verifier.policy import Policy
 
 
@@ -29,6 +30,14 @@ class LocalClient:
     def __init__(self, node: Node, *, policy: Policy | bytes | None, clock: Callable[[], datetime] = utc_now) -> None:
         self.policy = as_policy(policy)
         self._node, self._clock = node, clock
+
+    def upload(self, data: bytes) -> bytes:
+        """Ciphertexts or evaluation keys for requests to name; their SHA-256. Raises node.errors.NodeError."""
+        return self._node.uploads.put(data)
+
+    def exchange_unverified(self, request: Request) -> bytes:
+        """An affidavit in which nothing has been checked. Raises node.errors.NodeError."""
+        return self._node.run(request).affidavit
 
     def infer(
         self,

@@ -61,7 +61,14 @@ class Transport:
         )
 
     def request(
-        self, method: str, path: str, *, limit: int = MAX_FILE_BYTES, content: bytes | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        limit: int = MAX_FILE_BYTES,
+        content: bytes | None = None,
+        media: str = "application/json",
+        **options: Any,
     ) -> bytes:
         """The body of a successful answer, of at most ``limit`` bytes.
 
@@ -70,7 +77,7 @@ class Transport:
             OperationalError: ``client.network.failed``, also when the node draws the exchange out.
             MalformedError: ``client.response.too-large``.
         """
-        headers = {} if content is None else {"content-type": "application/json"}
+        headers = {} if content is None else {"content-type": media}
         try:
             with self._http.stream(method, path, content=content, headers=headers, **options) as response:
                 parts, size = [], 0

@@ -84,6 +84,11 @@ def read_job(body: bytes) -> Job:
     return Job(job_id, state, *(_text(error.get(key), f"the error's {key}") for key in ("code", "message", "remedy")))
 
 
+def read_upload(body: bytes) -> bytes:
+    """The answer to sending bytes ahead: the SHA-256 under which the node has them."""
+    return _bytes(_object(body).get("sha256"), 32, "sha256")
+
+
 def read_identity(body: bytes) -> Identity:
     """The answer of ``GET /v1/keys``; nothing in it is believed yet."""
     value = _object(body)

@@ -85,6 +85,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "compile.output.unknown": "an output that is a second, unsupported output of its node",
         "compile.table.undefined": "a scalar function without a value on its grid",
         "compile.weights.not-finite": "NaN, infinity or an impossible variance among the weights",
+        "compile.polynomial.malformed": "not an ONNX network, or an input range that is none",
+        "compile.polynomial.unsupported": "a network that is more than linear operators and squares",
         "input.batch": "no sample, or inputs with different numbers of samples",
         "input.dtype": "an array of another dtype than the input's",
         "input.missing": "an input of the circuit was not given",

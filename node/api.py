@@ -73,6 +73,12 @@ class _Routes:
         response.headers["location"] = body.status_url
         return body
 
+    async def upload(self, request: Request) -> schemas.UploadBody:
+        """Send ciphertexts or evaluation keys ahead, once for all requests of a session; they are not read here."""
+        body = await request.body()
+        digest = await run_in_threadpool(self._service.node.uploads.put, body)
+        return schemas.UploadBody(sha256=digest.hex(), bytes=len(body))
+
     def job(self, job: JobId) -> schemas.JobBody:
         """State of a job."""
         return _job_body(self._service.job(job))
@@ -111,6 +117,10 @@ class _Routes:
         """A circuit file (circuit@v1)."""
         return FileResponse(self._service.node.models.path(bytes.fromhex(digest)), media_type=BINARY_TYPE)
 
+    def outline(self, digest: Digest) -> Response:
+        """A circuit without its weights (proof@v1): what a client needs of a model that it may ask and not have."""
+        return Response(self._service.node.outline(bytes.fromhex(digest)), media_type=BINARY_TYPE)
+
     def health(self) -> schemas.HealthBody:
         """Whether the service and its database answer."""
         self._service.jobs.ping()
@@ -143,6 +153,15 @@ def create_app(service: Service, metrics: Metrics) -> Guard:
         responses=_refusals(400, 401, 404, 408, 409, 413, 500, 503),
         openapi_extra={"requestBody": {"required": True, "content": _content(schemas.Submission)}},
     )
+    octets = {"schema": {"type": "string", "format": "binary"}}
+    api.add_api_route(
+        "/v1/uploads",
+        routes.upload,
+        methods=["POST"],
+        status_code=201,
+        responses=_refusals(400, 401, 408, 413, 500, 503),
+        openapi_extra={"requestBody": {"required": True, "content": {BINARY_TYPE: octets}}},
+    )
     found = _refusals(400, 401, 404, 500, 503)
     api.add_api_route("/v1/inferences/{id}", routes.job, methods=["GET"], responses=found)
     for path, handler, media_type, what in (
@@ -155,6 +174,10 @@ def create_app(service: Service, metrics: Metrics) -> Guard:
     api.add_api_route("/v1/models", routes.models, methods=["GET"], responses=_refusals(401, 500))
     file = {**_binary(BINARY_TYPE, "the circuit file"), **_refusals(400, 401, 404, 500)}
     api.add_api_route("/v1/models/{digest}", routes.model, methods=["GET"], responses=file, response_class=Response)
+    outline = {**_binary(BINARY_TYPE, "the outline"), **_refusals(400, 401, 404, 500)}
+    api.add_api_route(
+        "/v1/models/{digest}/outline", routes.outline, methods=["GET"], responses=outline, response_class=Response
+    )
     text: dict[int | str, dict[str, Any]] = {
         200: {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}}
     }
@@ -184,17 +207,21 @@ class _Api(FastAPI):
                 for operation in operations.values():
                     operation["responses"].pop("422", None)
             schemas_ = document["components"]["schemas"]
-            schemas_["Submission"] = _schema(schemas.Submission)
+            schemas_ |= _schemas(schemas.Submission)
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas_.pop(unused, None)
         return document
 
 
-def _schema(model: type[schemas.Submission]) -> dict[str, Any]:
-    schema = model.model_json_schema()
+def _schemas(model: type[schemas.Submission]) -> dict[str, Any]:
+    """The schema of a body that is read elsewhere, and those that it refers to, by name."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     for field in schema["properties"].values():
         field.pop("default", None)
-    return schema
+        for alternative in field.pop("anyOf", ()):  # what may be left out is never null
+            if alternative != {"type": "null"}:
+                field |= alternative
+    return {**schema.pop("$defs", {}), model.__name__: schema}
 
 
 def _content(model: type[schemas.Submission]) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
@@ -23,19 +24,27 @@ from node.keys import NodeKeys
 from node.limits import MAX_MODEL_MEMORY, MAX_TRACE_ELEMENTS
 from node.models import ModelStore
 from node.pipeline import Pipeline, as_node_error
+from node.plans import Plans
 from node.request import RealInput, Request
 from node.sessions import Sessions
 from node.stages.admit import Admit
 from node.stages.answer import Answered, AnswerStage
 from node.stages.attest import Attest
 from node.stages.commit import Commit
+from node.stages.evaluate import Evaluate
+from node.stages.frame import Frame
 from node.stages.load import Load
 from node.stages.prove import Prove
 from node.stages.run import Run
 from node.stages.sign import Sign
 from node.stages.unseal import Unseal
+from node.stages.vouch import AnswerEncrypted, VouchEncrypted
+from node.uploads import Uploads
 from verifier.context import NO_POLICY
 from verifier.keys import KeySet
+
+if TYPE_CHECKING:
+    from fhe.pool import EvaluationPool
 
 
 def utc_now() -> datetime:
@@ -85,19 +94,37 @@ class Node(AbstractContextManager["Node"]):
         self._keys = NodeKeys.open(data_dir)
         self._producer = producer
         self._sessions = Sessions(self.models, memory=model_memory, threads=threads)
+        self.uploads, self._plans = Uploads(data_dir / "uploads"), Plans()
+        self._evaluation: EvaluationPool | None = None
+        self._starting = threading.Lock()
         admit = Admit(self.models, self._sessions)
         unseal = Unseal(self._keys, max_elements=max_elements)
+        attest = Attest(self._keys.public, producer)
+        description = describe_execution()
+        frame = Frame(self.uploads, self._plans, self._keys.sign)
         self._admission = Pipeline([admit, unseal])
+        self._encrypted_admission = Pipeline([admit, frame])
+        self._encrypted = Pipeline(
+            [
+                admit,
+                frame,
+                attest,
+                Evaluate(self._pool),
+                VouchEncrypted(self._keys, description, clock),
+                AnswerEncrypted(self.models),
+            ],
+            observe=observe,
+        )
         self._pipeline = Pipeline(
             [
                 admit,
                 unseal,
                 Load(self._sessions),
-                Attest(self._keys.public, producer),
+                attest,
                 Run(),
                 Commit(),
                 Prove(progress, data_dir / "weights"),
-                Sign(self._keys, describe_execution(), clock),
+                Sign(self._keys, description, clock),
                 AnswerStage(self.models),
             ],
             observe=observe,
@@ -120,7 +147,8 @@ class Node(AbstractContextManager["Node"]):
 
     def admit(self, request: Request) -> None:
         """Raise what running ``request`` would raise before anything is computed; changes nothing."""
-        self._admission.run(Inference(request, self.clock()))
+        admission = self._encrypted_admission if request.encrypted else self._admission
+        admission.run(Inference(request, self.clock()))
 
     def run(self, request: Request, *, received_at: datetime | None = None) -> Answered:
         """One inference, from request to affidavit.
@@ -128,7 +156,26 @@ class Node(AbstractContextManager["Node"]):
         Raises:
             NodeError: with the code of whatever refused; nothing is left behind.
         """
-        return self._pipeline.run(Inference(request, received_at or self.clock()))[Answered]
+        pipeline = self._encrypted if request.encrypted else self._pipeline
+        return pipeline.run(Inference(request, received_at or self.clock()))[Answered]
+
+    def outline(self, model: bytes) -> bytes:
+        """A model without its weights, for clients that may ask it and not have it.
+
+        Raises:
+            NodeError: ``request.model.unknown``, ``node.model.*``.
+        """
+        from verifier.proof import dump_outline
+
+        return dump_outline(self._sessions.circuit(model))
+
+    def _pool(self) -> EvaluationPool:
+        from fhe.pool import EvaluationPool
+
+        with self._starting:
+            if self._evaluation is None:
+                self._evaluation = EvaluationPool()
+            return self._evaluation
 
     def identify(self, challenge: bytes) -> Identity:
         """Show that the public keys are this node's, now.
@@ -145,7 +192,9 @@ class Node(AbstractContextManager["Node"]):
         return Identity(self.keys, challenge, self._keys.sign(message), evidence)
 
     def close(self) -> None:
-        """Release the source of evidence."""
+        """Release the source of evidence; stop the processes that evaluate ciphertexts."""
+        if self._evaluation is not None:
+            self._evaluation.close()
         if self._producer is not None:
             self._producer.close()
 

@@ -14,6 +14,7 @@ from typing import Protocol
 import attestation
 import circuits
 import verifier.errors
+from fhe.errors import FheError
 from node.errors import MalformedError, NodeError, OperationalError, RejectedError, UnsupportedError
 from node.inference import Inference
 
@@ -53,7 +54,7 @@ class Pipeline:
             started = time.perf_counter_ns()
             try:
                 product = stage(inference)
-            except (circuits.CircuitError, attestation.EvidenceError, verifier.errors.VerifierError) as error:
+            except (circuits.CircuitError, attestation.EvidenceError, verifier.errors.VerifierError, FheError) as error:
                 raise as_node_error(error, private=inference.request.sealed) from None
             except MemoryError:
                 raise OperationalError(
@@ -75,7 +76,7 @@ _KINDS: tuple[tuple[str, type[NodeError]], ...] = (
 
 
 def as_node_error(
-    error: circuits.CircuitError | attestation.EvidenceError | verifier.errors.VerifierError,
+    error: circuits.CircuitError | attestation.EvidenceError | verifier.errors.VerifierError | FheError,
     *,
     private: bool = False,
 ) -> NodeError:

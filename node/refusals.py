@@ -23,10 +23,12 @@ STATUS: Mapping[str, int] = {
     "node.busy": 503,
     "node.store.failed": 503,
     "node.blobs.unusable": 503,
+    "node.uploads.full": 503,
+    "fhe.worker.busy": 503,
 }
 """Where the code decides; elsewhere the kind of error does."""
 
-_RETRY = frozenset({"node.queue.full", "node.busy", "node.store.failed", "node.blobs.unusable"})
+_RETRY = frozenset({"node.queue.full", "node.busy", "node.store.failed", "node.blobs.unusable", "node.uploads.full"})
 
 
 def status_of(error: NodeError) -> int:

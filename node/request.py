@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""A request as a value: which model, whose nonce, and the input in one of four forms."""
+"""A request as a value: which model, whose nonce, and the input in one of five forms."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 
 from node.errors import MalformedError
+from node.plans import Layout
 from verifier.context import NO_POLICY
 from verifier.tensors import Opening
 
@@ -44,7 +45,21 @@ class SealedInputBox:
     box: bytes
 
 
-Payload: TypeAlias = RealInput | ListedInput | EncodedInput | SealedInputBox
+@dataclass(frozen=True)
+class EncryptedReference:
+    """Ciphertexts and evaluation keys that were sent ahead (:mod:`node.uploads`), each by its SHA-256.
+
+    Attributes:
+        layout: how the circuit runs on them.
+        ciphertexts, keys: 32 bytes each.
+    """
+
+    layout: Layout
+    ciphertexts: bytes
+    keys: bytes
+
+
+Payload: TypeAlias = RealInput | ListedInput | EncodedInput | SealedInputBox | EncryptedReference
 
 
 @dataclass(frozen=True)
@@ -57,7 +72,8 @@ class Request:
         payload: the input.
         policy: SHA-256 of the client's policy file; zeros when it names none.
         embed_circuit: whether the affidavit carries the circuit file.
-        embed_input: whether it carries the input; not possible for a sealed one.
+        embed_input: whether it carries the input; not possible for a sealed one. Of an encrypted one: the ciphertexts
+            and the evaluation keys, with which anybody can execute again.
         prove: whether it carries a succinct proof; not possible for a sealed one, since proofs are not
             zero-knowledge.
         committed: whether that proof is for verifiers that hold a commitment to the weights instead of the weights; the
@@ -101,6 +117,18 @@ class Request:
                 "committed without prove: it says what the proof is about, and there is none",
                 remedy="ask for prove as well",
             )
+
+        if self.encrypted and self.prove:
+            raise MalformedError(
+                "request.prove.encrypted",
+                "prove with an encrypted input: there is no proof of an execution on ciphertexts",
+                remedy="leave prove out; an encrypted execution is checked by executing it again",
+            )
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the node gets ciphertexts alone."""
+        return isinstance(self.payload, EncryptedReference)
 
     @property
     def sealed(self) -> bool:

@@ -25,15 +25,47 @@ class ErrorBody(_Model):
     remedy: Annotated[str, Field(description="what to do about it; may be empty")]
 
 
+class LayoutBody(_Model):
+    """How a circuit runs on ciphertexts, as client and node agree on it."""
+
+    preset: Annotated[str, Field(min_length=1, max_length=32, description="encryption parameters, by name")]
+    packing: Annotated[str, Field(min_length=1, max_length=32)]
+    samples: Annotated[int, Field(ge=1, le=65536)]
+    protected: Annotated[bool, Field(description="replies are re-randomised and flooded")]
+    first: Annotated[int, Field(ge=0, le=65536, description="the circuit's tensor that comes encrypted")]
+    last: Annotated[int, Field(ge=0, le=65536, description="the one that goes back encrypted")]
+    magnitudes: Annotated[
+        list[Annotated[int, Field(ge=1, le=1 << 53)]],
+        Field(max_length=16, description="CKKS: what each layer's values stay within; none for the circuit's bounds"),
+    ]
+
+
+class EncryptedBody(_Model):
+    """An encrypted input: what was sent ahead, by SHA-256."""
+
+    layout: LayoutBody
+    ciphertexts: Annotated[Hex32, Field(description="fhe-ciphertexts@v1")]
+    keys: Annotated[Hex32, Field(description="fhe-keys@v1")]
+
+
+class UploadBody(_Model):
+    """Bytes that the node keeps for an hour, for requests to name."""
+
+    sha256: Hex32
+    bytes: int
+
+
 class Submission(BaseModel):
-    """A request for one inference, with exactly one of `inputs`, `opening` and `sealed`.
+    """A request for one inference, with exactly one of `inputs`, `opening`, `sealed` and `encrypted`.
 
     Read by `node.submission`, which is stricter than any schema; this is its description.
     """
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"oneOf": [{"required": ["inputs"]}, {"required": ["opening"]}, {"required": ["sealed"]}]},
+        json_schema_extra={
+            "oneOf": [{"required": [name]} for name in ("inputs", "opening", "sealed", "encrypted")],
+        },
     )
 
     model: Annotated[Hex32, Field(description="circuit digest")]
@@ -45,6 +77,9 @@ class Submission(BaseModel):
     ] = Field(default_factory=dict)
     opening: Annotated[Base64, Field(description="encoded integers without salt (affidavit@v1, section 4)")] = ""
     sealed: Annotated[Base64, Field(description="a sealed-input@v1 box")] = ""
+    encrypted: Annotated[
+        EncryptedBody | None, Field(description="ciphertexts and evaluation keys, sent to /v1/uploads before")
+    ] = None
     embed_circuit: Annotated[bool, Field(description="the affidavit carries the circuit file")] = False
     embed_input: Annotated[bool, Field(description="the affidavit carries the input; not for sealed ones")] = False
     prove: Annotated[bool, Field(description="the affidavit carries a succinct proof; not for sealed ones")] = False

@@ -7,7 +7,8 @@
      "committed": bool?,
      and exactly one of   "inputs": {name: nested lists of numbers}
                           "opening": base64 of an opening without salt
-                          "sealed": base64 of a sealed-input@v1 box}
+                          "sealed": base64 of a sealed-input@v1 box
+                          "encrypted": {"layout": {...}, "ciphertexts": hex32, "keys": hex32}, both sent ahead}
 
 Unknown and duplicate members are refused. Numbers are JSON's: NaN and infinities, which some writers emit, are
 read so that they can be refused by name (``input.not-finite``).
@@ -24,12 +25,13 @@ from typing import Any
 
 import verifier.errors
 from node.errors import MalformedError
-from node.request import EncodedInput, ListedInput, Payload, Request, SealedInputBox
+from node.plans import Layout
+from node.request import EncodedInput, EncryptedReference, ListedInput, Payload, Request, SealedInputBox
 from verifier.context import NO_POLICY
 from verifier.tensors import decode_tensors
 
 _HEX32 = re.compile(r"[0-9a-f]{64}\Z")
-_PAYLOADS = ("inputs", "opening", "sealed")
+_PAYLOADS = ("inputs", "opening", "sealed", "encrypted")
 _FLAGS = ("embed_circuit", "embed_input", "prove", "committed")
 _OTHERS = ("model", "nonce", "policy", *_FLAGS)
 _SHOWN = 40
@@ -41,8 +43,9 @@ def parse_submission(body: bytes) -> Request:
     Raises:
         MalformedError: ``request.body.malformed``, ``request.{model,nonce,policy}.malformed``,
             ``request.payload.ambiguous``, ``request.inputs.malformed``, ``request.opening.malformed``,
-            ``request.sealed.malformed``, ``request.flag.malformed``, ``request.embed.sealed``,
-            ``request.prove.sealed``, ``request.committed.unproved``.
+            ``request.sealed.malformed``, ``request.encrypted.malformed``, ``request.layout.malformed``,
+            ``request.flag.malformed``, ``request.embed.sealed``, ``request.prove.{sealed,encrypted}``,
+            ``request.committed.unproved``.
     """
     value = _load(body)
     unknown = sorted(value.keys() - {*_PAYLOADS, *_OTHERS})
@@ -68,6 +71,8 @@ def format_submission(request: Request) -> bytes:
             body["opening"] = base64.b64encode(opening.encode()).decode()
         case SealedInputBox(box):
             body["sealed"] = base64.b64encode(box).decode()
+        case EncryptedReference(layout, ciphertexts, keys):
+            body["encrypted"] = {"layout": layout.as_json(), "ciphertexts": ciphertexts.hex(), "keys": keys.hex()}
         case ListedInput(values):
             body["inputs"] = values
         case _:
@@ -131,6 +136,8 @@ def _payload(value: Mapping[str, Any]) -> Payload:
         if not isinstance(inputs, dict) or not inputs:
             raise MalformedError("request.inputs.malformed", "inputs: an object of nested lists by name required")
         return ListedInput(inputs)
+    if given == ["encrypted"]:
+        return _encrypted(value["encrypted"])
     data = _base64(value[given[0]], given[0])
     if given == ["sealed"]:
         return SealedInputBox(data)
@@ -138,6 +145,18 @@ def _payload(value: Mapping[str, Any]) -> Payload:
         return EncodedInput(decode_tensors(data))
     except verifier.errors.MalformedError as error:
         raise MalformedError("request.opening.malformed", f"opening: {error.message}") from None
+
+
+def _encrypted(value: object) -> EncryptedReference:
+    digests = ("ciphertexts", "keys")
+    if not isinstance(value, dict) or value.keys() != {"layout", *digests}:
+        raise MalformedError("request.encrypted.malformed", "encrypted: layout, ciphertexts and keys required")
+    if not all(isinstance(value[key], str) and _HEX32.match(value[key]) for key in digests):
+        raise MalformedError(
+            "request.encrypted.malformed", "encrypted: ciphertexts and keys as 32 bytes in lower-case hex required"
+        )
+    ciphertexts, keys = (bytes.fromhex(value[key]) for key in digests)
+    return EncryptedReference(Layout.of(value["layout"]), ciphertexts, keys)
 
 
 def _base64(text: object, key: str) -> bytes:

@@ -17,7 +17,7 @@ from verifier.recheck import RECHECK_TYPE, RecheckStatement, parse_recheck
 from verifier.statement import parse_statement
 
 FORMAT = "affidavit@v1"
-ROLES = ("circuit", "input", "outline", "output", "trace")
+ROLES = ("circuit", "input", "keys", "outline", "output", "trace")
 MAX_ENVELOPES = 32
 _MANIFEST = "manifest.json"
 _RECEIPT = "envelopes/receipt.dsse.json"
@@ -32,7 +32,8 @@ class Affidavit:
         receipt_envelope, receipt: what the node signed, as bytes and parsed.
         rechecks: other parties' findings, by member name.
         unknown: names of envelopes whose predicate this version does not know.
-        roles: which blob is offered as ``circuit``, ``input``, ``outline``, ``output``, ``trace`` (SHA-256 each).
+        roles: which blob is offered as ``circuit``, ``input``, ``keys``, ``outline``, ``output``, ``trace`` (SHA-256
+        each); in an encrypted execution input and output are ciphertexts.
         blobs: content by SHA-256; each was hashed on reading.
         envelopes: every envelope's bytes by member name.
     """

@@ -33,13 +33,18 @@ def check_execution(
     affidavit: Affidavit, policy: Policy, model: ModelFinding, answered: AnswerFinding
 ) -> ExecutionFinding:
     """Check the commitment to the execution, then recompute where circuit and input are at hand."""
-    receipt = affidavit.receipt
     leaves, checks = _check_root(affidavit)
     if leaves is not None and model.described is not None and answered.salt is not None:
         checks += _check_ends(model.described, leaves, answered)
     own = _recompute(affidavit, policy, model, answered, leaves)
     checks.append(own)
-    rechecked = own.passed
+    lines, agreed = check_statements(affidavit, policy)
+    return ExecutionFinding((*checks, *lines), own.passed or agreed)
+
+
+def check_statements(affidavit: Affidavit, policy: Policy) -> tuple[list[Check], bool]:
+    """One line for each recheck statement in the file, and whether one that the policy trusts agrees."""
+    receipt, checks, rechecked = affidavit.receipt, [], False
     for name, (envelope, statement) in sorted(affidavit.rechecks.items()):
         key = next((k for k in sorted(policy.recheckers) if envelope.signed_by(k)), None)
         check_id = f"execution.{name.removeprefix('envelopes/').removesuffix('.dsse.json')}"
@@ -82,7 +87,7 @@ def check_execution(
                 )
             )
             rechecked = True
-    return ExecutionFinding(checks, rechecked)
+    return checks, rechecked
 
 
 def _check_root(affidavit: Affidavit) -> tuple[tuple[bytes, ...] | None, list[Check]]:

@@ -121,6 +121,6 @@ def _shapes(tensors: Any) -> dict[str, list[int]]:
 def _describe(affidavit: Affidavit, role: str) -> dict[str, Any]:
     content = affidavit.blob(role) or b""
     found: dict[str, Any] = {"sha256": affidavit.roles[role].hex(), "bytes": len(content)}
-    if role in ("input", "output"):
+    if role in ("input", "output") and affidavit.receipt.fhe is None:
         found["tensors"] = _shapes(decode_tensors(content).tensors)
     return found

@@ -6,10 +6,15 @@ layer      reached when
 =========  ==================================================================================
 signed     signature and context pass, and the key is trusted by the policy or by evidence
 attested   at least one accepted piece of evidence passes every check it needs
-rechecked  the verifier, or a rechecker whom the policy lists, recomputed the same trace
+rechecked  the verifier, or a rechecker whom the policy lists, recomputed the same trace; of an
+           encrypted execution: executed again on the ciphertexts and got the same answer
 proved     a succinct proof of the whole circuit passes, bound to this request and its evidence
-private    never in this version: no encrypted execution is built in
+private    the node had ciphertexts alone: the section's parameters, layers and digests pass, and
+           the request is one that somebody outside the file knows to have sent
 =========  ==================================================================================
+
+Of an encrypted execution only the gates that ran on ciphertexts are covered, as ``rechecked (encrypted)`` or
+``signed``; the others are the client's own work, in clear, and no affidavit speaks of them.
 """
 
 from __future__ import annotations
@@ -64,12 +69,18 @@ class Ledger:
         return min(reached, key=lambda layer: -1 if layer.bits is None else layer.bits, default=None)
 
 
-def build_ledger(layers: Mapping[str, tuple[bool, Iterable[Check]]], gates: Iterable[tuple[str, str]]) -> Ledger:
+def build_ledger(
+    layers: Mapping[str, tuple[bool, Iterable[Check]]],
+    gates: Iterable[tuple[str, str]],
+    *,
+    encrypted: frozenset[str] | None = None,
+) -> Ledger:
     """Assemble the ledger.
 
     Args:
         layers: for each layer whether it was reached, and the checks it rests on.
         gates: (name, kind) of each gate of the circuit, where the verifier has it.
+        encrypted: of an encrypted execution, the names of the gates that ran on ciphertexts.
     """
     built = []
     for name in ASSURANCES:
@@ -83,4 +94,10 @@ def build_ledger(layers: Mapping[str, tuple[bool, Iterable[Check]]], gates: Iter
         # Evidence speaks of the machine, the signature of the node; only these speak of single operations.
         if layer.reached and layer.name in ("signed", "rechecked", "proved"):
             strongest = layer.name
-    return Ledger(tuple(built), tuple(GateAssurance(name, kind, strongest) for name, kind in gates))
+    if encrypted is not None and strongest == "rechecked":
+        strongest = "rechecked (encrypted)"
+
+    def covered(name: str) -> str:
+        return strongest if encrypted is None or name in encrypted else "none"
+
+    return Ledger(tuple(built), tuple(GateAssurance(name, kind, covered(name)) for name, kind in gates))

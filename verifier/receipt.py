@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from verifier.context import Context
+from verifier.encrypted import LEAVES, FheClaim, parse_fhe
 from verifier.fields import Fields
 from verifier.keys import KeySet
 from verifier.statement import Statement
@@ -100,7 +101,9 @@ class Receipt:
         evidence: what the machine says of itself, bound to ``context``.
         execution: runtime, versions, device: descriptive.
         proof: which proof goes with it, if any; its transcript absorbs :func:`proof_context` first.
-        extensions: sections of later versions (``fhe``, ``hops``, ``fallback``) that are present here and that
+        fhe: of an execution on ciphertexts, what ran and on what (:mod:`verifier.encrypted`); ``input``, ``output`` and
+            ``trace`` then follow from it, and there is neither salt nor proof.
+        extensions: sections of later versions (``hops``, ``fallback``) that are present here and that
             this verifier cannot check; it says so and never passes them.
         meta: durations and the like; read by nobody.
     """
@@ -120,6 +123,7 @@ class Receipt:
     keys: KeySet
     evidence: tuple[EvidenceClaim, ...] = ()
     proof: ProofClaim | None = None
+    fhe: FheClaim | None = None
     execution: Mapping[str, str] = field(default_factory=dict)
     extensions: tuple[str, ...] = ()
     meta: Mapping[str, int | str] = field(default_factory=dict)
@@ -168,7 +172,7 @@ class Receipt:
             ],
             "execution": dict(self.execution),
             "proof": None if self.proof is None else self.proof.as_json(),
-            "fhe": None,
+            "fhe": None if self.fhe is None else self.fhe.as_json(),
             "hops": None,
             "fallback": None,
             "meta": dict(self.meta),
@@ -176,7 +180,7 @@ class Receipt:
         return Statement("output", self.output, RECEIPT_TYPE, predicate)
 
 
-_EXTENSIONS = ("fhe", "hops", "fallback")
+_EXTENSIONS = ("hops", "fallback")
 PROOF_CONTEXT_LABEL = b"affidavit/proof-context@v1\x00"
 _KEYS = {
     "version",
@@ -195,6 +199,7 @@ _KEYS = {
     "keys",
     "evidence",
     "proof",
+    "fhe",
     "execution",
     "meta",
     *_EXTENSIONS,
@@ -282,10 +287,13 @@ def parse_receipt(statement: Statement) -> Receipt:
         keys=KeySet(keys.digest("signing"), keys.digest("sealing")),
         evidence=fields.list("evidence", _evidence, limit=MAX_EVIDENCE),
         proof=None if fields.value["proof"] is None else _proof(fields.object("proof")),
+        fhe=None if fields.value["fhe"] is None else parse_fhe(fields.object("fhe")),
         execution=_descriptions(fields.object("execution")),
         extensions=tuple(name for name in _EXTENSIONS if fields.value[name] is not None),
         meta=_meta(fields.object("meta")),
     )
     if statement.subject_name != "output" or statement.subject != receipt.output:
         raise Fields(statement.predicate, "predicate", CODE).fail("output", "the subject's digest")
+    if receipt.fhe is not None and (receipt.salted or receipt.proof is not None or receipt.trace.count != LEAVES):
+        raise Fields(statement.predicate, "predicate", CODE).fail("fhe", "no salt, no proof, and a trace of two leaves")
     return receipt

@@ -18,7 +18,7 @@ signature       15      receipt.signature, receipt.signer
 binding         10      receipt.context
 freshness       10      request.nonce
 model           15      model.circuit, model.weights, model.profile
-input           10      request.input
+input           10      request.input, private.*
 answer          10      answer.output
 machine         15      evidence.*, by their own score
 execution       15      trace.*, execution.*, proof
@@ -39,7 +39,7 @@ _COMPONENTS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("binding", 10, ("receipt.context",)),
     ("freshness", 10, ("request.nonce",)),
     ("model", 15, ("model.",)),
-    ("input", 10, ("request.input",)),
+    ("input", 10, ("request.input", "private.")),
     ("answer", 10, ("answer.",)),
     ("machine", 15, ("evidence",)),
     ("execution", 15, ("trace.", "execution.", "proof")),

@@ -8,7 +8,7 @@ policy wants it known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -17,14 +17,15 @@ import numpy.typing as npt
 
 import circuits
 from circuits import Circuit
-from verifier import answer, evidence, execution, identity, proving
+from verifier import answer, evidence, execution, identity, private, proving
 from verifier.affidavit import Affidavit, read_affidavit
 from verifier.errors import MalformedError, OperationalError, RejectedError, UnsupportedError
 from verifier.ledger import Ledger, build_ledger
 from verifier.policy import DEFAULT_POLICY, Policy
+from verifier.private import KnownRequest
 from verifier.receipt import Receipt
 from verifier.score import Score, integrity_score
-from verifier.tensors import Opening
+from verifier.tensors import IntArray, Opening
 from verifier.verdict import Check, Outcome, Verdict, failed, passed, skipped
 
 
@@ -40,6 +41,7 @@ class Known:
         digest: the circuit's digest, where the circuit itself is not held.
         weights_commitment: the commitment to the circuit's weights, from somebody who is trusted to have made it of
             that circuit; what proofs in mode ``committed`` must speak of.
+        encrypted: of an encrypted request, what its client sent and what executing again gave.
     """
 
     circuit: Circuit | None = None
@@ -48,6 +50,7 @@ class Known:
     openings: tuple[Opening, ...] = ()
     digest: bytes | None = None
     weights_commitment: bytes | None = None
+    encrypted: KnownRequest = field(default_factory=KnownRequest)
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ class Result:
         checks: every line, in the order in which they were made.
         ledger, score: assurance per layer and gate; integrity score.
         answer: the decoded outputs (float64, batch first) on ACCEPT, else ``None``: nobody uses unverified
-        bytes. receipt: the parsed receipt, where there is one; claims, not facts, unless the verdict is
+        bytes. ciphertexts: of an encrypted execution the answer, still encrypted, on ACCEPT; else ``None``.
+        receipt: the parsed receipt, where there is one; claims, not facts, unless the verdict is
         ACCEPT. claims: what appraised evidence says, per piece of evidence.
     """
 
@@ -73,6 +77,7 @@ class Result:
     ledger: Ledger = field(default_factory=lambda: build_ledger({}, ()))
     score: Score = field(default_factory=lambda: integrity_score(()))
     answer: Mapping[str, npt.NDArray[Any]] | None = None
+    ciphertexts: bytes | None = None
     receipt: Receipt | None = None
     claims: tuple[Mapping[str, object], ...] = ()
 
@@ -130,9 +135,7 @@ def _decide(affidavit: Affidavit, at: datetime, policy: Policy, known: Known) ->
         *identity.check_times(receipt, policy, at),
     ]
     model = identity.check_model(affidavit, policy, known.circuit, known.digest)
-    answered = answer.check_answer(affidavit, policy, model.described, known.inputs, known.openings)
-    ran = execution.check_execution(affidavit, policy, model, answered)
-    proven = proving.check_proof(affidavit, policy, model, answered, known.weights_commitment)
+    done = _check_done(affidavit, policy, model, known)
     extensions = [
         skipped(
             f"receipt.{name}",
@@ -144,7 +147,7 @@ def _decide(affidavit: Affidavit, at: datetime, policy: Policy, known: Known) ->
         for name in receipt.extensions
     ]
     checks = [
-        *basics, *model.checks, *answered.checks, *ran.checks, *proven.checks, *findings.checks, *extensions,
+        *basics, *model.checks, *done.checks, *findings.checks, *extensions,
     ]  # fmt: skip
     checks += [
         skipped(name, "affidavit.envelope.unknown", "an envelope of unknown type", "a known type")
@@ -154,18 +157,49 @@ def _decide(affidavit: Affidavit, at: datetime, policy: Policy, known: Known) ->
         {
             "signed": (signature.passed and signer.passed and context.passed, (signature, signer, context)),
             "attested": (findings.reached, findings.checks),
-            "rechecked": (ran.rechecked, ran.checks),
-            "proved": (proven.proved, proven.checks),
+            **done.layers,
         },
         [(gate.name, gate.kind) for gate in model.described.gates] if model.described else (),
+        encrypted=None if receipt.fhe is None else frozenset(receipt.fhe.layers),
     )
     score = integrity_score(checks, findings.score)
     demands = _demands(policy, ledger, score, checks, receipt)
     result = _conclude((*checks, *demands), _required_ids(policy), ledger)
     found = replace(result, ledger=ledger, score=score, receipt=receipt, claims=findings.claims)
-    if found.verdict is Verdict.ACCEPT and answered.outputs is not None and model.described is not None:
-        found = replace(found, answer=circuits.decode_outputs(model.described, answered.outputs))
+    if found.verdict is Verdict.ACCEPT:
+        found = replace(found, ciphertexts=done.ciphertexts)
+        if done.outputs is not None and model.described is not None:
+            found = replace(found, answer=circuits.decode_outputs(model.described, done.outputs))
     return found
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What was computed, on what, and how far it is vouched for: by layer of assurance whether, and by which checks."""
+
+    checks: Sequence[Check]
+    layers: Mapping[str, tuple[bool, Sequence[Check]]]
+    outputs: Mapping[str, IntArray] | None = None
+    ciphertexts: bytes | None = None
+
+
+def _check_done(affidavit: Affidavit, policy: Policy, model: identity.ModelFinding, known: Known) -> _Done:
+    """Input, answer and execution: in clear, or on ciphertexts."""
+    claim = affidavit.receipt.fhe
+    if claim is not None:
+        found = private.check_private(affidavit, claim, policy, model, known.encrypted)
+        mine = [check for check in found.checks if check.id.startswith(("private.", "request.input"))]
+        ran_again = [check for check in found.checks if check.id.startswith(("execution.", "trace."))]
+        layers = {"private": (found.private, mine), "rechecked": (found.rechecked, ran_again)}
+        return _Done(found.checks, layers, ciphertexts=found.ciphertexts)
+    answered = answer.check_answer(affidavit, policy, model.described, known.inputs, known.openings)
+    ran = execution.check_execution(affidavit, policy, model, answered)
+    proven = proving.check_proof(affidavit, policy, model, answered, known.weights_commitment)
+    return _Done(
+        (*answered.checks, *ran.checks, *proven.checks),
+        {"rechecked": (ran.rechecked, ran.checks), "proved": (proven.proved, proven.checks)},
+        answered.outputs,
+    )
 
 
 def _required_ids(policy: Policy) -> frozenset[str]:
@@ -213,6 +247,7 @@ _REASONS = {
     "attested": ("evidence",),
     "rechecked": ("execution.", "trace."),
     "proved": ("proof",),
+    "private": ("private.", "request.input"),
 }
 
 

@@ -9,6 +9,7 @@ import typer
 
 from affidavit.cli import ear as ear_commands
 from affidavit.cli import fetching as collateral_commands
+from affidavit.cli import fhe as fhe_commands
 from affidavit.cli import node as node_commands
 from affidavit.cli import policy as policy_commands
 from affidavit.cli import service as service_commands
@@ -63,4 +64,5 @@ app.add_typer(collateral_commands.app, name="collateral")
 app.add_typer(ear_commands.app, name="ear")
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(node_commands.app, name="node")
+app.add_typer(fhe_commands.app, name="fhe")
 app.add_typer(service_commands.app, name="verifier")

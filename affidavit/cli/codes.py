@@ -10,6 +10,7 @@ CODES: Mapping[str, str] = MappingProxyType(
     {
         "ear.contraindicated": "a genuine attestation result that speaks against the machine",
         "ear.says-nothing": "a genuine attestation result that says nothing of the machine",
+        "demo.node.failed": "the demo's node did not start",
         "enrolment.answer.malformed": "the attestation CA's answer is not what its API says",
         "enrolment.refused": "the attestation CA refused; its own code and message follow",
         "enrolment.unreachable": "the attestation CA does not answer",

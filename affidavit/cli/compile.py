@@ -11,10 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from affidavit.cli import files
+from affidavit.cli.fhe import ExactOption, PresetOption, ProtectedOption, SamplesOption, show_plan
 from affidavit.cli.render import quality_lines
 from affidavit.cli.verify import JsonOption
-from circuits import dump_circuit
+from circuits import Circuit, UnsupportedError, dump_circuit
 from verifier.errors import MalformedError
+
+POLYNOMIAL_BITS = (4, 7)
+"""Of the input and of weights, where nothing else is asked for: integers grow with every layer."""
 
 
 def _ranges(texts: list[str]) -> dict[str, tuple[float, float]]:
@@ -47,12 +51,30 @@ def compile_command(
         list[str] | None,
         typer.Option("--input-range", metavar="NAME=LOW:HIGH", help="Accepted range of an input."),
     ] = None,
+    private: Annotated[
+        bool,
+        typer.Option("--private", help="For ciphertexts: no rescaling where it can be; say what runs encrypted."),
+    ] = False,
+    samples: SamplesOption = 1,
+    preset: PresetOption = None,
+    protected: ProtectedOption = False,
+    exact: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compile an ONNX model into a circuit of exact integer operations.
 
-    The same file, calibration and options give the same digest.
+    The same file, calibration and options give the same digest. With --private, a network of linear operators and
+    squares becomes a circuit that only adds and multiplies; of any other, what can run encrypted is said. The options
+    --samples, --preset, --protected and --exact go with --private.
     """
+    if private:
+        circuit = _polynomial(
+            files.read_bytes(model), files.read_arrays(calibrate), _ranges(input_range or []), activation_bits,
+            weight_bits,
+        )  # fmt: skip
+        if circuit is not None:
+            files.write_bytes(output, dump_circuit(circuit))
+            _plan(circuit, output, calibrate, samples, preset, protected, exact, as_json=as_json)
     from circuits.compiler import compile_model
 
     console = Console(stderr=True, soft_wrap=True)
@@ -67,6 +89,8 @@ def compile_command(
             weight_bits=weight_bits,
         )
     files.write_bytes(output, dump_circuit(circuit))
+    if private:
+        _plan(circuit, output, calibrate, samples, preset, protected, exact, as_json=as_json)
     out = Console(soft_wrap=True)
     if as_json:
         out.print_json(
@@ -86,3 +110,46 @@ def compile_command(
     )
     for line in quality_lines(circuit.quality):
         out.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+
+
+def _polynomial(
+    model: bytes,
+    calibration: files.Arrays,
+    ranges: dict[str, tuple[float, float]],
+    activation_bits: int | None,
+    weight_bits: int,
+) -> Circuit | None:
+    """A circuit without rescaling; ``None``, with a note, where the network is more than linear maps and squares."""
+    from circuits.compiler.polynomial import compile_polynomial
+
+    stated = list(ranges.values()) or [(float(array.min()), float(array.max())) for array in calibration.values()]
+    bits, most = activation_bits or POLYNOMIAL_BITS[0], min(weight_bits, POLYNOMIAL_BITS[1])
+    try:
+        return compile_polynomial(model, input_range=stated[0], activation_bits=bits, weight_bits=most)
+    except UnsupportedError as error:
+        note = f"not as a network of linear operators and squares: {error.message}"
+        Console(stderr=True, soft_wrap=True).print(escape(note), highlight=False)
+        return None
+
+
+def _plan(
+    circuit: Circuit,
+    output: Path,
+    calibrate: Path,
+    samples: int,
+    preset: str | None,
+    protected: bool,
+    exact: bool,
+    *,
+    as_json: bool,
+) -> None:
+    """What of the circuit runs encrypted; ends the command."""
+    out = Console(soft_wrap=True)
+    if not as_json:
+        out.print(f"circuit {circuit.digest.hex()}", highlight=False)
+        out.print(f"  {len(circuit.gates)} gates, written to {escape(str(output))}", highlight=False)
+    code = show_plan(
+        out, circuit, samples=samples, preset=preset, protected=protected, exact=exact, calibrate=calibrate,
+        as_json=as_json,
+    )  # fmt: skip
+    raise typer.Exit(code)

@@ -19,9 +19,15 @@ def demo_command(
     digit: Annotated[
         int | None, typer.Option("--digit", help="Which of the 100 test images; random by default.")
     ] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="Encrypt the question: the node computes on ciphertexts.")
+    ] = False,
 ) -> None:
     """See the whole of it on this machine: question, answer, affidavit, verdict, and four lies refused."""
-    from affidavit.demo.story import tell
+    if private:
+        from affidavit.demo.private_story import tell_private as tell
+    else:
+        from affidavit.demo.story import tell
 
     ending = tell(Console(soft_wrap=True), output, digit)
     raise typer.Exit(0 if ending.as_it_should_be else Verdict.ERROR.exit_code)

@@ -104,3 +104,21 @@ def enrol_command(
         certificate = enrol(Tpm2Producer(device), verifier, token=token)
     files.write_bytes(folder / AK_CERTIFICATE, certificate)
     Console(soft_wrap=True).print(f"enrolled; certificate in {escape(str(folder / AK_CERTIFICATE))}", highlight=False)
+
+
+@app.command("open-seed")
+def open_seed_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An affidavit of this node's with protected replies.")],
+    data: DataOption = None,
+) -> None:
+    """Print the flooding seed of a protected reply, for an auditor who executes it again.
+
+    Give it to nobody who holds the session's secret key: with both, the reply shows the model.
+    """
+    from node.encrypted_recheck import open_own_seed
+    from node.keys import NodeKeys
+    from verifier import read_affidavit
+    from verifier.container import MAX_FILE_BYTES
+
+    parsed = read_affidavit(files.read_bytes(file, limit=MAX_FILE_BYTES))
+    typer.echo(open_own_seed(parsed, NodeKeys.open(data_folder(data))).hex())

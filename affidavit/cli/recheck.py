@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from affidavit.cli import files
+from affidavit.cli.recheck_encrypted import execute_again, print_finding
 from affidavit.cli.verify import AffidavitFile, InputOption, JsonOption, ModelOption
 from affidavit.cli.where import data_folder
 from circuits import Circuit, encode_inputs, load_circuit, stated_digest
@@ -23,6 +24,7 @@ from verifier.keys import key_id
 from verifier.tensors import Opening, decode_tensors
 
 if TYPE_CHECKING:
+    from node.encrypted_recheck import EncryptedFinding
     from node.recheck import Finding
 
 
@@ -42,11 +44,21 @@ def recheck_command(
         Path | None,
         typer.Option("--data", envvar="AFFIDAVIT_DATA", help="Folder with the key that signs it."),
     ] = None,
+    ciphertexts: Annotated[
+        Path | None, typer.Option("--ciphertexts", help="Of an encrypted request: what its client sent.")
+    ] = None,
+    keys: Annotated[
+        Path | None, typer.Option("--keys", help="Of an encrypted request: the session's evaluation keys.")
+    ] = None,
+    seed: Annotated[
+        str | None, typer.Option("--seed", metavar="HEX", help="Of protected replies: the seed that the node opened.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Recompute the circuit on the input and compare every tensor, or name the first operation that differs.
 
-    Model and input are taken from the file where it carries them and you give none.
+    An encrypted request is executed again on its ciphertexts, and its answer compared; no secret key is needed.
+    Model, input, ciphertexts and keys are taken from the file where it carries them and you give none.
     Exit codes: 0 all agrees, 10 something differs, 20 something is missing.
     """
     from node.recheck import Engine, recheck
@@ -55,12 +67,16 @@ def recheck_command(
         raise typer.BadParameter(f"{engine!r} is not one of onnxruntime, reference", param_hint="--engine")
     affidavit = read_affidavit(files.read_bytes(file, limit=MAX_FILE_BYTES))
     circuit = files.read_circuit(model) if model else _carried_circuit(affidavit)
+    console = Console(soft_wrap=True)
+    if affidavit.receipt.fhe is not None:
+        again = execute_again(affidavit, circuit, ciphertexts, keys, seed)
+        by = _sign(affidavit, again, output, data) if output else None
+        raise typer.Exit(print_finding(console, again, by, as_json=as_json).exit_code)
     known = _opening(affidavit, circuit, inputs, opening)
     finding = recheck(affidavit, circuit, known.tensors, known.salt, Engine(engine))
     signer = _sign(affidavit, finding, output, data) if output else None
     verdict = Verdict.ACCEPT if finding.agrees else Verdict.REJECT
     code = "" if finding.agrees else "recheck.trace.mismatch"
-    console = Console(soft_wrap=True)
     if as_json:
         console.print_json(
             data={
@@ -105,7 +121,7 @@ def _opening(affidavit: Affidavit, circuit: Circuit, inputs: Path | None, openin
     return decode_tensors(content)
 
 
-def _sign(affidavit: Affidavit, finding: Finding, output: Path, data: Path | None) -> str:
+def _sign(affidavit: Affidavit, finding: Finding | EncryptedFinding, output: Path, data: Path | None) -> str:
     from node.keys import NodeKeys
 
     folder = data_folder(data)

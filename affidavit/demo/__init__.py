@@ -7,7 +7,8 @@ module     holds
 story      what happens, in order, and what is printed
 machine    the evidence: a software TPM enrolled with an attestation CA, or simulated
 lies       how a bearer or a node would cheat with a genuine affidavit
+private_story, private_lies  the same with an encrypted question (``--private``)
 picture    an image in a terminal
-data/      LeNet-5 (ONNX), 512 training images to calibrate, 100 MNIST test images
+data/      the network of models/square_mlp; LeNet-5 (ONNX), 512 training images to calibrate, 100 MNIST test images
 =========  =====================================================================
 """

@@ -58,16 +58,19 @@ class Ending:
         return self.genuine is Verdict.ACCEPT and all(v is not Verdict.ACCEPT for v, _ in self.refused.values())
 
 
-def _arrays(name: str) -> dict[str, npt.NDArray[Any]]:
+def load_arrays(name: str) -> dict[str, npt.NDArray[Any]]:
+    """An .npz of the demo's data."""
     with resources.as_file(DATA / name) as path, np.load(path, allow_pickle=False) as loaded:
         return {key: loaded[key] for key in loaded.files}
 
 
-def _step(console: Console, number: int, title: str) -> None:
+def step(console: Console, number: int, title: str) -> None:
+    """A numbered heading."""
     console.print(f"\n[bold]{number}. {title}[/]", highlight=False)
 
 
-def _say(console: Console, text: str) -> None:
+def say(console: Console, text: str) -> None:
+    """A line below it, as it stands."""
     console.print(f"   {escape(text)}", highlight=False, soft_wrap=True)
 
 
@@ -83,18 +86,18 @@ def tell(console: Console, out: Path, digit: int | None = None) -> Ending:
         MalformedError: ``option.malformed`` for a digit out of range.
         OperationalError: a file cannot be written, the software TPM failed.
     """
-    digits = _arrays("digits.npz")
+    digits = load_arrays("digits.npz")
     count = len(digits["label"])
     chosen = secrets.randbelow(count) if digit is None else digit
     if not 0 <= chosen < count:
         raise MalformedError("option.malformed", f"--digit: 0 to {count - 1}, found {chosen}")
     out.mkdir(parents=True, exist_ok=True)
 
-    _step(console, 1, "The model: LeNet-5, compiled into exact integer operations")
+    step(console, 1, "The model: LeNet-5, compiled into exact integer operations")
     circuit = _compile(console)
     write_bytes(out / "lenet5.circuit", dump_circuit(circuit))
 
-    _step(
+    step(
         console,
         2,
         f"The question: test image {chosen} of MNIST (a {digits['label'][chosen]}, says its label)",
@@ -103,17 +106,17 @@ def tell(console: Console, out: Path, digit: int | None = None) -> Ending:
     image = (digits["image"][chosen : chosen + 1] / np.float32(255)).astype(np.float32)
     inputs = {circuit.inputs[0].name: image}
     nonce, older_nonce = secrets.token_bytes(32), secrets.token_bytes(32)
-    _say(console, f"nonce {nonce.hex()[:16]}..., drawn for this request alone")
+    say(console, f"nonce {nonce.hex()[:16]}..., drawn for this request alone")
 
     with open_machine() as machine, tempfile.TemporaryDirectory() as folder:
-        _step(console, 3, "The machine")
+        step(console, 3, "The machine")
         for line in machine.story:
-            _say(console, line)
+            say(console, line)
         policy = _demand(out, circuit, inputs, nonce, machine)
         with Node(Path(folder) / "node", machine.producer) as node:
             node.models.put(dump_circuit(circuit), name="lenet5")
             older = _ask(node, circuit, inputs, older_nonce, policy)
-            _step(console, 4, "The answer")
+            step(console, 4, "The answer")
             warm()  # load the prover's kernels, so that the time below is the work itself
             started = time.perf_counter()
             genuine = _ask(node, circuit, inputs, nonce, policy)
@@ -126,31 +129,31 @@ def tell(console: Console, out: Path, digit: int | None = None) -> Ending:
     for name, data in files.items():
         write_bytes(out / f"{name}.affidavit", data)
 
-    _step(console, 5, "The verdict, offline, from the file and the client's policy alone")
+    step(console, 5, "The verdict, offline, from the file and the client's policy alone")
     now = datetime.now(UTC)
     result = verify(files["answer"], at=now, policy=policy)
     print_result(console, result)
     if result.answer is not None:
         scores = result.answer[circuit.outputs[0].name][0]
-        _say(console, f"so this is a {int(np.argmax(scores))}")
+        say(console, f"so this is a {int(np.argmax(scores))}")
 
-    _step(console, 6, "Four lies, each a well-formed file, under the same policy")
+    step(console, 6, "Four lies, each a well-formed file, under the same policy")
     refused = {}
     for name, what in LIES:
         found = verify(files[name], at=now, policy=policy)
         refused[name] = (found.verdict, found.code)
         colour = "red" if found.verdict is Verdict.REJECT else "yellow"
         console.print(f"   [{colour}]{found.verdict.value}[/] [bold]{found.code}[/]", highlight=False)
-        _say(console, f"  {name}.affidavit: {what}")
-        _say(console, f"  {found.message}")
+        say(console, f"  {name}.affidavit: {what}")
+        say(console, f"  {found.message}")
 
-    _step(console, 7, "Repeat it yourself")
-    command = [_invoked_as(), "verify", "--policy", str(out / "policy.toml"), str(out / "answer.affidavit")]
-    _say(console, shlex.join(command))
+    step(console, 7, "Repeat it yourself")
+    command = [invoked_as(), "verify", "--policy", str(out / "policy.toml"), str(out / "answer.affidavit")]
+    say(console, shlex.join(command))
     return Ending(result.verdict, refused)
 
 
-def _invoked_as() -> str:
+def invoked_as() -> str:
     """What to type for this command: its name where PATH leads to it, else its path as it was started."""
     return "affidavit" if shutil.which("affidavit") or not Path(sys.argv[0]).is_file() else sys.argv[0]
 
@@ -158,11 +161,11 @@ def _invoked_as() -> str:
 def _compile(console: Console) -> Circuit:
     model = (DATA / "lenet5.onnx").read_bytes()
     started = time.perf_counter()
-    circuit = compile_model(model, _arrays("calibration.npz"))
+    circuit = compile_model(model, load_arrays("calibration.npz"))
     took = time.perf_counter() - started
-    _say(console, f"circuit {circuit.digest.hex()[:16]}..., {len(circuit.gates)} gates, {took:.1f} s")
+    say(console, f"circuit {circuit.digest.hex()[:16]}..., {len(circuit.gates)} gates, {took:.1f} s")
     for line in quality_lines(circuit.quality):
-        _say(console, line)
+        say(console, line)
     return circuit
 
 
@@ -193,14 +196,14 @@ def _report(console: Console, answered: Any, took: float, out: Path) -> None:
     receipt = answered.receipt
     (scores,) = answered.output.tensors.values()
     ranking = np.argsort(scores[0])[::-1]
-    _say(
+    say(
         console,
         f"the node says: {ranking[0]} (then {ranking[1]}), after {took * 1000:.0f} ms with everything",
     )
     for item in receipt.evidence:
         sizes = {digest.hex(): name for name, digest in item.members.items()}
-        _say(console, f"evidence {item.type}: {', '.join(sorted(sizes.values()))}")
-    _say(
+        say(console, f"evidence {item.type}: {', '.join(sorted(sizes.values()))}")
+    say(
         console,
         f"commitment to the execution: {receipt.trace.count} tensors under root {receipt.trace.root.hex()[:16]}..., "
         "so that anybody can recheck every operation",
@@ -208,5 +211,5 @@ def _report(console: Console, answered: Any, took: float, out: Path) -> None:
     if receipt.proof is not None:
         took_ms = int(receipt.meta.get("us_prove", 0)) / 1000
         size = receipt.proof.size / 1024
-        _say(console, f"proof that every operation was done right: {size:.0f} KiB, {took_ms:.0f} ms, no trusted set-up")
-    _say(console, f"the file: {out / 'answer.affidavit'} ({len(answered.affidavit) / 1024:.0f} KiB)")
+        say(console, f"proof that every operation was done right: {size:.0f} KiB, {took_ms:.0f} ms, no trusted set-up")
+    say(console, f"the file: {out / 'answer.affidavit'} ({len(answered.affidavit) / 1024:.0f} KiB)")

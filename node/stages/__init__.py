@@ -14,5 +14,6 @@ sign       the receipt in its envelope                           ``Signed``
 answer     the affidavit file; the sealed answer                 ``Answered``
 =========  ====================================================  ==============
 
-A proof is made between ``commit`` and ``sign``, by a stage of its own, where one is wanted.
+An encrypted request goes admit, frame, attest, evaluate, sign (``vouch``), answer (``vouch``): no stage of it sees an
+input. A proof is made between ``commit`` and ``sign``, by a stage of its own, where one is wanted.
 """

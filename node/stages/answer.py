@@ -28,7 +28,8 @@ class Answered:
         affidavit: the file.
         receipt: what it states.
         output: the output's opening: integers by output name, with the salt of a sealed request. For whoever runs the
-            node in its own process; over the network a sealed request's output leaves only inside ``sealed``.
+            node in its own process; over the network a sealed request's output leaves only inside ``sealed``. Of an
+            encrypted request it is empty: the answer is ciphertext, in the affidavit.
         sealed: the ``sealed-answer@v1`` box; ``None`` for a request in clear.
     """
 

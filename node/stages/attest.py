@@ -10,6 +10,7 @@ from attestation.producers import Producer
 from node.evidence import Evidence, collect
 from node.inference import Inference
 from node.stages.admit import Admitted
+from node.stages.frame import Framed
 from node.stages.unseal import Unsealed
 from verifier.context import Context
 from verifier.keys import KeySet
@@ -43,18 +44,22 @@ class Attest:
 
     def __call__(self, inference: Inference) -> Attested:
         """Raises ``evidence.*`` where the machine's own evidence cannot be had."""
-        request, circuit, opening = (
-            inference.request,
-            inference[Admitted].circuit,
-            inference[Unsealed].opening,
-        )
+        request, circuit = inference.request, inference[Admitted].circuit
         context = Context(
             nonce=request.nonce,
             policy=request.policy,
             circuit=circuit.digest,
             weights=circuit.weights_digest,
             profile=circuit.profile,
-            input=commit(opening.tensors, opening.salt),
+            input=_input(inference),
             keys=self._keys,
         )
         return Attested(context, collect(self._producer, context.digest))
+
+
+def _input(inference: Inference) -> bytes:
+    """The commitment to the input: to its integers, or to ciphertexts and what they are under."""
+    if inference.request.encrypted:
+        return inference[Framed].inputs.commitment
+    opening = inference[Unsealed].opening
+    return commit(opening.tensors, opening.salt)

@@ -50,9 +50,9 @@ class Sign:
             nonce=request.nonce,
             policy=request.policy,
             context=attested.context.digest,
-            received_at=_text(inference.received_at),
+            received_at=utc_text(inference.received_at),
             # A clock that was set back meanwhile must not make the receipt contradict itself.
-            completed_at=_text(max(self._clock(), inference.received_at)),
+            completed_at=utc_text(max(self._clock(), inference.received_at)),
             model=ModelClaim(model.name, model.digest, model.weights, model.file),
             profile=attested.context.profile,
             batch=inference[Unsealed].batch,
@@ -77,5 +77,6 @@ def _claim(proven: Proven) -> ProofClaim | None:
     return ProofClaim(SYSTEM, mode, hashlib.sha256(proven.proof).digest(), len(proven.proof), proven.weights)
 
 
-def _text(time: datetime) -> str:
+def utc_text(time: datetime) -> str:
+    """RFC 3339 in UTC with whole seconds."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from circuits import Circuit, encode_inputs
 from circuits.signature import check_integers
-from node.errors import MalformedError
+from node.errors import MalformedError, OperationalError
 from node.inference import Inference
 from node.keys import NodeKeys
 from node.limits import MAX_TRACE_ELEMENTS
 from node.listed import to_arrays
-from node.request import EncodedInput, ListedInput, RealInput, Request, SealedInputBox
+from node.request import EncodedInput, EncryptedReference, ListedInput, RealInput, Request, SealedInputBox
 from node.sealed import unseal_input
 from node.stages.admit import Admitted
 from verifier.receipt import MAX_BATCH
@@ -72,6 +72,8 @@ class Unseal:
                 return Opening(encode_inputs(circuit, arrays)), None
             case ListedInput(values):
                 return Opening(encode_inputs(circuit, to_arrays(circuit, values))), None
+            case EncryptedReference():
+                raise OperationalError("node.pipeline.order", "an encrypted request among those in clear")
 
     def _batch(self, circuit: Circuit, opening: Opening) -> int:
         batch: int = next(iter(opening.tensors.values())).shape[0]

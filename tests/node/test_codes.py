@@ -34,7 +34,7 @@ def raised(*patterns: str) -> Iterator[str]:
     ("codes", "prefixes", "patterns"),
     [
         (node.codes.CODES, ("node.", "request."), ("node/*.py", "node/stages/*.py")),
-        (affidavit.codes.CODES, ("client.",), ("affidavit/*.py",)),
+        (affidavit.codes.CODES, ("client.",), ("affidavit/*.py", "affidavit/private/*.py")),
     ],
 )
 def test_listed_and_raised_are_the_same(

@@ -52,14 +52,15 @@ def api_schema(application: Any) -> Any:
 
 OPERATIONS = [
     ("POST", "/v1/inferences"),
+    ("POST", "/v1/uploads"),
     *(("GET", path) for path in ("/v1/inferences/{id}", "/v1/inferences/{id}/affidavit")),
     *(("GET", path) for path in ("/v1/inferences/{id}/sealed-answer", "/v1/keys", "/v1/models")),
-    *(("GET", path) for path in ("/v1/models/{digest}", "/metrics", "/health")),
+    *(("GET", path) for path in ("/v1/models/{digest}", "/v1/models/{digest}/outline", "/metrics", "/health")),
 ]
 
 
 POSITIVE, NEGATIVE = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
-WITHOUT_PARAMETERS = {"/v1/models", "/metrics", "/health"}  # nothing about these can be wrong
+WITHOUT_PARAMETERS = {"/v1/models", "/v1/uploads", "/metrics", "/health"}  # nothing about these can be wrong
 CASES = [(method, path, POSITIVE) for method, path in OPERATIONS]
 CASES += [(method, path, NEGATIVE) for method, path in OPERATIONS if path not in WITHOUT_PARAMETERS]
 

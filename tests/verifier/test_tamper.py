@@ -50,7 +50,7 @@ MANIFEST = {
     "predicate.evidence.0.members.statement": "affidavit.blob.unreferenced",
     "predicate.execution.runtime": DESCRIPTIVE,
     "predicate.proof": "receipt.malformed",
-    "predicate.fhe": "receipt.fhe.unsupported",
+    "predicate.fhe": "receipt.malformed",
     "predicate.hops": "receipt.hops.unsupported",
     "predicate.fallback": "receipt.fallback.unsupported",
     "predicate.meta.us_run": DESCRIPTIVE,

@@ -278,7 +278,7 @@ def test_rechecks_that_do_not_count(making, verdict, code):
     assert (result.verdict, result.code) == (verdict, code)
 
 
-@pytest.mark.parametrize("section", ["fhe", "hops", "fallback"])
+@pytest.mark.parametrize("section", ["hops", "fallback"])
 def test_sections_of_later_versions_are_never_passed(section):
     class Later(Making):
         def envelope(self):

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""``affidavit fhe``: what can run on ciphertexts, in which parameters, and what it will take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from affidavit.cli import files
+from affidavit.cli.verify import JsonOption
+from circuits import Circuit, encode_inputs
+
+if TYPE_CHECKING:
+    from affidavit.private.advice import Advice
+
+app = typer.Typer(help="Encrypted execution: presets and plans.", no_args_is_help=True)
+
+SamplesOption = Annotated[int, typer.Option("--samples", min=1, max=65536, help="Samples in each request.")]
+PresetOption = Annotated[str | None, typer.Option("--preset", help="Only this preset; see `affidavit fhe presets`.")]
+ProtectedOption = Annotated[
+    bool, typer.Option("--protected", help="Replies must show nothing of the model but its answers.")
+]
+ExactOption = Annotated[bool, typer.Option("--exact", help="BFV alone: the circuit's own integers, bit for bit.")]
+PARTS = {
+    "whole": "the whole circuit runs on ciphertexts",
+    "prefix": "its beginning runs on ciphertexts, and the client finishes in clear",
+    "suffix": "its end runs on ciphertexts, and the client begins in clear",
+    "none": "nothing of it runs on ciphertexts",
+}
+
+
+@app.command("presets")
+def presets_command(as_json: JsonOption = False) -> None:
+    """Encryption parameters by name: scheme, security, depth, sizes."""
+    from fhe import PRESETS
+    from fhe.presets import MAX_MODULUS_BITS, SECURITY_BITS
+
+    rows: list[dict[str, str | int | bool | list[str]]] = [
+        {
+            "name": preset.name,
+            "scheme": preset.scheme,
+            "security_bits": SECURITY_BITS,
+            "degree": preset.n,
+            "modulus_bits": preset.total_bits,
+            "modulus_bits_allowed": MAX_MODULUS_BITS[preset.n],
+            "depth": preset.depth,
+            "ciphertext_bytes": preset.ciphertext_bytes(),
+            "switching_key_bytes": preset.switching_key_bytes,
+            "packings": list(preset.packings),
+            "floods": preset.floods,
+            "purpose": preset.purpose,
+            "parameters": preset.digest.hex(),
+        }
+        for preset in PRESETS.values()
+    ]
+    console = Console(soft_wrap=True)
+    if as_json:
+        console.print_json(data={"presets": rows})
+        return
+    for row in rows:
+        console.print(f"[bold]{row['name']}[/]: {escape(str(row['purpose']))}", highlight=False)
+        console.print(
+            f"  {row['scheme']}, {row['security_bits']} bits of security: n = {row['degree']}, log2 q = "
+            f"{row['modulus_bits']} (at most {row['modulus_bits_allowed']}), depth {row['depth']}, "
+            f"{'can' if row['floods'] else 'cannot'} protect a model",
+            highlight=False,
+        )
+        console.print(
+            f"  a ciphertext {row['ciphertext_bytes']:,} bytes, a switching key {row['switching_key_bytes']:,} bytes",
+            highlight=False,
+        )
+
+
+@app.command("plan")
+def plan_command(
+    circuit: Annotated[Path, typer.Argument(metavar="CIRCUIT", help="A circuit file.")],
+    samples: SamplesOption = 1,
+    preset: PresetOption = None,
+    protected: ProtectedOption = False,
+    exact: ExactOption = False,
+    calibrate: Annotated[
+        Path | None, typer.Option("--calibrate", help="Typical inputs (.npz): more precise where CKKS is used.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which part of a circuit runs on ciphertexts, why the rest does not, and what it will take.
+
+    Nothing is sent, and no key is made. Exit codes: 0 something runs encrypted, 20 nothing does.
+    """
+    loaded = files.read_circuit(circuit)
+    console = Console(soft_wrap=True)
+    raise typer.Exit(
+        show_plan(
+            console, loaded, samples=samples, preset=preset, protected=protected, exact=exact, calibrate=calibrate,
+            as_json=as_json,
+        )
+    )  # fmt: skip
+
+
+def show_plan(
+    console: Console,
+    circuit: Circuit,
+    *,
+    samples: int,
+    preset: str | None,
+    protected: bool,
+    exact: bool,
+    calibrate: Path | None,
+    as_json: bool,
+) -> int:
+    """Decide, print, and give the exit code."""
+    from affidavit.private.advice import advise
+
+    typical = None
+    if calibrate is not None and len(circuit.inputs) == 1:
+        (typical,) = encode_inputs(circuit, files.read_arrays(calibrate)).values()
+    advice = advise(circuit, samples=samples, preset=preset, protected=protected, exact=exact, calibration=typical)
+    if as_json:
+        console.print_json(data={"circuit": circuit.digest.hex(), **advice.as_json()})
+    else:
+        _print(console, advice)
+    return 20 if advice.plan is None else 0
+
+
+def _print(console: Console, advice: Advice) -> None:
+    def say(text: str) -> None:
+        console.print(f"  {escape(text)}", highlight=False)
+
+    console.print(f"[bold]{PARTS[advice.part]}[/]", highlight=False)
+    plan, cost = advice.plan, advice.cost
+    if plan is not None and cost is not None:
+        say(f"preset {plan.preset.name} ({plan.preset.scheme}, 128 bits), packing {plan.packing}, depth {cost.depth}")
+        for layer in cost.layers:
+            left = "" if layer.budget_bits is None else f", noise budget left at least {layer.budget_bits} bits"
+            say(f"  {' + '.join(layer.gates)}: about {layer.cpu_ms:.2f} ms of the node{left}")
+        exact = "exact" if not cost.error else f"error about {cost.error:.3g} in the circuit's integers"
+        say(f"{exact}; about {cost.cpu_ms:.2f} ms of one core for {plan.interface.samples} samples")
+        say(
+            f"sent {cost.bytes_sent:,} bytes a request, back {cost.bytes_returned:,}; keys {cost.key_bytes:,} bytes "
+            f"a session (Galois keys {cost.galois_bytes:,})"
+        )
+        shown = advice.as_json()
+        if plan.private:
+            say(f"protected: {shown['flood_bits']} bits of noise, distance 2^-{shown['statistical_distance_bits']}")
+        else:
+            say("bare replies: whoever sends requests can compute the weights of what runs")
+    for name, reason in list(advice.reasons.items())[:16]:
+        say(f"not {name}: {reason}")

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""How a circuit runs on ciphertexts, as client and node agree on it; the last few plans are kept."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from circuits import Circuit
+from fhe.limits import MAX_SEGMENTS
+from node.errors import MalformedError
+
+if TYPE_CHECKING:
+    from fhe import EncryptedPlan
+
+KEPT = 8
+MAX_NUMBER = 1 << 16
+MAX_MAGNITUDE = 1 << 53
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What, besides the circuit, decides how it runs on ciphertexts.
+
+    Attributes:
+        preset, packing: by name.
+        samples: in one request.
+        protected: replies are re-randomised and flooded.
+        first, last: the circuit's tensors that come and go encrypted.
+        magnitudes: CKKS: what each layer's values are expected to stay within; empty for the circuit's bounds.
+    """
+
+    preset: str
+    packing: str
+    samples: int
+    protected: bool
+    first: int
+    last: int
+    magnitudes: tuple[int, ...] = ()
+
+    def as_json(self) -> dict[str, str | int | bool | list[int]]:
+        """A plain object."""
+        return {
+            "preset": self.preset,
+            "packing": self.packing,
+            "samples": self.samples,
+            "protected": self.protected,
+            "first": self.first,
+            "last": self.last,
+            "magnitudes": list(self.magnitudes),
+        }
+
+    @staticmethod
+    def of(value: object) -> Layout:
+        """From a plain object. Raises MalformedError ``request.layout.malformed``."""
+        if not isinstance(value, Mapping) or value.keys() != Layout("", "", 0, False, 0, 0).as_json().keys():
+            raise _malformed("preset, packing, samples, protected, first, last, magnitudes and nothing else")
+        texts, numbers = ("preset", "packing"), ("samples", "first", "last")
+        if not all(isinstance(value[key], str) and 0 < len(value[key]) <= 32 for key in texts):
+            raise _malformed("preset and packing by name")
+        if not all(type(value[key]) is int and 0 <= value[key] <= MAX_NUMBER for key in numbers):
+            raise _malformed(f"samples, first and last from 0 to {MAX_NUMBER}")
+        if value["samples"] < 1 or value["first"] >= value["last"]:
+            raise _malformed("at least one sample, and first below last")
+        if not isinstance(value["protected"], bool):
+            raise _malformed("protected: true or false")
+        expected = value["magnitudes"]
+        if not isinstance(expected, list) or len(expected) > MAX_SEGMENTS:
+            raise _malformed(f"magnitudes: at most {MAX_SEGMENTS}")
+        if not all(type(m) is int and 1 <= m <= MAX_MAGNITUDE for m in expected):
+            raise _malformed(f"magnitudes: integers from 1 to {MAX_MAGNITUDE}")
+        return Layout(**{**value, "magnitudes": tuple(expected)})
+
+    @staticmethod
+    def of_plan(plan: EncryptedPlan) -> Layout:
+        """The layout of a plan."""
+        spec: Mapping[str, Any] = plan.spec
+        return Layout(
+            spec["preset"],
+            spec["packing"],
+            spec["samples"],
+            spec["private"],
+            spec["start"],
+            spec["stop"],
+            tuple(spec["magnitudes"]),
+        )
+
+    def plan(self, circuit: Circuit) -> EncryptedPlan:
+        """The plan. Raises fhe.UnsupportedError: ``fhe.network.*``, ``fhe.plan.*``, ``fhe.preset.unknown``, ..."""
+        from fhe.planning import remake
+
+        return remake(
+            circuit,
+            {
+                "preset": self.preset,
+                "packing": self.packing,
+                "samples": self.samples,
+                "private": self.protected,
+                "start": self.first,
+                "stop": self.last,
+                "magnitudes": list(self.magnitudes),
+            },
+        )
+
+
+class Plans:
+    """A cache of plans; safe for several threads."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[bytes, Layout], EncryptedPlan] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, circuit: Circuit, layout: Layout) -> EncryptedPlan:
+        """The plan of that layout; raises as :meth:`Layout.plan`. One is made at a time: making takes memory."""
+        key = (circuit.digest, layout)
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = layout.plan(circuit)
+            self._kept.move_to_end(key)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+            return self._kept[key]
+
+
+def _malformed(required: str) -> MalformedError:
+    return MalformedError("request.layout.malformed", f"layout: required {required}")

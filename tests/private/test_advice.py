@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What is said before anything is sent: presets, plans, and circuits compiled for ciphertexts."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import fhe
+from affidavit.local import LocalClient
+from affidavit.private import PrivateSession
+from affidavit.private.advice import advise
+from circuits import (
+    Circuit,
+    CircuitBuilder,
+    MalformedError,
+    UnsupportedError,
+    decode_outputs,
+    dump_circuit,
+    encode_inputs,
+    evaluate,
+)
+from circuits.compiler.polynomial import compile_polynomial
+from tests.cli.conftest import affidavit  # noqa: F401 - the fixture
+from tests.private.making import inputs, network, policy
+
+
+def clamped(*, at_start: bool) -> Circuit:
+    """dense, a clamp that binds, dense; or the clamp first."""
+    rng = np.random.default_rng(0)
+    builder = CircuitBuilder(source={"sha256": "00" * 32, "compiler": "test"})
+    tensor = builder.input("x", (20,), 0, 15, dtype="float32", scale=1 / 15)
+    shift = builder.constant("shift", np.array([1]))
+    if at_start:
+        tensor = builder.gate("requant", "clamp", [tensor], [shift], lo=0, hi=3)
+    weights = [builder.constant("w1", rng.integers(-7, 8, (20, 8))), builder.constant("b1", np.zeros(8, np.int64))]
+    tensor = builder.gate("dense", "first", [tensor], weights)
+    if not at_start:
+        tensor = builder.gate("requant", "clamp", [tensor], [shift], lo=0, hi=50)
+        weights = [builder.constant("w2", rng.integers(-7, 8, (8, 2))), builder.constant("b2", np.zeros(2, np.int64))]
+        tensor = builder.gate("dense", "second", [tensor], weights)
+    builder.output("y", tensor, dtype="float32", scale=0.5)
+    return builder.build()
+
+
+def test_the_whole_where_it_fits():
+    advice = advise(network())
+    assert advice.part == "whole" and advice.gates == ("hidden", "square", "logits")
+    shown = advice.as_json()
+    assert shown["depth"] == 3 and shown["bytes_sent"] > 0 and shown["node_cpu_ms"] > 0
+
+
+def test_a_prefix_where_exactness_or_protection_is_asked_for():
+    advice = advise(network(), exact=True, preset="lin8")
+    assert (advice.part, advice.gates) == ("prefix", ("hidden",)) and "circuit" in advice.reasons
+    assert advice.as_json()["layers"][0]["noise_budget_bits"] > 0
+    protected = advise(network(), protected=True)
+    assert protected.as_json()["statistical_distance_bits"] >= 30
+
+
+def test_prefix_and_suffix_around_what_cannot():
+    advice = advise(clamped(at_start=False))
+    assert (advice.part, advice.gates) == ("prefix", ("first",)) and "clamp may bind" in advice.reasons["clamp"]
+    advice = advise(clamped(at_start=True))
+    assert (advice.part, advice.gates) == ("suffix", ("first",))
+
+
+def test_nothing_where_nothing_fits():
+    builder = CircuitBuilder(source={"sha256": "00" * 32, "compiler": "test"})
+    tensor = builder.input("x", (4,), -100, 100, dtype="float32", scale=1.0)
+    shift = builder.constant("shift", np.array([1]))
+    builder.output("y", builder.gate("requant", "clamp", [tensor], [shift], lo=0, hi=3), dtype="float32", scale=1.0)
+    advice = advise(builder.build())
+    assert advice.part == "none" and advice.plan is None and "clamp" in advice.reasons
+
+
+@pytest.mark.parametrize("at_start", [True, False])
+def test_the_client_computes_the_rest_in_clear(node, at_start):
+    circuit = clamped(at_start=at_start)
+    node.models.put(dump_circuit(circuit))
+    plan = advise(circuit, preset="lin8").plan
+    assert plan is not None
+    session = PrivateSession(circuit, preset="lin8", first=plan.network.start, last=plan.network.stop)
+    arrays = {"x": np.random.default_rng(4).uniform(0, 1, (1, 20)).astype(np.float32)}
+    answer = session.infer(LocalClient(node, policy=policy(node)), arrays)
+    reference = evaluate(circuit, encode_inputs(circuit, arrays))[-1]
+    np.testing.assert_array_equal(answer.outputs["y"], decode_outputs(circuit, {"y": reference})["y"])
+
+
+def test_a_preset_that_there_is_none_of():
+    with pytest.raises(fhe.UnsupportedError) as refusal:
+        advise(network(), preset="none")
+    assert refusal.value.code == "fhe.preset.unknown"
+
+
+def test_presets_command(affidavit):  # noqa: F811
+    ran = affidavit("fhe", "presets", "--json")
+    rows = {row["name"]: row for row in ran.json["presets"]}
+    assert ran.code == 0 and rows.keys() == fhe.PRESETS.keys()
+    assert all(row["security_bits"] == 128 for row in rows.values())
+    assert all(row["security_bits"] == 128 for row in rows.values())
+    assert all(row["modulus_bits"] <= row["modulus_bits_allowed"] for row in rows.values())
+    ran = affidavit("fhe", "presets")
+    assert ran.code == 0 and all(name in ran.out for name in fhe.PRESETS)
+
+
+def test_plan_command(affidavit, circuit_file, tmp_path):  # noqa: F811
+    ran = affidavit("fhe", "plan", circuit_file)
+    assert ran.code == 0 and "the whole circuit runs on ciphertexts" in ran.out
+    ran = affidavit("fhe", "plan", circuit_file, "--exact", "--protected", "--json")
+    assert ran.code == 0 and ran.json["part"] == "prefix" and ran.json["protected"]
+    np.savez(tmp_path / "x.npz", x=inputs(20)["x"])
+    ran = affidavit("fhe", "plan", circuit_file, "--calibrate", tmp_path / "x.npz", "--json")
+    assert ran.code == 0 and ran.json["error"] > 0
+    ran = affidavit("fhe", "plan", circuit_file, "--preset", "none")
+    assert ran.code == 20 and "fhe.preset.unknown" in ran.err
+    ran = affidavit("fhe", "plan", circuit_file, "--protected", "--preset", "mlp1")
+    assert ran.code == 20 and "nothing of it runs on ciphertexts" in ran.out
+
+
+def cnn(square: str = "Mul", activation: str = "") -> bytes:
+    """Conv, BatchNormalization, square, AveragePool, Flatten, Gemm; or something else in the place of the square."""
+    rng = np.random.default_rng(1)
+    weights = {
+        "wc": rng.standard_normal((3, 1, 3, 3)) * 0.3, "bc": rng.standard_normal(3) * 0.1,
+        "scale": rng.uniform(0.5, 1.5, 3), "bias": rng.standard_normal(3) * 0.1,
+        "mean": rng.standard_normal(3) * 0.1, "var": rng.uniform(0.5, 1.5, 3),
+        "w": rng.standard_normal((27, 4)) * 0.3, "b": rng.standard_normal(4) * 0.1, "two": np.array(2.0),
+    }  # fmt: skip
+    squares = {"Mul": ["n", "n"], "Pow": ["n", "two"]}
+    nodes = [
+        helper.make_node("Conv", ["x", "wc", "bc"], ["c"], pads=[1, 1, 1, 1]),
+        helper.make_node("BatchNormalization", ["c", "scale", "bias", "mean", "var"], ["n"]),
+        helper.make_node(activation or square, ["n"] if activation else squares[square], ["s"]),
+        helper.make_node("AveragePool", ["s"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Flatten", ["p"], ["f"]),
+        helper.make_node("Gemm", ["f", "w", "b"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "cnn",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 6, 6])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 4])],
+        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize("square", ["Mul", "Pow"])
+def test_a_network_of_linear_operators_and_squares_becomes_a_circuit(square):
+    from onnx.reference import ReferenceEvaluator
+
+    circuit = compile_polynomial(cnn(square), input_range=(0.0, 1.0), activation_bits=8, weight_bits=10)
+    assert {gate.kind for gate in circuit.gates} == {"reshape", "dense", "mul"}
+    x = np.random.default_rng(2).uniform(0, 1, (20, 1, 6, 6)).astype(np.float32)
+    x = np.rint(x * 255).astype(np.float32) / np.float32(255)
+    (wanted,) = ReferenceEvaluator(onnx.load_from_string(cnn(square))).run(None, {"x": x})
+    tensors = evaluate(circuit, encode_inputs(circuit, {"x": x}))
+    found = decode_outputs(circuit, {"y": tensors[circuit.outputs[0].tensor]})["y"]
+    wanted = np.asarray(wanted, np.float64)
+    np.testing.assert_allclose(found.astype(np.float64), wanted, atol=0.02 * np.abs(wanted).max())
+    assert fhe.read_network(circuit).exact and fhe.read_network(circuit).squares == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "error", "code"),
+    [
+        (cnn(activation="Relu"), {}, UnsupportedError, "compile.polynomial.unsupported"),
+        (b"not ONNX", {}, MalformedError, "compile.polynomial.malformed"),
+        (cnn(), {"input_range": (1.0, 0.0)}, MalformedError, "compile.polynomial.malformed"),
+        (cnn(), {"input_range": (0.0, float("nan"))}, MalformedError, "compile.polynomial.malformed"),
+        (cnn(), {"activation_bits": 1}, MalformedError, "compile.polynomial.malformed"),
+    ],
+)
+def test_what_is_no_such_network_is_refused(model, options, error, code):
+    with pytest.raises(error) as refusal:
+        compile_polynomial(model, **{"input_range": (0.0, 1.0), **options})
+    assert refusal.value.code == code
+
+
+def test_compile_command(affidavit, tmp_path):  # noqa: F811
+    rng = np.random.default_rng(5)
+    np.savez(tmp_path / "x.npz", x=rng.uniform(0, 1, (40, 1, 6, 6)).astype(np.float32))
+    for name, model in (("square", cnn()), ("relu", cnn(activation="Relu"))):
+        (tmp_path / f"{name}.onnx").write_bytes(model)
+        ran = affidavit(
+            "compile", tmp_path / f"{name}.onnx", "--calibrate", tmp_path / "x.npz", "--private", "--json",
+            "-o", tmp_path / f"{name}.circuit",
+        )  # fmt: skip
+        assert ran.code == 0, ran.out + ran.err
+        assert ran.json["part"] in (("whole",) if name == "square" else ("prefix", "suffix"))
+        assert ("squares" in ran.err) == (name == "relu")
