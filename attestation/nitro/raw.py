@@ -63,13 +63,35 @@ def _document(data: bytes) -> bytes:
 
 
 def _from_dstack(data: bytes) -> bytes:
-    """A SCALE compact length in its two-byte or four-byte mode, then that many bytes; the rest is dstack's."""
+    """The document, then dstack's own data in exact form: events (name, payload), 64 bytes of report data, its settings.
+
+    Nothing but the document is believed; the rest is read so that no bytes can hide behind it.
+    """
     reader = Reader(data, f"{ID}.raw", "little")
-    mode = reader.peek(1)[:1]
-    size = {1: 2, 2: 4}.get(mode[0] & 3, 0) if mode else 0
-    if not size:
-        _refuse("no length of an attestation document in dstack's envelope")
-    return reader.take(reader.integer(size, "length") >> 2, "document")
+    document = _counted(reader, "document")
+    for _ in range(_compact(reader, "number of events")):
+        _counted(reader, "an event's name")
+        _counted(reader, "an event's payload")
+    reader.take(64, "report data")
+    _counted(reader, "settings")
+    reader.done()
+    return document
+
+
+def _compact(reader: Reader, what: str) -> int:
+    """A SCALE compact integer in its one-, two- or four-byte mode, shortest form."""
+    mode = reader.integer(1, what)
+    size = {0: 0, 1: 1, 2: 3}.get(mode & 3)
+    if size is None:
+        reader.fail(f"{what} beyond 30 bits")
+    value = (mode | int.from_bytes(reader.take(size, what), "little") << 8) >> 2
+    if size and value < {1: 1 << 6, 3: 1 << 14}[size]:
+        reader.fail(f"{what} is not in its shortest form")
+    return value
+
+
+def _counted(reader: Reader, what: str) -> bytes:
+    return reader.take(_compact(reader, f"length of {what}"), what)
 
 
 def _refuse(message: str) -> NoReturn:

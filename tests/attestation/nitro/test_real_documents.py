@@ -168,8 +168,11 @@ def test_every_raw_form_gives_the_same_document():
     ("data", "code"),
     [
         (b"", "empty"),
-        (b"\x00\x02", "malformed"),
-        (b"\x00\x02\xbc\x46", "malformed"),
+        (b"\x00\x02", "truncated"),
+        (b"\x00\x02\xbc\x46", "truncated"),
+        (b"\x00\x02\x03", "malformed"),
+        (b"\x00\x02\x01\x00", "malformed"),
+        (b"\x00\x02\x04\x84\x00" + bytes(64) + b"\x00\x00", "trailing"),
         (b"\x00\x02\xbd\x46\x84", "truncated"),
         (b"\x00\x00\xbd\x46\x84", "malformed"),
         (b"{}", "malformed"),
