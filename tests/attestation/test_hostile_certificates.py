@@ -3,23 +3,17 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from attestation.collateral import sort_collateral
 from attestation.errors import MalformedError, UnsupportedError
-from attestation.nvidia.assembly import assemble
 from attestation.pki.certificate import load_certificate
 from attestation.pki.path import Anchors, validate
 from attestation.pki.revocation import is_signed, load_crl
-from tests.attestation.nvidia.paper import AT as NVIDIA_AT
-from tests.attestation.nvidia.paper import device, report
 from tests.attestation.small_pki import Identity, issue, revocation_list
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -53,19 +47,6 @@ def test_slow_keys_verify_nothing(kind):
     assert caught.value.code == "evidence.x-chain-unsupported"
     crl = load_crl(revocation_list(issue("middle", AT, ca=True), AT), "evidence.x")
     assert not is_signed(crl, middle)
-
-
-def test_a_folder_of_slow_issuers_costs_little():
-    one = device()
-    issuers = [
-        slow(kind, "GH100 A01 GSP BROM", issue("x", NVIDIA_AT, ca=True)).public_bytes(Encoding.DER)
-        for kind in sorted(SLOW)
-        for _ in range(20)
-    ]
-    bag = sort_collateral([*issuers, *(identity.der for identity in one.chain)])
-    started = time.perf_counter()
-    assert assemble(report(one), bag) == one.der
-    assert time.perf_counter() - started < 0.3
 
 
 def test_serial_numbers_that_cannot_be_printed():
