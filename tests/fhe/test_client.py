@@ -56,7 +56,7 @@ def test_an_interface_that_the_scheme_cannot_have_is_refused_before_a_client_use
         (real, {"unit": 2.0**-400, "input_scale": 2.0**400}),
     ):
         with pytest.raises(fhe.MalformedError, match=r"fhe\.interface\.malformed"):
-            fhe.Interface.decode(replace(interface, **wrong).encode())  # type: ignore[arg-type]
+            fhe.Interface.decode(replace(interface, **wrong).encode())
         assert fhe.Interface.decode(interface.encode()).digest == interface.digest
 
 
