@@ -39,8 +39,8 @@ def _roots(n: int) -> tuple[Reals, Reals]:
 
 
 @lru_cache(maxsize=8)
-def _places(n: int) -> tuple[IntArray, IntArray]:
-    """Index of slot j among the odd powers of zeta, and that of its conjugate."""
+def slot_places(n: int) -> tuple[IntArray, IntArray]:
+    """Index of slot j among the odd powers of zeta, and that of its conjugate: BFV's second row of slots."""
     power, own, other = 1, [], []
     for _ in range(n // 2):
         own.append((power - 1) // 2)
@@ -70,7 +70,7 @@ def _transform(re: Reals, im: Reals, n: int, sign: int) -> tuple[Reals, Reals]:
 
 def encode(slots: Reals, scale: float, n: int) -> IntArray:
     """float64 [..., n/2] -> int64 [..., n]: round(scale * m), with m(zeta^(3^j)) = slots[j]; |scale * m| < 2^62."""
-    own, other = _places(n)
+    own, other = slot_places(n)
     re = np.zeros((*slots.shape[:-1], n))
     re[..., own] = slots
     re[..., other] = slots
@@ -84,6 +84,6 @@ def decode(coefficients: Reals, scale: float, n: int) -> Reals:
     """float64 [..., n] -> float64 [..., n/2]: the real parts of m(zeta^(3^j)) / scale."""
     cosines, sines = _roots(n)
     re, _ = _transform(coefficients * cosines[:n], coefficients * sines[:n], n, 1)
-    own, _ = _places(n)
+    own, _ = slot_places(n)
     result: Reals = re[..., own] / scale
     return result

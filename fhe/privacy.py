@@ -8,6 +8,7 @@ weights. A protected reply adds an encryption of zero under the client's public 
 
     c0 += b u + E,   c1 += a u + e1          u ternary, e1 centred binomial, E uniform on [-2^k, 2^k)
     E uniform modulo q where a coefficient carries no output
+    c0 += q/t times a plaintext uniform in the slots of columns that carry no sample
 
 c1 is then an RLWE sample with secret u, and the phase is the message plus noise drowned in E: whoever holds the
 secret key sees what can be simulated from the outputs alone, up to RLWE and a statistical distance of at most
@@ -31,6 +32,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from fhe.embedding import slot_places
 from fhe.errors import MalformedError, RejectedError, UnsupportedError
 from fhe.interface import Interface
 from fhe.noise import ERROR_BOUND, bfv_noise, budget_bits
@@ -38,7 +40,7 @@ from fhe.wire.residues import Limbs
 
 if TYPE_CHECKING:
     from fhe.planning import EncryptedPlan
-    from fhe.ring import Ring
+    from fhe.ring import Prime, Ring
 
 __all__ = ["check_room", "commit_seed", "flood_bits", "open_seed", "statistical_distance_bits"]
 
@@ -63,7 +65,7 @@ def open_seed(seed: bytes, commitment: bytes) -> None:
 
 def _bound(plan: EncryptedPlan) -> int:
     symmetric = plan.packing == "coefficient"  # other requests may come from encryptors under a public key
-    return bfv_noise(plan, symmetric=symmetric)[-1] + 2 * plan.preset.n * ERROR_BOUND
+    return bfv_noise(plan, symmetric=symmetric)[-1] + 2 * plan.preset.n * ERROR_BOUND + 1
 
 
 def flood_bits(plan: EncryptedPlan) -> int:
@@ -103,6 +105,11 @@ class Flooding:
         level = plan.interface.output_level
         self._public = ring.montgomery(public[:, :level])  # a and b modulo the reply's primes
         self._bits = flood_bits(plan)
+        self._taken: npt.NDArray[np.int64] | None = None  # where the samples are, in the order of a transform modulo t
+        if plan.interface.encoding == "columns" and plan.interface.samples < ring.n:
+            bits, places = ring.n.bit_length() - 1, np.concatenate(slot_places(ring.n))
+            taken = [int(f"{place:0{bits}b}"[::-1], 2) for place in places[: plan.interface.samples]]
+            self._taken = np.array(taken, np.int64)
 
     def apply(self, limbs: Limbs, seed: bytes, binding: bytes) -> Limbs:
         """[replies, 2, level, n] in the preset's form -> the same, protected."""
@@ -142,20 +149,40 @@ class Flooding:
         if idle is not None:
             for i in range(level):
                 noise[i, idle] = self._residue(words[i + 1, 0], words[i + 1, 1], i, 0)[idle]
+        if self._taken is not None:
+            # Words that no idle coefficient uses: those are of the other encoding.
+            noise = self.ring.add(noise, self._idle_slots(words[1, 0], words[1, 1], level))
         return noise
+
+    def _idle_slots(self, low: Limbs, high: Limbs, level: int) -> Limbs:
+        """A plaintext that is uniform modulo t in slots without a sample and zero in the others, times q/t."""
+        from fhe import transforms
+        from fhe.ring import prime
+        from fhe.scaling import scaled
+
+        preset = self.plan.preset
+        modulus = prime(preset.plain_modulus, preset.n)
+        values = reduced(low, high, 0, modulus)
+        values[self._taken] = 0
+        transforms.inverse(values[None], *modulus.backward, modulus.q, *modulus.scale)
+        return scaled(values.astype(np.int64), preset, level)
 
     def _residue(self, low: Limbs, high: Limbs, index: int, minus: int) -> Limbs:
         """low + 2^64 high - minus modulo a prime."""
-        from fhe import kernels
+        return reduced(low, high, minus, self.ring.primes[index])
 
-        prime = self.ring.primes[index]
-        a, b = np.empty_like(low), np.empty_like(high)
-        kernels.lift(np.ascontiguousarray(low), a, prime.q, prime.ratio)
-        kernels.lift(np.ascontiguousarray(high), b, prime.q, prime.ratio)
-        kernels.scale_by(b[None], *prime.constant(1 << 64), prime.q)
-        kernels.add(a, b, prime.q)
-        kernels.add_half(a, np.uint64(-minus % int(prime.q)), prime.q)
-        return a
+
+def reduced(low: Limbs, high: Limbs, minus: int, prime: Prime) -> Limbs:
+    """low + 2^64 high - minus modulo a prime."""
+    from fhe import kernels
+
+    a, b = np.empty_like(low), np.empty_like(high)
+    kernels.lift(np.ascontiguousarray(low), a, prime.q, prime.ratio)
+    kernels.lift(np.ascontiguousarray(high), b, prime.q, prime.ratio)
+    kernels.scale_by(b[None], *prime.constant(1 << 64), prime.q)
+    kernels.add(a, b, prime.q)
+    kernels.add_half(a, np.uint64(-minus % int(prime.q)), prime.q)
+    return a
 
 
 def idle_places(interface: Interface, reply: int) -> npt.NDArray[np.bool_] | None:

@@ -129,6 +129,23 @@ def test_columns_are_protected_where_there_is_room() -> None:
     assert np.array_equal(run(plan, inputs, SEED)[0], expected(circuit, inputs))
 
 
+@needs_seal
+def test_slots_without_a_sample_are_drowned() -> None:
+    """They hold the network's values at zero, which nobody asked for."""
+    circuit = mlp((30, 4, 1), 3, 3)
+    (at_zero,) = expected(circuit, np.zeros((1, 30), np.int64))[0]
+    inputs = inputs_of(circuit, 8)
+    for private in (False, True):
+        plan = fhe.plan(circuit, preset="card-8192", samples=8, private=private)
+        values, _, answer = run(plan, inputs, SEED if private else None)
+        assert np.array_equal(values, expected(circuit, inputs))
+        idle = session("card-8192")._rows(fhe.parse_ciphertexts(answer), True)[0, 8:]
+        assert (np.mean(idle == at_zero) == 1.0) is not private
+        if private:
+            assert len(np.unique(idle)) > 8000  # of 8184 in about a million
+            assert 0.28 < float(np.std(idle / plan.preset.plain_modulus)) < 0.30
+
+
 def test_seeds_are_committed_to() -> None:
     commitment = fhe.commit_seed(SEED)
     assert commitment != SEED and len(commitment) == 32
