@@ -128,7 +128,7 @@ def fetch(vendor, clock, tmp_path):
         notes[:] = found.notes
         return pieces
 
-    run.notes = notes
+    run.notes = notes  # type: ignore[attr-defined]
     return run
 
 
