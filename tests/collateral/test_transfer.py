@@ -104,6 +104,16 @@ def test_final_answers(ask, vendor, clock, reply, code):
     assert code_of(ask) == code and clock.slept == [] and len(vendor.asked) == 1
 
 
+def test_impatience(vendor, clock):
+    """For a node whose client waits: fewer attempts, and no long pauses on a service's wish."""
+    vendor.down = (503, b"", {"Retry-After": "3"})
+    with Transfer(timeout=2, attempts=2, max_pause=2, sleep=clock.slept.append, now=clock) as transfer:
+        assert code_of(lambda: transfer(Request(vendor.url, 10))) == "collateral.throttled"
+        vendor.down = (503, b"", {})
+        assert code_of(lambda: transfer(Request(vendor.url, 10))) == "collateral.unavailable"
+    assert len(vendor.asked) == 3 and len(clock.slept) == 1
+
+
 def test_a_ca_that_is_none(tmp_path):
     assert code_of(lambda: Transfer(ca=tmp_path / "none.pem")) == "client.ca.unusable"
 

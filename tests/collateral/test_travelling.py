@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -105,6 +106,28 @@ def test_an_outage_is_said_once_in_a_while(clock):
     assert vendor.asked == 1 and notes == ["no collateral: no answer (later)"]
     vendor.down, clock.at = False, clock.at + RETRY
     assert carried(producer.collect(b"c" * 32)) == {"collateral.0"}
+
+
+def test_nobody_waits_for_a_renewal(clock):
+    """While one thread asks a slow service again, others answer with what there is."""
+    asking, answer = threading.Event(), threading.Event()
+
+    class Slow(Vendor):
+        def __call__(self, type_, members):
+            if self.asked:
+                asking.set()
+                assert answer.wait(30)
+            return super().__call__(type_, members)
+
+    producer, _ = wrap(Slow(amd.crl(end=AT + 10 * DAY)), clock)
+    producer.collect(b"c" * 32)
+    clock.at += DAY
+    renewing = threading.Thread(target=producer.collect, args=(b"c" * 32,))
+    renewing.start()
+    assert asking.wait(30)
+    assert carried(producer.collect(b"c" * 32)) == {"collateral.0"}
+    answer.set()
+    renewing.join()
 
 
 def test_expired_collateral_does_not_travel(clock):
