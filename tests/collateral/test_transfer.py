@@ -130,16 +130,16 @@ def accept(answer):
 
 @pytest.fixture
 def fetch(vendor, clock, tmp_path):
-    notes: list[str] = []
+    class Fetch:
+        notes: tuple[str, ...] = ()
 
-    def run(path="/crl"):
-        with source(clock, tmp_path / "cache") as found:
-            pieces = found.get(Request(vendor.url + path, 10_000), accept)
-        notes[:] = found.notes
-        return pieces
+        def __call__(self, path="/crl"):
+            with source(clock, tmp_path / "cache") as found:
+                pieces = found.get(Request(vendor.url + path, 10_000), accept)
+            self.notes = tuple(found.notes)
+            return pieces
 
-    run.notes = notes
-    return run
+    return Fetch()
 
 
 def test_a_day_without_network(fetch, vendor, clock):
@@ -148,7 +148,7 @@ def test_a_day_without_network(fetch, vendor, clock):
     clock.at = AT + DAY - timedelta(seconds=1)
     assert fetch() == (first,) and len(vendor.asked) == 1
     clock.at = AT + DAY
-    assert fetch()[0].fetched_at == AT + DAY and len(vendor.asked) == 2 and fetch.notes == []
+    assert fetch()[0].fetched_at == AT + DAY and len(vendor.asked) == 2 and fetch.notes == ()
 
 
 def test_an_outage_is_bridged_until_the_list_expires(fetch, vendor, clock):

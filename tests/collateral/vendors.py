@@ -168,7 +168,7 @@ def rim_service() -> dict[str, Any]:
 
 
 def gpus(count: int = 1) -> dict[str, bytes]:
-    found = {}
+    found: dict[str, bytes] = {}
     for index in range(count):
         one = nvidia.device(index)
         found |= {f"report_{index}": nvidia.report(one, fields=RIM_FIELDS), f"chain_{index}": one.der}
