@@ -123,7 +123,7 @@ def with_collateral(producer: Producer, services: Path | None, notes: Console) -
         raise
 
     def gather(type_: str, members: Mapping[str, bytes]) -> tuple[Piece, ...]:
-        with open_source(chosen, None) as source:
+        with open_source(chosen, None, patient=False) as source:
             pieces = fetch(type_, members, source, chosen)
             for text in source.notes:
                 note(text)

@@ -50,13 +50,19 @@ def load_services(path: Path | None) -> Services:
 
 
 @contextlib.contextmanager
-def open_source(services: Services, cache: Path | None, *, renew: bool = False) -> Iterator[Source]:
-    """A source over the network and the cache; ``renew`` asks again whatever is kept."""
+def open_source(
+    services: Services, cache: Path | None, *, renew: bool = False, patient: bool = True
+) -> Iterator[Source]:
+    """A source over the network and the cache; ``renew`` asks again whatever is kept, ``patient`` waits for services.
+
+    Somebody who waits for an answer meanwhile wants no patience: two attempts of ten seconds.
+    """
     from affidavit.collateral.cache import Cache
     from affidavit.collateral.source import FRESH, Source
     from affidavit.collateral.transfer import Transfer
 
-    with Transfer(ca=services.ca) as transfer:
+    patience = Transfer(ca=services.ca) if patient else Transfer(ca=services.ca, timeout=10, attempts=2, max_pause=2)
+    with patience as transfer:
         yield Source(transfer, Cache(cache or collateral_cache()), fresh=timedelta(0) if renew else FRESH)
 
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from affidavit.cli import files
+from affidavit import disk
 from affidavit.collateral.transfer import Answer, Request
 from verifier.errors import OperationalError, VerifierError
 
@@ -50,7 +50,7 @@ class Cache:
     def load(self, request: Request) -> Kept | None:
         """The answer that is kept, or None."""
         try:
-            data = files.read_bytes(self._path(request), limit=MAX_ENTRY)
+            data = disk.read_bytes(self._path(request), limit=MAX_ENTRY)
         except VerifierError:
             return None
         head, separator, body = data.partition(b"\n")
@@ -81,7 +81,7 @@ class Cache:
             raise OperationalError(
                 "file.unwritable", f"{self._folder}: {error.strerror or error}", remedy="name another cache"
             ) from None
-        files.write_bytes(self._path(request), json.dumps(head).encode("ascii") + b"\n" + kept.answer.body)
+        disk.write_bytes(self._path(request), json.dumps(head).encode("ascii") + b"\n" + kept.answer.body)
 
     def _path(self, request: Request) -> Path:
         return self._folder / hashlib.sha256(request.key).hexdigest()

@@ -16,6 +16,7 @@ from attestation.azure.hcl import parse_hcl_report
 from attestation.errors import EvidenceError
 from attestation.formats import find_format
 from attestation.intel.quote import SGX, TDX
+from attestation.pki.certificate import READ_ERRORS
 from verifier.errors import MalformedError, UnsupportedError
 
 Fetch = Callable[[Mapping[str, bytes], Source, Services], tuple[Piece, ...]]
@@ -67,3 +68,5 @@ def fetch(type_: str, members: Mapping[str, bytes], source: Source, services: Se
         return fetcher(members, source, services)
     except EvidenceError as error:
         raise MalformedError("collateral.evidence-unreadable", error.message, remedy=error.remedy) from None
+    except READ_ERRORS as error:  # keys of certificates are read when they are used
+        raise MalformedError("collateral.evidence-unreadable", f"a certificate: {str(error)[:120]}") from None

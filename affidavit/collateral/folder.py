@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from affidavit.cli import files
+from affidavit import disk
 from verifier.errors import OperationalError, VerifierError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def write_folder(folder: Path, pieces: Iterable[Piece]) -> dict[str, Any]:
     for piece in pieces:
         digest = hashlib.sha256(piece.data).hexdigest()
         name = f"{piece.label}-{digest[:12]}.{piece.suffix}"
-        files.write_bytes(folder / name, piece.data)
+        disk.write_bytes(folder / name, piece.data)
         written[digest] = {
             "name": name,
             "url": piece.url,
@@ -51,7 +51,7 @@ def write_folder(folder: Path, pieces: Iterable[Piece]) -> dict[str, Any]:
             "expires": None if piece.expires is None else piece.expires.isoformat(timespec="seconds"),
         }
     index = {"format": FORMAT, "items": {**_items(folder), **written}}
-    files.write_bytes(folder / INDEX, json.dumps(index, indent=1, sort_keys=True).encode("ascii") + b"\n")
+    disk.write_bytes(folder / INDEX, json.dumps(index, indent=1, sort_keys=True).encode("ascii") + b"\n")
     return written
 
 
@@ -70,7 +70,7 @@ def fetched_at(folder: Path) -> dict[str, datetime]:
 
 def _items(folder: Path) -> dict[str, Any]:
     try:
-        value: Any = json.loads(files.read_bytes(folder / INDEX, limit=MAX_INDEX))
+        value: Any = json.loads(disk.read_bytes(folder / INDEX, limit=MAX_INDEX))
     except (VerifierError, ValueError, RecursionError):
         return {}
     items = value.get("items") if isinstance(value, dict) and value.get("format") == FORMAT else None

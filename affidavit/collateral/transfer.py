@@ -56,19 +56,25 @@ class Answer:
 
 
 class Transfer:
-    """A client. `sleep`, `now` and `jitter` (0 to 1) stand in for the real ones in tests."""
+    """A client. `attempts` and `max_pause` bound its patience: at most `attempts` times `timeout`, and the pauses.
+
+    `sleep`, `now` and `jitter` (0 to 1) stand in for the real ones in tests.
+    """
 
     def __init__(
         self,
         *,
         ca: Path | None = None,
         timeout: float = TIMEOUT,
+        attempts: int = ATTEMPTS,
+        max_pause: float = MAX_PAUSE,
         sleep: Sleep = time.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Raises `OperationalError` with `client.ca.unusable`."""
         self._sleep, self._now, self._jitter = sleep, now, jitter
+        self._attempts, self._max_pause = attempts, max_pause
         self._http = httpx.Client(
             timeout=timeout,
             follow_redirects=False,
@@ -85,7 +91,7 @@ class Transfer:
             UnsupportedError: ``collateral.absent``.
         """
         problem = ""
-        for attempt in range(ATTEMPTS):
+        for attempt in range(self._attempts):
             wait = FIRST_PAUSE * 2**attempt * (0.5 + self._jitter() / 2)
             try:
                 status, answer = self._exchange(request)
@@ -98,19 +104,19 @@ class Transfer:
                     raise _final(request, status, answer)
                 problem = f"status {status}"
                 asked = self._asked(answer.headers.get("retry-after"))
-                if asked is not None and asked > MAX_PAUSE:
+                if asked is not None and asked > self._max_pause:
                     raise OperationalError(
                         "collateral.throttled",
-                        f"{_place(request)}: {problem}, to be asked again in {asked:.0f} s; at most {MAX_PAUSE:.0f}",
+                        f"{_place(request)}: {problem}, ask again in {asked:.0f} s; at most {self._max_pause:.0f}",
                         remedy=f"try again in {asked:.0f} seconds, or use a mirror (docs/collateral.md)",
                     )
                 wait = wait if asked is None else asked
-            if attempt + 1 < ATTEMPTS:
-                self._sleep(min(wait, MAX_PAUSE))
+            if attempt + 1 < self._attempts:
+                self._sleep(min(wait, self._max_pause))
         code = "collateral.throttled" if problem == "status 429" else "collateral.unavailable"
         raise OperationalError(
             code,
-            f"{_place(request)}: {problem} in {ATTEMPTS} attempts",
+            f"{_place(request)}: {problem} in {self._attempts} attempts",
             remedy="try again later, or use a mirror or a pack (docs/collateral.md)",
         )
 

@@ -31,7 +31,7 @@ _LABELS = {"x509": "CERTIFICATE", "crl": "X509 CRL", "ocsp": "OCSP RESPONSE"}
 class TravellingProducer:
     """`inner`'s evidence with collateral from `gather` (type, members) -> pieces; `notes` gets a line per problem.
 
-    `collect` may be called by several threads; one fetches, the others wait for it.
+    `collect` may be called by several threads: one fetches; the others wait for it only while there is nothing yet.
     """
 
     def __init__(
@@ -45,8 +45,7 @@ class TravellingProducer:
         self.type, self.simulated = inner.type, inner.simulated
         self._inner, self._gather, self._notes, self._now = inner, gather, notes, now
         self._lock = threading.Lock()
-        self._carried: dict[str, bytes] = {}
-        self._expires: datetime | None = None
+        self._held: tuple[dict[str, bytes], datetime | None] = ({}, None)
         self._due = datetime.min.replace(tzinfo=UTC)
 
     def describe(self) -> str:
@@ -56,12 +55,15 @@ class TravellingProducer:
     def collect(self, challenge: bytes) -> dict[str, bytes]:
         """The inner producer's members, and `collateral.<n>`. Raises as the inner producer does."""
         members = self._inner.collect(challenge)
-        with self._lock:
-            if self._now() >= self._due:
-                self._renew(members)
-            if self._expires is not None and self._expires <= self._now():
-                self._carried = {}
-            carried = self._carried
+        if self._now() >= self._due and self._lock.acquire(blocking=not self._held[0]):
+            try:
+                if self._now() >= self._due:
+                    self._renew(members)
+            finally:
+                self._lock.release()
+        carried, expires = self._held
+        if expires is not None and expires <= self._now():
+            carried = {}
         if len(members) + len(carried) > MAX_EVIDENCE_MEMBERS:
             return dict(members)
         return {**members, **carried}
@@ -74,10 +76,10 @@ class TravellingProducer:
             self._due = now + RETRY
             self._notes(f"no collateral: {error.message}" + (f" ({error.remedy})" if error.remedy else ""))
             return
-        self._carried = pack_members(pieces)
-        self._expires = earliest(piece.expires for piece in pieces)
-        self._due = now + FRESH if self._expires is None else max(now + RETRY, min(now + FRESH, self._expires - RETRY))
-        if len(members) + len(self._carried) > MAX_EVIDENCE_MEMBERS:
+        carried, expires = pack_members(pieces), earliest(piece.expires for piece in pieces)
+        self._held = carried, expires
+        self._due = now + FRESH if expires is None else max(now + RETRY, min(now + FRESH, expires - RETRY))
+        if len(members) + len(carried) > MAX_EVIDENCE_MEMBERS:
             self._notes(f"no collateral: evidence has room for {MAX_EVIDENCE_MEMBERS} members, and not for these")
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "evidence.snp.trust-invalid": "the policy's trust in SEV-SNP evidence contradicts itself",
         "evidence.snp.challenge-mismatch": "the report data are not the challenge",
         **families.chain("evidence.snp.vek", "the VCEK or VLEK"),
+        "evidence.snp.vek-list-unpublished": "there is no revocation list for VCEKs and VLEKs: AMD publishes none",
         "evidence.snp.vek-missing": "there is no VCEK or VLEK certificate",
         "evidence.snp.vek-unsupported": "a VCEK or VLEK certificate without the extensions and key of AMD's",
         **{code: text for code, text in _REVOCATION.items() if not code.endswith("-crl-malformed")},

@@ -104,6 +104,16 @@ def test_final_answers(ask, vendor, clock, reply, code):
     assert code_of(ask) == code and clock.slept == [] and len(vendor.asked) == 1
 
 
+def test_impatience(vendor, clock):
+    """For a node whose client waits: fewer attempts, and no long pauses on a service's wish."""
+    vendor.down = (503, b"", {"Retry-After": "3"})
+    with Transfer(timeout=2, attempts=2, max_pause=2, sleep=clock.slept.append, now=clock) as transfer:
+        assert code_of(lambda: transfer(Request(vendor.url, 10))) == "collateral.throttled"
+        vendor.down = (503, b"", {})
+        assert code_of(lambda: transfer(Request(vendor.url, 10))) == "collateral.unavailable"
+    assert len(vendor.asked) == 3 and len(clock.slept) == 1
+
+
 def test_a_ca_that_is_none(tmp_path):
     assert code_of(lambda: Transfer(ca=tmp_path / "none.pem")) == "client.ca.unusable"
 
@@ -120,16 +130,16 @@ def accept(answer):
 
 @pytest.fixture
 def fetch(vendor, clock, tmp_path):
-    notes: list[str] = []
+    class Fetch:
+        notes: tuple[str, ...] = ()
 
-    def run(path="/crl"):
-        with source(clock, tmp_path / "cache") as found:
-            pieces = found.get(Request(vendor.url + path, 10_000), accept)
-        notes[:] = found.notes
-        return pieces
+        def __call__(self, path="/crl"):
+            with source(clock, tmp_path / "cache") as found:
+                pieces = found.get(Request(vendor.url + path, 10_000), accept)
+            self.notes = tuple(found.notes)
+            return pieces
 
-    run.notes = notes  # type: ignore[attr-defined]
-    return run
+    return Fetch()
 
 
 def test_a_day_without_network(fetch, vendor, clock):
@@ -138,7 +148,7 @@ def test_a_day_without_network(fetch, vendor, clock):
     clock.at = AT + DAY - timedelta(seconds=1)
     assert fetch() == (first,) and len(vendor.asked) == 1
     clock.at = AT + DAY
-    assert fetch()[0].fetched_at == AT + DAY and len(vendor.asked) == 2 and fetch.notes == []
+    assert fetch()[0].fetched_at == AT + DAY and len(vendor.asked) == 2 and fetch.notes == ()
 
 
 def test_an_outage_is_bridged_until_the_list_expires(fetch, vendor, clock):
@@ -187,9 +197,10 @@ def test_damage_on_disk_is_no_answer(fetch, vendor, clock, tmp_path):
         path.write_bytes(data)
         assert fetch()[0].data == CRL and len(vendor.asked) == number
         assert path.read_bytes() == whole
-    for position in range(0, len(whole), 7):
+    again = Source(lambda request: Answer(CRL, {}), Cache(tmp_path / "cache"), now=clock)
+    for position in range(0, len(whole), 5):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
-        assert fetch()[0].data == CRL
+        assert again.get(Request(vendor.url + "/crl", 10_000), accept)[0].data == CRL
 
 
 def test_a_cache_that_cannot_be_written_is_said(vendor, clock, tmp_path):

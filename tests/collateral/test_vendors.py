@@ -13,7 +13,7 @@ from affidavit.collateral.fetching import FETCHERS, fetch
 from attestation.collateral import sort_collateral
 from attestation.formats import FORMATS
 from attestation.nvidia import NvidiaTrust
-from attestation.snp import appraise
+from attestation.snp import appraise as appraise_snp
 from tests.attestation.intel import making
 from tests.attestation.intel.judging import judge as judge_intel
 from tests.attestation.nvidia import paper as nvidia
@@ -85,9 +85,9 @@ def test_snp_passes_with_what_was_fetched(get, vendor):
     ]  # fmt: skip
     trust = amd.trust(require_crl=True, intermediates=())
     alone = {"report": amd.report()}
-    found = appraise(alone, challenge=None, at=AT, trust=trust, collateral=bag(pieces))
+    found = appraise_snp(alone, challenge=None, at=AT, trust=trust, collateral=bag(pieces))
     assert found.passed and found.expires == min(piece.expires for piece in pieces)
-    assert not appraise(alone, challenge=None, at=AT, trust=trust).passed
+    assert not appraise_snp(alone, challenge=None, at=AT, trust=trust).passed
 
 
 def test_hosts_certificate_is_not_asked_for_again(get, vendor):

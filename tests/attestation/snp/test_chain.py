@@ -114,7 +114,7 @@ def test_lists_of_the_issuer_are_not_demanded():
     for data, code in (
         (crl("SEV-Milan", signer="attacker"), "evidence.snp.vek-crl-invalid"),
         (crl("SEV-Milan", end=AT - DAY / 2, start=AT - DAY), "evidence.snp.vek-crl-expired"),
-        (crl("SEV-Genoa"), "evidence.snp.vek-crl-missing"),
+        (crl("SEV-Genoa"), "evidence.snp.vek-list-unpublished"),
     ):
         appraisal = judge(report(), collateral=crls(crl(), data), require_crl=True)
         assert appraisal.passed and code in {check.code for check in appraisal.checks}

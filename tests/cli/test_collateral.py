@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""``affidavit collateral``, ``appraise --collateral PACK``, ``--evidence snp`` and ``--fetch-collateral``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from affidavit.cli import evidence as opening
+from attestation import raw
+from attestation.errors import EvidenceError
+from attestation.producers import Candidate, detect
+from attestation.snp.producer import SnpProducer
+from attestation.tsm.configfs import get_report
+from tests.attestation.nitro import paper as nitro
+from tests.attestation.producers.kernel import PaperKernel
+from tests.attestation.snp import paper as amd
+from tests.collateral.vendors import KDS, VCEK, Vendor, kds, ok, serving
+from verifier import read_affidavit
+from verifier.errors import MalformedError
+
+FAR = datetime(2126, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def vendor(place):
+    """AMD's service for the paper chip, and a file that names it."""
+    routes = kds(**{VCEK: ok(amd.der(amd.vek(end=FAR))), f"{KDS}/crl": ok(amd.crl(end=FAR))})
+    with serving(Vendor(routes)) as found:
+        (place / "services.toml").write_text(f'[services]\namd_kds = "{found.url}"\n')
+        (place / "report.bin").write_bytes(amd.report())
+        yield found
+
+
+@pytest.fixture
+def fetch(affidavit, place):
+    def run(*more, out="col", type_="snp", file="report.bin"):
+        return affidavit(
+            "collateral", "fetch", "--type", type_, "--evidence", place / file, "-o", place / out,
+            "--services", place / "services.toml", "--cache", place / "cache", *more,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def fresh_chain(monkeypatch):
+    """The paper chain's certificates end in 2026, and the command line has the real clock."""
+    from affidavit.collateral import source
+
+    monkeypatch.setattr(source, "expires", lambda data: None)
+
+
+def test_fetch_bundle_appraise(affidavit, fetch, place, vendor, fresh_chain):
+    ran = fetch("--json")
+    assert ran.code == 0, ran.err
+    assert len(ran.json["items"]) == 3 and ran.json["notes"] == []
+    vendor.down = (503, b"", {})
+    assert fetch(out="again").code == 0, "from the cache"
+    ran = affidavit("collateral", "bundle", place / "col", place / "again", "-o", place / "amd.pack", "--json")
+    assert ran.code == 0 and ran.json["items"] == 3 and ran.json["ignored"] == []
+    assert abs(datetime.fromisoformat(ran.json["as_of"]) - datetime.now(UTC)) < timedelta(minutes=5)
+    first = (place / "amd.pack").read_bytes()
+    ran = affidavit("collateral", "bundle", place / "again", "-o", place / "amd.pack")
+    assert ran.code == 0 and "as of 20" in ran.out and "first expiry 20" in ran.out
+    assert (place / "amd.pack").read_bytes() == first, "the same pieces, the same bytes"
+    kinds = {}
+    for where in ("col", "amd.pack"):
+        ran = affidavit(
+            "appraise", "--type", "snp", "--evidence", place / "report.bin", "--collateral", place / where,
+            "--at", "2026-06-01T12:00:00Z", "--json",
+        )  # fmt: skip
+        kinds[where] = ran.json["collateral"]
+        checks = {check["id"]: check["code"] for check in ran.json["checks"]}
+        assert checks["evidence.snp.vek-chain"] == "evidence.snp.vek-chain-broken", "nothing in a pack is an anchor"
+    assert kinds["col"]["items"] == kinds["amd.pack"]["items"] == {"crl": 1, "x509": 3}
+    assert kinds["col"]["as_of"] is None and kinds["amd.pack"]["as_of"].startswith("20")
+
+
+def test_notes_and_renewal(fetch, vendor, fresh_chain):
+    assert fetch().code == 0 and len(vendor.asked) == 3
+    assert fetch("--renew").code == 0 and len(vendor.asked) == 6
+    vendor.down = (404, b"", {})
+    ran = fetch("--renew")
+    assert ran.code == 0 and "used what was fetched" in ran.err and "crl" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("type_", "content", "code", "exit_"),
+    [
+        ("snp", amd.report(chip_id=bytes(64)), "collateral.chip-masked", 20),
+        ("snp", amd.report(chip_id=b"\1" * 64), "collateral.absent", 20),
+        ("snp", b"?" * 1184, "collateral.evidence-unreadable", 30),
+        ("nitro", nitro.paper(), "collateral.type-unsupported", 20),
+        ("what", b"", "evidence.type-unknown", 20),
+    ],
+)
+def test_fetch_refusals(fetch, place, vendor, type_, content, code, exit_):
+    (place / "file").write_bytes(content)
+    ran = fetch("--json", type_=type_, file="file")
+    assert (ran.code, ran.json["code"]) == (exit_, code)
+    assert not (place / "col").exists()
+
+
+def test_a_folder_that_cannot_be(fetch, place, vendor, fresh_chain):
+    (place / "col").write_bytes(b"")
+    assert fetch("--json").json["code"] == "file.unwritable"
+
+
+def test_bundle_needs_a_date(affidavit, place):
+    folder = place / "mine"
+    folder.mkdir()
+    ran = affidavit("collateral", "bundle", folder, "-o", place / "p", "--json")
+    assert (ran.code, ran.json["code"]) == (20, "collateral.pack.empty")
+    (folder / "crl").write_bytes(amd.crl(end=FAR))
+    (folder / "none.pem").write_bytes(b"-----BEGIN CERTIFICATE-----\n!!")
+    ran = affidavit("collateral", "bundle", folder, "-o", place / "p", "--json")
+    assert (ran.code, ran.json["code"]) == (20, "collateral.pack.no-date")
+    ran = affidavit("collateral", "bundle", folder, "-o", place / "p", "--as-of", "2026-01-02T03:04:05Z", "--json")
+    assert ran.code == 0 and ran.json["as_of"] == "2026-01-02T03:04:05+00:00" and len(ran.json["ignored"]) == 1
+    assert "left out" in affidavit("collateral", "bundle", folder, "-o", place / "p", "--as-of", "2026-01-02").out
+
+
+def test_a_file_that_is_no_pack(affidavit, place):
+    (place / "report.bin").write_bytes(amd.report())
+    ran = affidavit(
+        "appraise", "--type", "snp", "--evidence", place / "report.bin", "--collateral", place / "report.bin", "--json"
+    )
+    assert (ran.code, ran.json["code"]) == (30, "collateral.pack.malformed")
+
+
+def test_collateral_inside_evidence_counts(affidavit, place):
+    members = {"report": amd.report(), "collateral.0": amd.der(amd.vek())}
+    (place / "e.json").write_bytes(raw.members_document("snp-report@v1", members))
+    ran = affidavit(
+        "appraise", "--type", "snp", "--evidence", place / "e.json", "--at", "2026-06-01T12:00:00Z", "--json"
+    )
+    codes = {check["code"] for check in ran.json["checks"]}
+    assert "evidence.snp.vek-chain-broken" in codes and "evidence.snp.vek-missing" not in codes
+
+
+# Sources of evidence.
+
+
+@pytest.mark.parametrize(
+    ("choice", "code"),
+    [
+        ("snp", "evidence.tsm.unavailable"),
+        ("tdx", "evidence.tsm.unavailable"),
+        ("nitro", "evidence.nitro.device-unavailable"),
+        ("nvidia", "evidence.nvidia."),
+        ("tpm", "evidence.tpm2."),
+    ],
+)
+def test_hardware_that_is_not_there(choice, code, tmp_path):
+    """On a machine that has none: one line with the reason, no traceback, no simulation in its place."""
+    if {candidate.name: candidate for candidate in detect()}[opening.HARDWARE[choice]].available:
+        pytest.skip("this machine has it")
+    with pytest.raises(EvidenceError) as caught:
+        opening.open_producer(choice, "", tmp_path, Console(quiet=True))
+    assert caught.value.code.startswith(code) and caught.value.message
+
+
+def test_auto_takes_the_best(monkeypatch, tmp_path):
+    def machine(*available: str):
+        return lambda: tuple(
+            Candidate(name, "x@v1", name in available, "there" if name in available else f"no {name}", "")
+            for name in ("snp", "tdx", "nitro", "tpm2-device", "nvidia", "tpm2-software", "simulated")
+        )
+
+    opened: list[str] = []
+    monkeypatch.setattr(opening, "_open", lambda name, *rest: opened.append(name))
+    for available in (("tdx", "tpm2-device", "nvidia"), ("nvidia", "tpm2-device"), ("nvidia",)):
+        monkeypatch.setattr(opening, "detect", machine(*available))
+        opening.open_producer("auto", "", tmp_path, Console(quiet=True))
+    assert opened == ["tdx", "tpm", "nvidia"]
+    monkeypatch.setattr(opening, "detect", machine("tpm2-software", "simulated"))
+    said = Console(record=True, quiet=False, file=(tmp_path / "said").open("w"), width=200)
+    found = opening.open_producer("auto", "", tmp_path, said)
+    assert found is not None and found.simulated and "no tpm2-device" in said.export_text()
+    assert opening.open_producer("none", "", tmp_path, said) is None
+    said.file.close()
+
+
+def snp() -> SnpProducer:
+    kernel = PaperKernel(lambda inblob, level: (amd.report(report_data=inblob), b""))
+    return SnpProducer(source=partial(get_report, operations=kernel))
+
+
+def test_run_carries_collateral(affidavit, place, vendor, monkeypatch, fresh_chain):
+    """`--evidence snp --fetch-collateral` on a paper machine: what verifiers need is in the file."""
+    monkeypatch.setattr(opening, "open_producer", lambda *rest: snp())
+
+    def run(*more: object, out: str) -> tuple[set[str], str]:
+        ran = affidavit(
+            "run", place / "small.circuit", "--input", place / "x.npz", "-o", place / out, "--evidence", "snp", *more
+        )
+        assert ran.code == 0, ran.err
+        [claim] = read_affidavit((place / out).read_bytes()).receipt.evidence
+        return set(claim.members), ran.err
+
+    assert run(out="without")[0] == {"report"} and vendor.asked == [], "never over the network unasked"
+    fetching = ("--fetch-collateral", "--services", place / "services.toml")
+    assert run(*fetching, out="with")[0] == {"report", "collateral.0"} and len(vendor.asked) == 3
+    assert run(*fetching, out="cached")[0] == {"report", "collateral.0"} and len(vendor.asked) == 3
+
+
+def test_run_without_the_service(affidavit, place, vendor, monkeypatch):
+    monkeypatch.setattr(opening, "open_producer", lambda *rest: snp())
+    vendor.down = (403, b"", {})
+    ran = affidavit(
+        "run", place / "small.circuit", "--input", place / "x.npz", "-o", place / "a", "--evidence", "snp",
+        "--fetch-collateral", "--services", place / "services.toml",
+    )  # fmt: skip
+    assert ran.code == 0 and "no collateral" in ran.err
+
+
+def test_nothing_to_fetch_is_said(affidavit, place):
+    ran = affidavit(
+        "run", place / "small.circuit", "--input", place / "x.npz", "-o", place / "a", "--evidence", "simulated",
+        "--fetch-collateral",
+    )  # fmt: skip
+    assert ran.code == 0 and "nothing is fetched for evidence of type simulated@v1" in ran.err
+
+
+def test_services_that_are_none_close_the_device(tmp_path):
+    closed: list[bool] = []
+    producer = snp()
+    producer.close = lambda: closed.append(True)  # type: ignore[method-assign]
+    (tmp_path / "s.toml").write_text("x = 1")
+    with pytest.raises(MalformedError):
+        opening.with_collateral(producer, Path(tmp_path / "s.toml"), Console(quiet=True))
+    assert closed
