@@ -65,7 +65,8 @@ def _document(data: bytes) -> bytes:
 def _from_dstack(data: bytes) -> bytes:
     """The document, then dstack's own data in exact form: events, 64 bytes of report data, its settings.
 
-    Events have a name and a payload. Nothing but the document is believed; the rest is read so that no bytes can hide behind it.
+    Events have a name and a payload. Nothing but the document is believed; the rest is read so that no bytes can
+    hide behind it.
     """
     reader = Reader(data, f"{ID}.raw", "little")
     document = _counted(reader, "document")

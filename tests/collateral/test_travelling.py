@@ -26,8 +26,8 @@ from tests.attestation.snp import paper as amd
 from tests.collateral.vendors import AT, Clock
 from tests.node.making import inputs, small_circuit
 from verifier import Known, Policy, Verdict, read_affidavit, verify
+from verifier.appraisal.carried import split_members
 from verifier.errors import OperationalError
-from verifier.evidence import split_members
 from verifier.profiles import Demands
 from verifier.receipt import MAX_EVIDENCE_MEMBERS
 
