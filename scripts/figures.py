@@ -5,8 +5,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from scripts import figures_of_rooms
 
 REST = (
     "Both in onnxruntime, interleaved, each call after a rest of 20 ms (one runtime's waiting threads spin for a "
@@ -226,7 +231,23 @@ def page() -> str:
         peer_section(_load("peers")),
         _verification(_load("verification")),
     ]
+    parts += [_section(name, make) for name, make in ROOMS.items()]
     return "\n".join([head, *parts])
+
+
+ROOMS = {
+    "appraisals": figures_of_rooms.appraisals,
+    "fhe": figures_of_rooms.encrypted,
+    "mutations": figures_of_rooms.mutations,
+    "cheating": figures_of_rooms.cheating,
+}
+"""Result file to the lines of its section; the first of them is its heading."""
+
+
+def _section(name: str, make: Callable[[dict[str, Any]], list[str]]) -> str:
+    result = _load(name)
+    heading, *rest = make(result["results"])
+    return "\n".join([heading, _where(result), *rest]) + "\n"
 
 
 if __name__ == "__main__":
