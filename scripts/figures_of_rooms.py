@@ -29,8 +29,10 @@ def encrypted(found: dict[str, Any]) -> list[str]:
     lines = [
         "## Encrypted execution\n",
         (
-            "Processor time of the node against TenSEAL's own `mm` and im2col, interleaved, one thread, the same security "
-            "level; errors are relative, pairs are ours / TenSEAL. In `lin8` ciphertexts travel transformed, so that the "
+            "Processor time of the node against TenSEAL's own `mm` and im2col, interleaved, one "
+            "thread, the same security "
+            "level; errors are relative, pairs are ours / TenSEAL. In `lin8` ciphertexts travel "
+            "transformed, so that the "
             "node needs no transform for one layer and the client does them.\n"
         ),
         "| work | preset, packing | ours | TenSEAL | ratio (least to most) | goal | errors | Galois keys |",
@@ -58,8 +60,10 @@ def mutations(found: dict[str, Any]) -> list[str]:
         "## Mutated proofs\n",
         (
             f"{found['mutants']:,} mutated proofs over circuits with every kind of gate, held and committed: "
-            f"{found['accepted']} accepted, {len(found['failures'])} outcomes that were not typed. Processor time of one: "
-            f"99 % below {cpu['p99'] * 1e3:.1f} ms, longest {cpu['max'] * 1e3:.0f} ms (bound {cpu['bound'] * 1e3:.0f} ms); "
+            f"{found['accepted']} accepted, {len(found['failures'])} outcomes that were not typed. "
+            f"Processor time of one: "
+            f"99 % below {cpu['p99'] * 1e3:.1f} ms, longest {cpu['max'] * 1e3:.0f} ms (bound "
+            f"{cpu['bound'] * 1e3:.0f} ms); "
             f"largest allocation {memory['largest_call_bytes'] / 1e3:.0f} kB."
         ),
     ]
@@ -70,7 +74,8 @@ def cheating(found: dict[str, Any]) -> list[str]:
     lines = [
         "## Cheating provers\n",
         (
-            "The same code with challenges from sets of 64 to 256 elements, and with one or two queries: how often a lie "
+            "The same code with challenges from sets of 64 to 256 elements, and with one or two "
+            "queries: how often a lie "
             "passes, and the terms of the accounting that allow it.\n"
         ),
         "| lie | accepted | expected | bound of its terms |",
