@@ -33,8 +33,7 @@ from affidavit.demo.picture import draw
 from affidavit.demo.story import DATA, Ending, invoked_as, load_arrays, say, step
 from affidavit.errors import NotAccepted
 from affidavit.policy_file import write_policy
-from affidavit.private import PrivateSession
-from affidavit.private.session import PrivateAnswer, PrivateQuestion
+from affidavit.private import PrivateAnswer, PrivateQuestion, PrivateSession
 from circuits import Circuit, load_circuit
 from fhe.pool import EvaluationPool
 from node.encrypted_recheck import recheck_encrypted

@@ -12,6 +12,7 @@
 module     holds
 =========  ====================================================================
 session    ``PrivateSession``: keys, encryption, verification, decryption
+question   ``PrivateQuestion``, ``PrivateAnswer``, and a node as a private client needs it
 advice     which part of a circuit runs on ciphertexts, why the rest does not, and what it takes
 partial    the part of a circuit that the client computes by itself, in clear
 =========  ====================================================================
@@ -22,6 +23,7 @@ not verified, and what cannot be read ends the session and is told to nobody (do
 
 from __future__ import annotations
 
-from affidavit.private.session import PrivateAnswer, PrivateQuestion, PrivateSession
+from affidavit.private.question import PrivateAnswer, PrivateQuestion
+from affidavit.private.session import PrivateSession
 
 __all__ = ["PrivateAnswer", "PrivateQuestion", "PrivateSession"]

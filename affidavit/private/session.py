@@ -7,10 +7,10 @@ import hashlib
 import math
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ import fhe
 from affidavit.client import as_circuit
 from affidavit.errors import NotAccepted, OperationalError, RejectedError, UnsupportedError
 from affidavit.private.partial import evaluate_from
+from affidavit.private.question import EncryptedNode, PrivateAnswer, PrivateQuestion
 from circuits import Circuit, decode_outputs, encode_inputs
 from circuits.circuit import IntArray
 from node.plans import Layout
@@ -27,7 +28,7 @@ from verifier.encrypted import EncryptedRequest
 from verifier.policy import Policy
 from verifier.private import KnownRequest
 from verifier.verdict import Verdict
-from verifier.verify import Known, Result, verify
+from verifier.verify import Known, verify
 
 if TYPE_CHECKING:
     from fhe import EncryptedPlan
@@ -35,59 +36,6 @@ if TYPE_CHECKING:
     from fhe.pool import EvaluationPool
 
 NONCE_BYTES = 32
-
-
-class EncryptedNode(Protocol):
-    """A node as a private client needs it: :class:`affidavit.Client` and :class:`affidavit.LocalClient` are such."""
-
-    policy: Policy
-
-    def upload(self, data: bytes) -> bytes:
-        """Send bytes ahead; their SHA-256."""
-        ...
-
-    def exchange_unverified(self, request: Request) -> bytes:
-        """An affidavit in which nothing has been checked."""
-        ...
-
-
-@dataclass(frozen=True)
-class PrivateQuestion:
-    """A request and what its author knows of it; nothing secret is in it.
-
-    Attributes:
-        request: what goes to the node.
-        ciphertexts: `fhe-ciphertexts@v1`.
-        sent: the digests that the receipt must name.
-        known: what the client computed in clear before it encrypted: the circuit's tensors by index.
-    """
-
-    request: Request
-    ciphertexts: bytes
-    sent: EncryptedRequest
-    known: Mapping[int, IntArray]
-
-
-@dataclass(frozen=True)
-class PrivateAnswer:
-    """A verified and decrypted answer.
-
-    Attributes:
-        outputs: real arrays by output name, batch first.
-        exact: whether the integers behind them are the circuit's own, bit for bit (BFV).
-        error: otherwise the largest error that is expected of an output, as the scheme's estimate has it; else 0.0. The
-            outputs are rounded to a grid of that size. Do not show them to anybody: see docs/privacy.md.
-        affidavit: the file.
-        result: every check that was made, the ledger, the score.
-        nonce: of the request.
-    """
-
-    outputs: Mapping[str, npt.NDArray[Any]]
-    exact: bool
-    error: float
-    affidavit: bytes
-    result: Result
-    nonce: bytes
 
 
 class PrivateSession:
