@@ -12,7 +12,7 @@ ROOMS := $(wildcard affidavit attestation circuits coordinator fhe node prover v
 CODE := $(ROOMS) $(wildcard tests scripts benchmarks models)
 ARGS ?=
 
-.PHONY: help setup setup-dev demo demo-private test check fuzz mutations vectors bench bench-peers lock docs-check clean
+.PHONY: help setup setup-dev demo demo-private test check fuzz flips mutations vectors bench bench-peers lock docs-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,10 @@ check: setup-dev ## lint, format, types, import arrows
 
 fuzz: setup-dev ## hostile bytes against every parser; SECONDS_EACH=60 for each target
 	@$(BIN)/python scripts/fuzz.py --seconds $(or $(SECONDS_EACH),30) $(ARGS)
+
+flips: setup-dev ## every single bit of every real piece of evidence, flipped; half an hour
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m exhaustive --timeout=0 $(ARGS)
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --timeout=0 tests/attestation/snp/test_flipped_bits.py
 
 mutations: setup-dev ## a million mutated proofs against the verifier; resumable, ARGS=--count=N for fewer
 	@$(BIN)/python scripts/mutations.py $(ARGS)

@@ -54,7 +54,7 @@ def test_no_flipped_bit_is_accepted(case):
     assert flips(case, NORMAL_STEP) == []
 
 
-@pytest.mark.fuzz
+@pytest.mark.exhaustive
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_no_flipped_bit_at_all_is_accepted(case):

@@ -126,7 +126,7 @@ def test_sampled_bits_cannot_change(name):
     assert list(accepted_flips(name, 61)) == []
 
 
-@pytest.mark.fuzz
+@pytest.mark.exhaustive
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", HONEST)
 def test_no_bit_can_change(name):

@@ -197,7 +197,7 @@ def test_sampled_bits_cannot_change(evidence, appraise):
     assert list(accepted_flips(evidence, appraise, 131)) == []
 
 
-@pytest.mark.fuzz
+@pytest.mark.exhaustive
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("evidence", "appraise"), CASES)
 def test_no_bit_can_change(evidence, appraise):

@@ -106,7 +106,7 @@ def test_no_bit_of_the_message_can_change():
     assert list(accepted_flips(outside_the_log()[::17])) == []
 
 
-@pytest.mark.fuzz
+@pytest.mark.exhaustive
 def test_no_bit_of_the_message_can_change_exhaustively():
     assert list(accepted_flips(outside_the_log())) == []
 
