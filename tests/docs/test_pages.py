@@ -61,7 +61,7 @@ def test_the_make_targets_exist():
     named = re.findall(r"`?make ([a-z-]+)", README)
     assert {"demo", "test"} <= set(named) <= set(targets)
     first = README.split("```sh\n")[1].split("```")[0].splitlines()
-    assert [line.split()[1] for line in first] == ["demo", "test"]
+    assert [line.split()[1] for line in first] == ["demo", "demo-private", "test"]
 
 
 def test_the_walkthrough_can_fail(checkout):
