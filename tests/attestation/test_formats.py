@@ -249,8 +249,5 @@ def test_at_in_another_zone_is_the_same_time():
 
 
 def test_every_format_knows_its_signed_body():
-    """Composite evidence counts by all of its parts, simulated evidence has no signature."""
-    assert {name for name, format_ in FORMATS.items() if format_.signed is None} == {
-        "cmw-collection@v1",
-        "simulated@v1",
-    }
+    """Simulated evidence has no signature."""
+    assert {name for name, format_ in FORMATS.items() if format_.signed is None} == {"simulated@v1"}
