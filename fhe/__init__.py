@@ -89,13 +89,13 @@ __all__ = [
 
 
 def require_encrypted_execution() -> NoReturn:
-    """Refuse: the command line and the node do not run encrypted requests yet; this package does.
+    """Refuse: whoever runs a circuit on an input in one process shows the input to it. Clients and nodes are two.
 
     Raises:
         UnsupportedError: ``fhe.unsupported``, always.
     """
     raise UnsupportedError(
         "fhe.unsupported",
-        "this version has no encrypted execution on this path",
-        "send a sealed request (in the SDK: seal=True): only the node sees the input, but the node does see it",
+        "one process that has model and input hides nothing from itself",
+        "ask a node through affidavit.private.PrivateSession, or see `affidavit demo --private`",
     )

@@ -65,7 +65,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "fhe.session.preset-mismatch": "an interface of another preset than the session's keys",
         "fhe.tenseal.malformed": "not a TenSEAL tensor or SEAL key of this plan's parameters",
         "fhe.tenseal.packing": "TenSEAL's tensors do not fit this plan's packing",
-        "fhe.unsupported": "this version has no encrypted execution on this path",
+        "fhe.unsupported": "encrypted execution was asked of one process that has model and input",
         "fhe.worker.busy": "more requests wait than are allowed to",
         "fhe.worker.closed": "the pool of workers is closed",
         "fhe.worker.died": "a worker process ended before it answered",
