@@ -8,6 +8,8 @@ lock), so writers stand in one line and every one of them sees what the previous
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,6 +26,7 @@ from verifier.service.times import to_ticks
 
 BUSY_TIMEOUT_MS = 10_000
 POOL_SIZE = 16
+WAL_RETRY_S = 0.01
 _SINCE_2 = frozenset({"appraisals"})
 """Tables that version 2 added; nothing else changed."""
 
@@ -168,13 +171,26 @@ class Database:
 def _configure_sqlite(connection: Any, record: object) -> None:
     # The driver must not open transactions by itself: `_begin_sqlite` decides which kind.
     connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    _use_wal(connection)
     for pragma in (
-        f"busy_timeout = {BUSY_TIMEOUT_MS}",
-        "journal_mode = WAL",
         "synchronous = FULL",  # a commit survives power loss, not only a killed process
         "foreign_keys = ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_wal(connection: Any) -> None:
+    """Write-ahead logging. SQLite does not wait for others when the mode changes, whatever its timeout says."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(WAL_RETRY_S)
 
 
 def _configure_postgresql(connection: Any, record: object) -> None:

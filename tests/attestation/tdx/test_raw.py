@@ -49,8 +49,16 @@ def test_forms_with_a_log(log):
         assert tdx.read(json.dumps({"quote": B64, name: log}).encode()) == {"quote": QUOTE, "event_log": LOG}
 
 
-@pytest.mark.parametrize("surplus", [b"\0", bytes(69), bytes(71), b"\1" * 70, b"\n39 bytes for nothing"])
-def test_no_other_buffer(surplus):
+@pytest.mark.parametrize("surplus", [b"\1" * 70, b"\n39 bytes for nothing"])
+def test_no_other_tail(surplus):
+    assert tdx.read(QUOTE + surplus)["quote"] == QUOTE + surplus
+
+
+@pytest.mark.parametrize("count", [1, 69, 71])
+def test_no_other_buffer(count):
+    # Signatures in DER differ in length from run to run: a count that fills a block of 64 would be a buffer.
+    aligned = (len(QUOTE) + count) % 64 == 0
+    surplus = bytes(count + 2 * aligned)
     assert tdx.read(QUOTE + surplus)["quote"] == QUOTE + surplus
 
 
