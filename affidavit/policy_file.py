@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from verifier.policy import FORMAT
-from verifier.profiles import PROFILES, TCB_STATUSES, Demands
+from verifier.profiles import BULLETIN_STATUSES, PROFILES, TCB_STATUSES, Demands
 
 
 def _pem(certificate: bytes) -> str:
@@ -102,6 +102,7 @@ def write_policy(
 def _appraisal(demands: Demands) -> list[str]:
     """The table ``[appraisal]`` with every key that it can have."""
     statuses = _quoted(name for name in TCB_STATUSES if name in demands.tcb_statuses)
+    bulletins = _quoted(name for name in BULLETIN_STATUSES if name in demands.bulletin_statuses)
     age = demands.max_collateral_age_days
     return [
         "",
@@ -112,6 +113,8 @@ def _appraisal(demands: Demands) -> list[str]:
         f"revocation = {_bool(demands.revocation)}",
         "# tolerated states of the trusted computing base; all but UpToDate make the result a warning",
         f"tcb_statuses = {statuses}",
+        "# the same where no vendor signs a state, and AMD's security bulletins give it",
+        f"bulletin_statuses = {bulletins}",
         "# how long ago collateral may have been issued; without the key its own expiry is the only bound",
         f"max_collateral_age_days = {age}" if age is not None else "# max_collateral_age_days = 30",
         "# of the appraisal's integrity score, 0 to 1000",

@@ -17,7 +17,7 @@ from typing import Any
 from attestation.formats import FORMATS
 from verifier.errors import MalformedError
 from verifier.fields import Fields
-from verifier.profiles import MAX_AGE_DAYS, PROFILES, TCB_STATUSES, Demands
+from verifier.profiles import BULLETIN_STATUSES, MAX_AGE_DAYS, PROFILES, TCB_STATUSES, Demands
 from verifier.trust import READERS
 
 FORMAT = "policy@v1"
@@ -129,12 +129,21 @@ def _names(fields: Fields, key: str, allowed: tuple[str, ...] | None) -> tuple[s
     return tuple(dict.fromkeys(fields.list(key, read, limit=16)))
 
 
+def _bulletin_statuses(fields: Fields, base: Demands) -> frozenset[str]:
+    """What is stated for statuses by bulletins, or for statuses at all, or the profile's."""
+    for key, allowed in (("bulletin_statuses", BULLETIN_STATUSES), ("tcb_statuses", TCB_STATUSES[:-1])):
+        if key in fields.value:
+            return frozenset(_names(fields, key, allowed)) & frozenset(BULLETIN_STATUSES)
+    return base.bulletin_statuses
+
+
 def _demands(fields: Fields, base: Demands) -> Demands:
     """What ``[appraisal]`` says; the profile's value for a key that is not there."""
     fields.exactly(
         (),
         optional={
-            "freshness", "revocation", "tcb_statuses", "max_collateral_age_days", "minimum_score_permille", "debug",
+            "freshness", "revocation", "tcb_statuses", "bulletin_statuses", "max_collateral_age_days",
+            "minimum_score_permille", "debug",
         },
     )  # fmt: skip
     stated = fields.value
@@ -144,6 +153,7 @@ def _demands(fields: Fields, base: Demands) -> Demands:
         tcb_statuses=frozenset(_names(fields, "tcb_statuses", TCB_STATUSES[:-1]))
         if "tcb_statuses" in stated
         else base.tcb_statuses,
+        bulletin_statuses=_bulletin_statuses(fields, base),
         max_collateral_age_days=fields.integer("max_collateral_age_days", 1, MAX_AGE_DAYS)
         if "max_collateral_age_days" in stated
         else base.max_collateral_age_days,

@@ -20,7 +20,7 @@ from attestation.tpm2 import Tpm2Trust
 from circuits import Circuit
 from verifier import MalformedError, OperationalError, parse_policy
 from verifier.policy import profile_policy
-from verifier.profiles import PROFILES, TCB_STATUSES
+from verifier.profiles import BULLETIN_STATUSES, PROFILES, TCB_STATUSES
 
 app = typer.Typer(help="What a verifier demands (policy@v1).", no_args_is_help=True)
 
@@ -143,7 +143,8 @@ def check_command(file: Annotated[Path, typer.Argument(metavar="FILE", help="A p
     demands = policy.demands
     console.print(
         f"  of evidence: freshness {_word(demands.freshness)}, revocation lists {_word(demands.revocation)}, "
-        f"TCB {', '.join(name for name in TCB_STATUSES if name in demands.tcb_statuses) or 'none'}, "
+        f"TCB {', '.join(name for name in TCB_STATUSES if name in demands.tcb_statuses) or 'none'}, by bulletins "
+        f"{', '.join(name for name in BULLETIN_STATUSES if name in demands.bulletin_statuses) or 'none'}, "
         f"collateral {_age(demands.max_collateral_age_days)}, score at least {demands.minimum_score / 1000:.3f}",
         highlight=False,
     )

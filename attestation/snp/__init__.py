@@ -15,12 +15,14 @@
 `products` `tcb` `policy`           product lines, TCB versions, bits and their names
 `vek` `bundle`                      certificates with AMD's extensions; how they are passed around
 `endorsement` `binding` `guest`     checks: chain and revocation; report against certificate; against policy
+`currency`                          ... against AMD's security bulletins
+`bulletins` `published`             what a bulletin asks of a report; the table of those that are known
 `roots`                             AMD's roots and intermediates
 `raw`                               the files in which others give such evidence
 ==================================  =====================================================
 
-Does not check whether a TCB version is the newest: AMD publishes no signed list; a policy gives minima. Pure: standard
-library and `cryptography`. Specification: docs/spec/snp-report-v1.md.
+Does not know AMD's newest TCB versions: AMD publishes no signed list of them; the table of bulletins has a date, and a
+policy may add to it. Pure: standard library and `cryptography`. Specification: docs/spec/snp-report-v1.md.
 """
 
 from attestation.contract import Format

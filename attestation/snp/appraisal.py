@@ -12,6 +12,7 @@ from attestation.collateral.bag import EMPTY, Collateral
 from attestation.contract import Appraisal, Check, Claim, Member, check_arguments, check_members, freshness
 from attestation.snp.binding import check_binding, product_of
 from attestation.snp.bundle import MAX_CERTIFICATES, load_bundle
+from attestation.snp.currency import check_currency
 from attestation.snp.endorsement import check_endorsement
 from attestation.snp.guest import check_guest, check_platform
 from attestation.snp.policy import POLICY_NAMES
@@ -80,9 +81,13 @@ def appraise_report(
             Check(f"{ID}.signature", "SKIP", "no key to verify it with", "verifies under a certified key", why)
         )
     checks += check_guest(report, trust)
+    claims = _claims(report, vek, product)
     if product is not None:
         checks += check_platform(report, vek, product, trust)
-    return Finding(report, tuple(checks), _claims(report, vek, product), endorsement.expires)
+        lines, current = check_currency(report, product, trust, at)
+        checks += lines
+        claims |= current
+    return Finding(report, tuple(checks), claims, endorsement.expires)
 
 
 def _claims(report: Report, vek: Vek | None, product: Product | None) -> dict[str, Claim]:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from attestation.errors import OperationalError
+from attestation.snp.bulletins import MAX_BULLETINS, STATUSES, UP_TO_DATE, Bulletin, merge
 from attestation.snp.policy import PLATFORM_NAMES, POLICY_NAMES
 from attestation.snp.products import PRODUCTS
+from attestation.snp.published import BULLETINS
 from attestation.snp.roots import INTERMEDIATES, ROOTS
 
 DIGEST_SETS = {
@@ -34,6 +36,10 @@ class SnpTrust:
     report may have been asked for; None takes any and warns of all but 0. `minimum_tcb`, by product and component,
     holds for the reported and the committed TCB, `minimum_launch_tcb` for the one at launch. `minimum_firmware` is
     (major, minor, build), `minimum_abi` (major, minor) of the guest policy.
+
+    `bulletin_statuses`: what passes of `UpToDate` and `OutOfDate`, the latter as a warning. `bulletins`: the operator's
+    own, beside those of the package, or in place of one with the same id. `denied_advisories`: bulletins that must be
+    fulfilled even where `OutOfDate` passes.
 
     `required_policy`, `forbidden_policy`, `required_platform`, `forbidden_platform`: names of bits (`policy`).
     `required_mitigations`: bits of the mitigation vectors, at launch and now, which reports have from version 5 on.
@@ -61,6 +67,9 @@ class SnpTrust:
     minimum_launch_tcb: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     minimum_firmware: tuple[int, int, int] = (0, 0, 0)
     minimum_abi: tuple[int, int] = (0, 0)
+    bulletin_statuses: frozenset[str] = frozenset({UP_TO_DATE})
+    bulletins: tuple[Bulletin, ...] = ()
+    denied_advisories: frozenset[str] = frozenset()
     required_policy: frozenset[str] = frozenset()
     forbidden_policy: frozenset[str] = frozenset({"migrate_ma"})
     required_platform: frozenset[str] = frozenset()
@@ -92,6 +101,15 @@ class SnpTrust:
                 _refuse(f"unknown bits {sorted(bits - known)}; known: {sorted(known)}")
         if (self.required_policy & self.forbidden_policy) | (self.required_platform & self.forbidden_platform):
             _refuse("a bit is both required and forbidden")
+        if not self.bulletin_statuses <= STATUSES:
+            _refuse(f"bulletin_statuses has {sorted(self.bulletin_statuses - STATUSES)}; some of {sorted(STATUSES)}")
+        if len({bulletin.id for bulletin in self.bulletins}) != len(self.bulletins) or (
+            len(self.bulletins) > MAX_BULLETINS
+        ):
+            _refuse(f"bulletins has {len(self.bulletins)} entries; each once, at most {MAX_BULLETINS}")
+        unknown = self.denied_advisories - {bulletin.id for bulletin in merge(BULLETINS, self.bulletins)}
+        if unknown:
+            _refuse(f"denied_advisories has {sorted(unknown)[:4]}, which no bulletin describes")
         for minimum in (self.minimum_tcb, self.minimum_launch_tcb):
             for product, levels in minimum.items():
                 if product not in PRODUCTS or not levels.keys() <= frozenset(PRODUCTS[product].components):

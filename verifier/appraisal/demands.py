@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from attestation.collateral import Collateral
 from attestation.contract import Appraisal, Check
 from verifier.appraisal.collateral_age import oldest_issue
 from verifier.appraisal.score import AppraisalScore
 from verifier.profiles import TCB_STATUSES, Demands
+
+BY_BULLETINS = "bulletins_as_of"
+"""The claim beside a status that was read off bulletins, not signed by a vendor."""
 
 _NO_CHALLENGE = ".challenge-not-given"
 _NO_LIST = ("-crl-missing", "-crl-invalid", "-crl-expired")
@@ -46,23 +50,36 @@ def policy_lines(
                 warning=demands.debug,
             )
         )
-    status = appraisal.claims.get("tcb_status")
-    if status in TCB_STATUSES and not own_table:
-        tolerated = status in demands.tcb_statuses and status != "Revoked"
-        lines.append(
-            Check(
-                "policy.tcb-status",
-                "PASS" if tolerated else "FAIL",
-                str(status),
-                "one of " + ", ".join(name for name in TCB_STATUSES if name in demands.tcb_statuses),
-                "" if tolerated else "policy.tcb-status.not-tolerated",
-                category="hardware",
-                warning=tolerated and status != "UpToDate",
-            )
-        )
+    if not own_table:
+        lines += _tcb_line(appraisal.claims, demands)
     if demands.max_collateral_age_days is not None and collateral.items:
         lines.append(_age(collateral, at, demands.max_collateral_age_days))
     return lines
+
+
+def _tcb_line(claims: Mapping[str, Any], demands: Demands) -> list[Check]:
+    """About the worst status that is claimed: of a collection, each piece's by its own measure."""
+    pieces = claims.get("pieces")
+    found = []
+    for each in pieces.values() if isinstance(pieces, Mapping) else [claims]:
+        status = each.get("tcb_status")
+        if status in TCB_STATUSES:
+            allowed = demands.bulletin_statuses if BY_BULLETINS in each else demands.tcb_statuses
+            found.append((status not in allowed or status == "Revoked", TCB_STATUSES.index(status), allowed))
+    if not found:
+        return []
+    refused, rank, allowed = max(found, key=lambda entry: entry[:2])
+    return [
+        Check(
+            "policy.tcb-status",
+            "FAIL" if refused else "PASS",
+            TCB_STATUSES[rank],
+            "one of " + ", ".join(name for name in TCB_STATUSES if name in allowed),
+            "policy.tcb-status.not-tolerated" if refused else "",
+            category="hardware",
+            warning=not refused and TCB_STATUSES[rank] != "UpToDate",
+        )
+    ]
 
 
 def _age(collateral: Collateral, at: datetime, days: int) -> Check:

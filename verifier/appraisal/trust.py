@@ -5,14 +5,15 @@ From strongest to weakest: a key of the reference values, a key of the policy's 
 format's own default. A profile sets those of the following fields that a format's trust class has, or one inside it (a
 composite format's), unless the table has a key of that name:
 
-================  ==========================================
-field             from
-================  ==========================================
-``require_crl``   ``revocation``
-``require_ocsp``  ``revocation``
-``tcb_statuses``  ``tcb_statuses``
-``allow_debug``   ``debug``
-================  ==========================================
+=====================  =====================
+field                  from
+=====================  =====================
+``require_crl``        ``revocation``
+``require_ocsp``       ``revocation``
+``tcb_statuses``       ``tcb_statuses``
+``bulletin_statuses``  ``bulletin_statuses``
+``allow_debug``        ``debug``
+=====================  =====================
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ def _with_profile(trust: Any, stated: Mapping[str, Any], demands: Demands) -> An
         "require_crl": demands.revocation,
         "require_ocsp": demands.revocation,
         "tcb_statuses": demands.tcb_statuses,
+        "bulletin_statuses": demands.bulletin_statuses,
         "allow_debug": demands.debug,
     }
     fields = {field.name: getattr(trust, field.name) for field in dataclasses.fields(trust)}

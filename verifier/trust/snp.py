@@ -9,6 +9,9 @@
     denied_chip_ids = ["<128 hex>"]       # or 16 hex for a Turin; likewise chip_ids
     required_policy = ["single_socket"]   # likewise forbidden_policy, required_platform, forbidden_platform
     require_crl = true
+    bulletin_statuses = ["UpToDate", "OutOfDate"]   # the latter passes as a warning
+    denied_advisories = ["AMD-SB-3019"]   # must be fulfilled all the same
+    [[evidence.snp.bulletins]]            # newer than the release: verifier.trust.bulletins
 
 An absent key has the default of ``SnpTrust``: AMD's pinned roots, no debugging, no migration agent, a CRL of the ARK.
 """
@@ -22,6 +25,7 @@ from attestation.snp import SnpTrust
 from attestation.snp.trust import DIGEST_SETS
 from verifier.errors import MalformedError
 from verifier.fields import Fields
+from verifier.trust.bulletins import bulletins
 from verifier.trust.certificates import certificates
 from verifier.trust.values import numbers, octets, texts
 
@@ -34,6 +38,8 @@ _TEXTS = (
     "forbidden_policy",
     "required_platform",
     "forbidden_platform",
+    "bulletin_statuses",
+    "denied_advisories",
 )
 _CHIPS = ("chip_ids", "denied_chip_ids")
 _FLAGS = ("require_crl", "allow_debug", "require_committed")
@@ -50,6 +56,7 @@ KEYS = frozenset(
         *DIGEST_SETS,
         "minimum_guest_svn",
         "required_mitigations",
+        "bulletins",
     }
 )
 
@@ -72,6 +79,8 @@ def trust(fields: Fields) -> SnpTrust:
             settings[key] = octets(fields, key, 8, 64)
         elif key in DIGEST_SETS:
             settings[key] = octets(fields, key, DIGEST_SETS[key])
+        elif key == "bulletins":
+            settings[key] = bulletins(fields, key)
         elif key in _FLAGS:
             settings[key] = fields.boolean(key)
         elif key in _LEVELS:

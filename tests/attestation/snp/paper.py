@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from attestation.collateral import Collateral, Item
 from attestation.contract import Appraisal
 from attestation.snp import SnpTrust, appraise
+from attestation.snp.bulletins import STATUSES
 from attestation.snp.products import PRODUCTS
 from attestation.snp.report import SIGNED_SIZE, Report
 from attestation.snp.vek import ARC
@@ -206,11 +207,12 @@ def crls(*lists: bytes) -> Collateral:
 
 
 def trust(**changes: Any) -> SnpTrust:
-    """The paper manufacturer's roots, and no list of revoked ones demanded."""
+    """The paper manufacturer's roots; no list of revoked ones demanded, and firmware of any age taken."""
     settings: dict[str, Any] = {
         "roots": tuple(der(ark(product)) for product in PRODUCTS),
         "intermediates": tuple(der(ask(product, kind)) for product in PRODUCTS for kind in ("vcek", "vlek")),
         "require_crl": False,
+        "bulletin_statuses": STATUSES,
     }
     return SnpTrust(**{**settings, **changes})
 

@@ -23,7 +23,10 @@ from tests.attestation.snp import real
 
 DEFECTS = json.loads(real.read("defects.json"))
 _PLAIN = ("require_crl", "allow_debug", "require_committed", "minimum_guest_svn", "minimum_tcb", "minimum_launch_tcb")
-_TEXTS = ("products", "signing_keys", "csp_ids", "required_policy", "forbidden_policy", "required_platform", "vmpls")
+_TEXTS = (
+    "products", "signing_keys", "csp_ids", "required_policy", "forbidden_policy", "required_platform", "vmpls",
+    "bulletin_statuses", "denied_advisories",
+)  # fmt: skip
 
 
 def patched(base: str, steps: list[dict[str, Any]]) -> dict[str, bytes]:
@@ -70,7 +73,7 @@ def trust(settings: dict[str, Any]) -> SnpTrust:
         found = [bytes.fromhex(text) for text in given]
         return tuple(found) if key in ("roots", "intermediates") else frozenset(found)
 
-    return SnpTrust(**{"require_crl": False, **{key: value(key, given) for key, given in settings.items()}})
+    return SnpTrust(**{**real.TOLERANT, **{key: value(key, given) for key, given in settings.items()}})
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=[defect["name"].replace(" ", "-") for defect in DEFECTS])

@@ -17,6 +17,7 @@ from attestation.collateral import sort_collateral
 from attestation.errors import MalformedError
 from attestation.snp import SnpTrust
 from attestation.snp import roots as pinned
+from attestation.snp.bulletins import STATUSES
 from attestation.snp.bundle import arrange
 from attestation.snp.report import parse_report
 from tests.attestation.snp import real
@@ -60,7 +61,7 @@ def test_real_reports_pass(name):
 
 @pytest.mark.parametrize("name", [name for name in REPORTS if name != "milan-v2-debug"])
 def test_strict_trust_waits_for_a_list_of_revoked_certificates(name):
-    appraisal = judge(members(name), when=real.at(name), trust=SnpTrust())
+    appraisal = judge(members(name), when=real.at(name), trust=SnpTrust(bulletin_statuses=STATUSES))
     assert not appraisal.passed and codes(appraisal) == {"evidence.snp.issuer-crl-missing"}
 
 
@@ -69,8 +70,8 @@ def test_debugging_never_passes_without_a_warning():
     challenge = bytes([1, 2, 3, 4, 5])
     refused = judge(base, challenge)
     assert codes(refused) == {"evidence.snp.debug-enabled"} and refused.claims["debug"] is True
-    tolerated = judge(base, challenge, trust=SnpTrust(require_crl=False, allow_debug=True))
-    assert tolerated.passed and [check.id for check in tolerated.checks if check.warning] == ["evidence.snp.debug"]
+    tolerated = judge(base, challenge, trust=SnpTrust(**real.TOLERANT, allow_debug=True))
+    assert tolerated.passed and {check.id for check in tolerated.checks if check.warning} == {"evidence.snp.debug", "evidence.snp.tcb-status"}
 
 
 def test_what_the_reports_say():
@@ -108,10 +109,10 @@ def test_certificates_of_collateral():
             appraisal = judge({"report": real.read(report)}, when=real.at(name), collateral=collateral)
             assert appraisal.passed, (name, codes(appraisal))
     alone = {"report": real.read("ms-milan/report.bin")}
-    no_roots = SnpTrust(require_crl=False, roots=())
+    no_roots = SnpTrust(**real.TOLERANT, roots=())
     assert codes(judge(alone, trust=no_roots, collateral=collateral)) == {"evidence.snp.vek-no-anchors"}
     assert codes(judge(alone)) == {"evidence.snp.vek-missing"}
-    milan = SnpTrust(require_crl=False, roots=(pinned.ARK_MILAN,), intermediates=())
+    milan = SnpTrust(**real.TOLERANT, roots=(pinned.ARK_MILAN,), intermediates=())
     assert judge(alone, trust=milan, collateral=collateral).passed
     bare = sort_collateral([real.read("ms-milan/vcek.pem")])
     assert codes(judge(alone, trust=milan, collateral=bare)) == {"evidence.snp.vek-untrusted"}
