@@ -19,6 +19,7 @@ import numpy as np
 from attestation import azure_snp, snp
 from attestation.azure_snp import AzureSnpTrust
 from attestation.snp import SnpTrust
+from attestation.snp.bulletins import STATUSES
 from attestation.snp.bundle import arrange
 from benchmarks.intel import intel_subjects
 
@@ -29,7 +30,7 @@ AT = datetime(2026, 6, 1, tzinfo=UTC)
 def snp_subjects() -> dict[str, Callable[[], object]]:
     """Real reports of three products and one Azure guest, under the pinned roots, without a CRL."""
     folder = VECTORS / "snp"
-    trust = SnpTrust(require_crl=False)
+    trust = SnpTrust(require_crl=False, bulletin_statuses=STATUSES)
 
     def appraise(name: str) -> Callable[[], object]:
         certificates = arrange((folder / name / "vcek.pem").read_bytes())

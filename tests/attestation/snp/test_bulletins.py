@@ -101,13 +101,16 @@ def test_each_level(product, chip, parts):
     assert standing(patched, product) == Standing(UP_TO_DATE, newest, ())
     for part in parts:
         for field in ("reported_tcb", "committed_tcb"):
-            lower = replace(patched, **{field: level(product, **{**parts, part: parts[part] - 1})})
+            changed: dict[str, Any] = {field: level(product, **{**parts, part: parts[part] - 1})}
+            lower = replace(patched, **changed)
             assert standing(lower, product).status == OUT_OF_DATE
 
 
 def test_the_running_level_counts_for_nothing():
     old = at_level("Milan", snp=0x17, microcode=0xDB)
-    assert standing(replace(old, current_tcb=level("Milan", snp=0xFF, microcode=0xFF)), "Milan") == standing(old, "Milan")
+    assert standing(replace(old, current_tcb=level("Milan", snp=0xFF, microcode=0xFF)), "Milan") == standing(
+        old, "Milan"
+    )
 
 
 def test_a_chip_that_is_not_named_must_fulfil_every_stepping():

@@ -245,7 +245,10 @@ def test_policy_bits():
     for policy, code in ((0xB001F, "debug-enabled"), (0x7001F, "policy-unexpected")):
         assert codes(judge(report(policy=policy))) == {f"evidence.snp.{code}"}
     tolerated = judge(report(policy=0xB001F), allow_debug=True)
-    assert tolerated.passed and {check.id for check in tolerated.checks if check.warning} == {"evidence.snp.debug", "evidence.snp.tcb-status"}
+    assert tolerated.passed and {check.id for check in tolerated.checks if check.warning} == {
+        "evidence.snp.debug",
+        "evidence.snp.tcb-status",
+    }
     assert judge(report(policy=0x7001F), forbidden_policy=frozenset()).passed
     strong = {"ciphertext_hiding", "aes_256_xts", "rapl_disabled", "page_swap_disabled", "single_socket"}
     assert judge(report(policy=0x3D2001F), required_policy=frozenset(strong)).passed

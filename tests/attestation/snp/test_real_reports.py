@@ -71,7 +71,10 @@ def test_debugging_never_passes_without_a_warning():
     refused = judge(base, challenge)
     assert codes(refused) == {"evidence.snp.debug-enabled"} and refused.claims["debug"] is True
     tolerated = judge(base, challenge, trust=SnpTrust(**real.TOLERANT, allow_debug=True))
-    assert tolerated.passed and {check.id for check in tolerated.checks if check.warning} == {"evidence.snp.debug", "evidence.snp.tcb-status"}
+    assert tolerated.passed and {check.id for check in tolerated.checks if check.warning} == {
+        "evidence.snp.debug",
+        "evidence.snp.tcb-status",
+    }
 
 
 def test_what_the_reports_say():
