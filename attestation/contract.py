@@ -8,7 +8,7 @@ are arguments: no clock, no network.
 
 Claims that mean the same in every format (each where the format has it; absent means unknown):
 
-=========================  ==================================================================
+=========================  ==========================================================================================
 `measurement`              hex: the digest that identifies the running software
 `report_data`              hex: the caller's data in the evidence
 `platform_id`              text or hex: which chip, TPM or instance
@@ -16,8 +16,9 @@ Claims that mean the same in every format (each where the format has it; absent 
 `tcb_status`               text: `UpToDate`, `OutOfDate`, ... or the format's own words
 `tcb_date`                 RFC 3339 date of the firmware or TCB level in use
 `advisories`               list of published vulnerabilities that apply (`INTEL-SA-00615`)
+`bulletins_as_of`          date up to which bulletins were held against the evidence, where no vendor signs a status
 `unexpected_components`    list: boot components or measurements that no reference value explains
-=========================  ==================================================================
+=========================  ==========================================================================================
 """
 
 from __future__ import annotations
