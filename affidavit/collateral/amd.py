@@ -66,7 +66,7 @@ def fetch_snp(members: Mapping[str, bytes], source: Source, services: Services) 
         product, found = _vcek(report, source, services)
     base = f"{services.amd_kds}/{report.signing_key}/v1/{product.name}"
     found += source.get(Request(f"{base}/cert_chain", MAX_CHAIN), partial(_chain, product))
-    return found + source.get(Request(f"{base}/crl", MAX_CRL), partial(_crl, product))
+    return found + source.get(Request(f"{base}/crl", MAX_CRL), partial(_crl, product, report.signing_key))
 
 
 def _vcek(report: Report, source: Source, services: Services) -> tuple[Product, tuple[Piece, ...]]:
@@ -110,11 +110,12 @@ def _chain(product: Product, answer: Answer) -> Accepted:
     return [(f"{names[0].lower()}-chain", "pem", answer.body)]
 
 
-def _crl(product: Product, answer: Answer) -> Accepted:
+def _crl(product: Product, kind: str, answer: Answer) -> Accepted:
+    """One root signs a list for VCEKs and one for VLEKs: two labels, since each counts its editions by itself."""
     crl = load_crl(answer.body, PREFIX)
     if common_name(crl.issuer) != f"ARK-{product.name}" or crl.next_update_utc is None:
         raise ValueError(f"a list of {common_name(crl.issuer)!r}")
-    return [(f"ark-{product.name.lower()}-crl", "der", answer.body)]
+    return [(f"ark-{product.name.lower()}-{'vlek-' if kind == 'vlek' else ''}crl", "der", answer.body)]
 
 
 def _one(data: bytes) -> x509.Certificate:

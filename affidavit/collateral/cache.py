@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from affidavit import disk
+from affidavit.collateral.marks import Marks
 from affidavit.collateral.transfer import Answer, Request
 from verifier.errors import OperationalError, VerifierError
 
@@ -46,6 +47,10 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def marks(self) -> Marks:
+        """What is remembered of the newest revocation lists."""
+        return Marks(self._folder)
 
     def load(self, request: Request) -> Kept | None:
         """The answer that is kept, or None."""

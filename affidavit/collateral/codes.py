@@ -18,6 +18,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "collateral.pack.empty": "no collateral to pack",
         "collateral.redirected": "a service sends elsewhere, which is not followed",
         "collateral.refused": "a service refuses the request",
+        "collateral.rolled-back": "a service sends a revocation list older than one of its issuer that was seen before",
         "collateral.services-malformed": "a file of services is not in its form",
         "collateral.throttled": "a service asks for more patience than there is",
         "collateral.too-large": "a service sends more than such a piece ever has",

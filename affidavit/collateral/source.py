@@ -10,7 +10,8 @@ expired                                never used
 =====================================  ========================================
 
 "Expired" is what the piece says: next update of a CRL, of TCB information, of an OCSP response; end of a certificate.
-A fresh answer that has expired, or is something else than was asked for, is a failure like any other.
+A fresh answer that has expired, or is something else than was asked for, is a failure like any other; so is a
+revocation list older than one seen before (`marks`), which is not used from the cache either.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 
 from affidavit.collateral.cache import Cache, Kept
 from affidavit.collateral.lifetime import earliest, expires
+from affidavit.collateral.marks import Marks
 from affidavit.collateral.transfer import Answer, Request
 from attestation.errors import EvidenceError
 from verifier.errors import OperationalError, UnsupportedError, VerifierError
@@ -56,6 +58,7 @@ class Source:
         fresh: timedelta = FRESH,
     ) -> None:
         self._transfer, self._cache, self._now, self._fresh = transfer, cache, now, fresh
+        self._marks = Marks() if cache is None else cache.marks()
         self.notes: list[str] = []
 
     def get(self, request: Request, accept: Accept) -> tuple[Piece, ...]:
@@ -63,7 +66,7 @@ class Source:
 
         Raises:
             UnsupportedError: ``collateral.absent``.
-            OperationalError: as `Transfer`; ``collateral.content-wrong``, ``collateral.expired``.
+            OperationalError: as `Transfer`; ``collateral.content-wrong``, ``.expired``, ``.rolled-back``.
         """
         now = self._now()
         kept = None if self._cache is None else self._cache.load(request)
@@ -71,6 +74,7 @@ class Source:
         if kept is not None:
             try:
                 held = _pieces(request, kept, accept, now)
+                self._marks.check((piece.label, piece.data) for piece in held)
             except OperationalError:
                 kept = None
         if kept is not None and timedelta(0) <= now - kept.fetched_at < self._fresh:
@@ -87,11 +91,13 @@ class Source:
     def _fetch(self, request: Request, accept: Accept, now: datetime) -> tuple[Piece, ...]:
         kept = Kept(self._transfer(request), now)
         pieces = _pieces(request, kept, accept, now)
-        if self._cache is not None:
-            try:
+        marks = self._marks.check((piece.label, piece.data) for piece in pieces)
+        try:
+            self._marks.keep(marks)
+            if self._cache is not None:
                 self._cache.store(request, kept)
-            except VerifierError as error:
-                self.notes.append(f"not kept: {error.message}")
+        except VerifierError as error:
+            self.notes.append(f"not kept: {error.message}")
         return pieces
 
 

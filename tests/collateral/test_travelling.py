@@ -160,13 +160,14 @@ def test_an_audit_offline(tmp_path):
     vendor = Vendor(amd.der(amd.vek(end=FAR)), amd.der(ask), amd.crl(end=FAR))
     inner = SnpProducer(source=partial(get_report, operations=PaperKernel(platform)))
     trust = amd.trust(roots=(amd.der(ark),), intermediates=(), require_crl=True)
+    demands = Demands(revocation=False, bulletin_statuses=trust.bulletin_statuses)
     policy = Policy(
         profile="production",
         assurance=("signed", "attested"),
         evidence=("snp-report@v1",),
         trust={"snp": trust},
         # The format demands the list that AMD publishes (of its root); nobody publishes one of VCEKs.
-        demands=Demands(revocation=False),
+        demands=demands,
     )
     circuit = small_circuit()
     for producer, verdict in (
