@@ -154,7 +154,8 @@ class Format:
     `type` is `name@version`, `name` what people type for it, `trust_class` the class of what a policy supplies
     (default: the vendor's pinned roots and the strictest settings, or nothing at all). `signed` takes the bytes that
     the evidence's signature covers out of members that were read: by these, and not by how they are wrapped, a replay
-    is known.
+    is known. `statements` takes them apart where they are several, each with a signature of its own: one of them seen
+    before is a replay, whatever else stands beside it.
     """
 
     type: str
@@ -165,6 +166,7 @@ class Format:
     trust_class: Callable[..., Any]
     simulated: bool = False
     signed: Callable[[Mapping[str, bytes]], bytes] | None = None
+    statements: Callable[[Mapping[str, bytes]], tuple[bytes, ...]] | None = None
 
 
 def signed_body(format_: Format, members: Mapping[str, bytes]) -> bytes:
@@ -181,6 +183,19 @@ def signed_body(format_: Format, members: Mapping[str, bytes]) -> bytes:
     for part in parts:
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.digest()
+
+
+def signed_statements(format_: Format, members: Mapping[str, bytes]) -> tuple[bytes, ...]:
+    """What each signature in the evidence covers; of a format without signatures `signed_body`, as the only one."""
+    if format_.statements is not None:
+        return format_.statements(members)
+    return (signed_body(format_, members) if format_.signed is None else format_.signed(members),)
+
+
+def statement_digests(format_: Format, members: Mapping[str, bytes]) -> frozenset[bytes]:
+    """SHA-256 (32 bytes) of each of `signed_statements`, the same in whatever type of evidence it stands."""
+    label = b"affidavit/signed-statement@v1\0"
+    return frozenset(hashlib.sha256(label + part).digest() for part in signed_statements(format_, members))
 
 
 def freshness(observed: bytes, challenge: bytes | None, check: str, prefix: str) -> Check:

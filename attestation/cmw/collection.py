@@ -25,7 +25,7 @@ import cbor2
 
 from attestation import raw
 from attestation.cbor import decode
-from attestation.contract import signed_body
+from attestation.contract import signed_body, signed_statements
 from attestation.errors import MalformedError, UnsupportedError
 
 ID = "evidence.cmw"
@@ -136,6 +136,15 @@ def signed_pieces(members: Mapping[str, bytes]) -> bytes:
 
     pieces = parse(members["collection"]).pieces
     return b"".join(signed_body(find_format(pieces[label].type), pieces[label].members) for label in sorted(pieces))
+
+
+def each_statement(members: Mapping[str, bytes]) -> tuple[bytes, ...]:
+    """What each signature in each piece covers. Raises as `signed_pieces` does."""
+    from attestation.formats import find_format
+
+    pieces = parse(members["collection"]).pieces
+    found = [signed_statements(find_format(pieces[label].type), pieces[label].members) for label in sorted(pieces)]
+    return tuple(part for parts in found for part in parts)
 
 
 def _members(body: bytes) -> dict[str, bytes]:

@@ -24,12 +24,28 @@ docs/spec/nvidia-device-v1.md.
 from attestation.contract import Format
 from attestation.nvidia.appraisal import GPU_TYPE, MEMBERS, SWITCH_TYPE, appraise_gpus, appraise_switches
 from attestation.nvidia.raw import read_gpus, read_switches
-from attestation.nvidia.spdm import signed_reports
+from attestation.nvidia.spdm import each_signed_report, signed_reports
 from attestation.nvidia.trust import NvidiaTrust
 
-FORMAT = Format(GPU_TYPE, "nvidia", MEMBERS, appraise_gpus, read_gpus, NvidiaTrust, signed=signed_reports)
+FORMAT = Format(
+    GPU_TYPE,
+    "nvidia",
+    MEMBERS,
+    appraise_gpus,
+    read_gpus,
+    NvidiaTrust,
+    signed=signed_reports,
+    statements=each_signed_report,
+)
 SWITCH_FORMAT = Format(
-    SWITCH_TYPE, "nvswitch", MEMBERS, appraise_switches, read_switches, NvidiaTrust, signed=signed_reports
+    SWITCH_TYPE,
+    "nvswitch",
+    MEMBERS,
+    appraise_switches,
+    read_switches,
+    NvidiaTrust,
+    signed=signed_reports,
+    statements=each_signed_report,
 )
 
 __all__ = [

@@ -127,5 +127,9 @@ def _measurements(record: bytes, blocks: int) -> dict[int, bytes]:
 
 def signed_reports(members: Mapping[str, bytes]) -> bytes:
     """What the devices' signatures cover, whatever the order of the devices: reports without their last field."""
-    reports = (data[:-SIGNATURE_SIZE] for name, data in members.items() if name.startswith("report_"))
-    return b"".join(sorted(reports))
+    return b"".join(each_signed_report(members))
+
+
+def each_signed_report(members: Mapping[str, bytes]) -> tuple[bytes, ...]:
+    """The same of each device, sorted."""
+    return tuple(sorted(data[:-SIGNATURE_SIZE] for name, data in members.items() if name.startswith("report_")))

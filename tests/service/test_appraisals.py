@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from sqlalchemy import delete, text
+from sqlalchemy import delete, text, update
 
 from affidavit.policy_file import write_policy
 from attestation import raw
@@ -22,7 +22,7 @@ from tests.attestation import paper
 from tests.service.conftest import Clock, Service, Start
 from verifier.errors import OperationalError
 from verifier.service import Database, Limits, verify_chain
-from verifier.service.schema import appraisals, schema_version
+from verifier.service.schema import SCHEMA_VERSION, appraisals, schema_version, statements
 
 NONCE = paper.CHALLENGE.hex()
 
@@ -216,11 +216,27 @@ def test_a_database_of_the_first_version_gets_the_new_table(database_url: str) -
     database = Database(database_url)
     database.migrate(paper.AT)
     with database.write() as connection:
+        statements.drop(connection)
         appraisals.drop(connection)
-        connection.execute(delete(schema_version).where(schema_version.c.version == 2))
+        connection.execute(delete(schema_version))
         connection.execute(schema_version.insert().values(version=1, applied_at=0))
     database.migrate(paper.AT)
     with database.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM appraisals")).scalar() == 0
-        assert connection.execute(text("SELECT max(version) FROM schema_version")).scalar() == 2
+        assert connection.execute(text("SELECT count(*) FROM statements")).scalar() == 0
+        assert connection.execute(text("SELECT max(version) FROM schema_version")).scalar() == SCHEMA_VERSION
     database.close()
+
+
+def test_a_database_of_the_second_version_keeps_what_was_fresh(start_sqlite: Start) -> None:
+    service = started(start_sqlite)
+    assert ask(service).json()["verdict"] == "ACCEPT"
+    with service.parts.database.write() as connection:
+        statements.drop(connection)
+        connection.execute(update(schema_version).values(version=2))
+    service.parts.database.migrate(paper.AT)
+    answer = ask(service)
+    assert (answer.status_code, answer.json()["code"]) == (409, "service.evidence.replayed")
+    with service.parts.database.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM statements")).scalar() == 0
+        assert connection.execute(text("SELECT count(*) FROM appraisals")).scalar() == 1

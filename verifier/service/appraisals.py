@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Appraising evidence for others: judged under one of the service's policies, recorded, and signed with its own key.
 
-A nonce minted here serves one appraisal or one verification. Whatever nonce there is, the bytes that the evidence's own
-signature covers count as fresh once: shown again they are refused, however they are wrapped.
+A nonce minted here serves one appraisal or one verification. Whatever nonce there is, the bytes that a signature in the
+evidence covers count as fresh once: shown again they are refused, however they are wrapped and whatever else comes with
+them (one device of a set, one piece of a collection).
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select
 
-from attestation.contract import Format, signed_body
+from attestation.contract import Format, signed_body, statement_digests
 from attestation.ear.claims import Dialect, to_cbor, to_json
 from attestation.ear.keys import VerificationKey
 from attestation.ear.tokens import TokenFormat, encode_cwt, encode_jwt
@@ -60,11 +61,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Appraised:
-    """A judgement about to be recorded; `body` is SHA-256 of what the evidence signs, where that counts as fresh."""
+    """A judgement about to be recorded; `body` is SHA-256 of what the evidence signs, where that counts as fresh, and
+    `statements` of what each of its signatures covers."""
 
     question: Question
     found: Judgement
     body: bytes | None
+    statements: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,9 @@ class Appraisals:
             raise OperationalError(found.code, found.message, remedy=found.remedy)
         for rego in self.rego:
             found = apply_rego(found, rego, policy_name(question.policy))
-        fresh = found.verdict is Verdict.ACCEPT and question.nonce is not None and members is not None
-        return Appraised(question, found, signed_body(scheme, members) if fresh and members is not None else None)
+        if found.verdict is not Verdict.ACCEPT or question.nonce is None or members is None:
+            return Appraised(question, found, None)
+        return Appraised(question, found, signed_body(scheme, members), statement_digests(scheme, members))
 
     def record(self, seen: Appraised, at: datetime) -> tuple[Row[Any], audit.Head]:
         """Spend the nonce, remember the body, write the row; all or nothing.
@@ -116,7 +120,8 @@ class Appraisals:
         with self.database.write() as connection:
             if question.nonce is not None:
                 nonces.refuse_dead(connection, question.nonce, question.arrived_at)
-            _refuse_replay(connection, body)
+            statements = sorted(digest.hex() for digest in seen.statements)
+            _refuse_replay(connection, body, statements)
             number = connection.execute(select(func.coalesce(func.max(_ROWS.id), 0))).scalar_one() + 1
             connection.execute(
                 insert(schema.appraisals).values(
@@ -134,6 +139,9 @@ class Appraisals:
                     version=self.version,
                 )
             )
+            if statements:
+                rows = [{"digest": digest, "appraisal": number} for digest in statements]
+                connection.execute(insert(schema.statements), rows)
             row = connection.execute(select(schema.appraisals).where(_ROWS.id == number)).one()
             head = audit.append(connection, "appraisal", appraisal_entry(row))
         return row, head
@@ -164,14 +172,18 @@ def _token(signer: Signer, as_json: Mapping[str, Any], as_cbor: Mapping[Any, Any
     return base64.b64encode(encode_cwt(as_cbor, signer.algorithm, signer.sign)).decode("ascii")
 
 
-def _refuse_replay(connection: Connection, body: str | None) -> None:
+def _refuse_replay(connection: Connection, body: str | None, statements: Sequence[str]) -> None:
     if body is None:
         return
-    known = connection.execute(select(_ROWS.id).where(_ROWS.body == body)).first()
+    parts = schema.statements.c
+    known = (
+        connection.execute(select(_ROWS.id).where(_ROWS.body == body)).first()
+        or connection.execute(select(parts.appraisal.label("id")).where(parts.digest.in_(statements)).limit(1)).first()
+    )
     if known is not None:
         raise Refusal(
             409,
             "service.evidence.replayed",
-            f"what this evidence signs was accepted as fresh in appraisal {known.id}",
+            f"what this evidence signs, or a part of it, was accepted as fresh in appraisal {known.id}",
             remedy="ask for a new nonce and new evidence",
         )

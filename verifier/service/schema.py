@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The tables, version 2. Digests and keys are lower-case hex, times microseconds since 1970 UTC.
+"""The tables, version 3. Digests and keys are lower-case hex, times microseconds since 1970 UTC.
 
 =================  ===================================================================================
 table              one row for
@@ -9,6 +9,7 @@ verifications      each verdict given
 seen_nonces        each (node, request nonce) under a valid node signature, with the first receipt that bore
 it nonces             each nonce minted here
 appraisals         each piece of evidence appraised; ``body`` is what counted as fresh
+statements         each signed statement in evidence that counted as fresh, with the appraisal that it did so in
 models             each circuit given to the service
 enrolments         each challenge sent to a TPM, and the certificate it ended in
 audit              each entry of the append-only log; ``audit_head`` is its last link and its lock
@@ -31,7 +32,10 @@ from sqlalchemy import (
     Table,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+ADDED = {2: frozenset({"appraisals"}), 3: frozenset({"statements"})}
+"""Tables by the version that added them; nothing else ever changed. What was fresh before version 3 is known by
+``appraisals.body`` alone, the whole of it."""
 
 metadata = MetaData()
 
@@ -106,6 +110,13 @@ appraisals = Table(
     Column("policy", _HEX32, nullable=False),
     Column("version", String(40), nullable=False),
     Index("appraisals_by_nonce", "nonce"),
+)
+
+statements = Table(
+    "statements",
+    metadata,
+    Column("digest", _HEX32, primary_key=True),
+    Column("appraisal", _ID, ForeignKey("appraisals.id"), nullable=False),
 )
 
 models = Table(

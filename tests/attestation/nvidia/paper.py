@@ -147,12 +147,13 @@ def transcript(
     count: int | None = None,
     record: bytes | None = None,
     fields: bytes = b"",
+    responder: bytes = bytes(32),
 ) -> bytes:
     """Request and response without the signature."""
     record = blocks(measurements()) if record is None else record
     number = 64 if count is None else count
     parts = [request, nonce, bytes((slot,)), response, bytes((number,)), len(record).to_bytes(3, "little"), record]
-    return b"".join([*parts, bytes(32), len(fields).to_bytes(2, "little"), fields])
+    return b"".join([*parts, responder, len(fields).to_bytes(2, "little"), fields])
 
 
 def sign(message: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -166,7 +167,8 @@ def report(
 ) -> bytes:
     of = of or device()
     told = opaque(of.fields if fields is None else fields)
-    return sign(transcript(nonce, **{"fields": told, **parts}), of.chain[0].key)
+    responder = hashlib.sha256(of.der + nonce).digest()
+    return sign(transcript(nonce, **{"fields": told, "responder": responder, **parts}), of.chain[0].key)
 
 
 def members(*devices: PaperDevice, nonce: bytes = NONCE) -> dict[str, bytes]:
