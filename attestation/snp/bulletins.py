@@ -20,21 +20,37 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, time
 
 from attestation.snp.policy import PLATFORM_NAMES
 from attestation.snp.products import PRODUCTS, Product
 from attestation.snp.report import Report
-from attestation.snp.tcb import Tcb
 
 UP_TO_DATE, OUT_OF_DATE = "UpToDate", "OutOfDate"
 STATUSES = frozenset({UP_TO_DATE, OUT_OF_DATE})
+MIDNIGHT = time(tzinfo=UTC)
 MAX_BULLETINS = 256
 MAX_FIXES = 64
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 Chip = tuple[int, int, int]
 """Family, model and stepping as CPUID gives them: microcode is numbered per stepping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What of a report bulletins ask about: levels by component, names of platform bits, bits of both vectors."""
+
+    levels: Mapping[str, int]
+    platform: frozenset[str]
+    mitigations: int
+
+    @classmethod
+    def of(cls, report: Report, product: Product) -> Shown:
+        """Of a report of that product."""
+        lower = map(min, report.reported_tcb, report.committed_tcb)
+        launch, current = report.mitigations or (0, 0)
+        return cls(dict(zip(product.components, lower, strict=True)), report.platform_names, launch & current)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +84,12 @@ class Fix:
         """Is it about this chip? A report that does not name its stepping must fulfil those of every stepping."""
         return self.product == product.name and (not self.chips or chip is None or chip in self.chips)
 
-    def holds(self, report: Report, product: Product) -> bool:
-        """Does the report show all that it asks for?"""
-        below = any(Tcb(tcb, product).below(self.minimum) for tcb in (report.reported_tcb, report.committed_tcb))
-        launch, current = report.mitigations or (0, 0)
+    def holds(self, shown: Shown) -> bool:
+        """Does a report that shows this have all that it asks for?"""
         return (
-            not below
-            and self.platform <= report.platform_names
-            and launch & current & self.mitigations == self.mitigations
+            all(shown.levels[name] >= least for name, least in self.minimum.items())
+            and self.platform <= shown.platform
+            and shown.mitigations & self.mitigations == self.mitigations
         )
 
 
@@ -110,17 +124,18 @@ def merge(published: Iterable[Bulletin], own: Iterable[Bulletin]) -> tuple[Bulle
     return tuple(sorted(found.values(), key=lambda bulletin: (bulletin.date, bulletin.id)))
 
 
-def stand(report: Report, product: Product, bulletins: Iterable[Bulletin], launched: date, day: date) -> Standing:
-    """Hold a report against bulletins (oldest first) as of `day`; `launched` is the oldest that its firmware can be."""
-    reached, unbroken, missing = launched, True, []
+def stand(report: Report, product: Product, bulletins: Iterable[Bulletin], launched: date, at: datetime) -> Standing:
+    """Hold a report against bulletins (oldest first); `launched`: its firmware is no older; `at` is aware."""
+    shown, missing = Shown.of(report, product), []
+    reached, unbroken = launched, True
     for bulletin in bulletins:
         fixes = [fix for fix in bulletin.fixes if fix.speaks_of(product, report.cpuid)]
         if not fixes:
             continue
-        if all(fix.holds(report, product) for fix in fixes):
+        if all(fix.holds(shown) for fix in fixes):
             reached = max(reached, bulletin.date) if unbroken else reached
             continue
         unbroken = False
-        if bulletin.date <= day:
+        if datetime.combine(bulletin.date, MIDNIGHT) <= at:
             missing.append(bulletin.id)
     return Standing(OUT_OF_DATE if missing else UP_TO_DATE, reached, tuple(missing))

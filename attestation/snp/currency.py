@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from attestation.contract import Check, Claim
 from attestation.snp.bulletins import UP_TO_DATE, merge, stand
@@ -25,7 +25,7 @@ def check_currency(
     """
     known = merge(BULLETINS, trust.bulletins) if trust.bulletins else BULLETINS
     as_of = max([AS_OF, *(bulletin.date for bulletin in trust.bulletins)])
-    standing = stand(report, product, known, LAUNCHED[product.name], at.astimezone(UTC).date())
+    standing = stand(report, product, known, LAUNCHED[product.name], at)
     tolerated = standing.status in trust.bulletin_statuses
     checks = [
         Check(

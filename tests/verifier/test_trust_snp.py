@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from attestation.azure_snp import AzureSnpTrust
 from attestation.snp import SnpTrust
+from attestation.snp.bulletins import STATUSES, Bulletin, Fix
 from attestation.snp.roots import ARK_GENOA
 from verifier import parse_policy
 from verifier.errors import MalformedError
@@ -60,6 +63,9 @@ forbidden_platform = ["tsme_enabled"]
 required_mitigations = 5
 allow_debug = true
 require_committed = true
+bulletin_statuses = ["OutOfDate", "UpToDate"]
+denied_advisories = ["AMD-SB-3019"]
+bulletins = [{{ id = "X-1", date = 2026-12-01, fixes = [{{ product = "Genoa", minimum = {{ snp = 30 }} }}] }}]
 """
     expected = SnpTrust(
         roots=(ARK_GENOA,),
@@ -90,6 +96,9 @@ require_committed = true
         required_mitigations=5,
         allow_debug=True,
         require_committed=True,
+        bulletin_statuses=STATUSES,
+        denied_advisories=frozenset({"AMD-SB-3019"}),
+        bulletins=(Bulletin(id="X-1", date=date(2026, 12, 1), fixes=(Fix(product="Genoa", minimum={"snp": 30}),)),),
     )
     assert trust(text) == expected
     azure = trust(text + f'pcrs = {{ 7 = ["{"0a" * 32}"] }}\n', "azure-snp")
@@ -125,6 +134,10 @@ require_committed = true
         'required_policy = ["smt_enabled"]',
         'required_policy = ["smt"]\nforbidden_policy = ["smt"]',
         "pcrs = {}",
+        'bulletin_statuses = ["SWHardeningNeeded"]',
+        "bulletin_statuses = true",
+        'denied_advisories = ["AMD-SB-1"]',
+        "bulletins = [{}]",
     ],
 )
 def test_refused(text):

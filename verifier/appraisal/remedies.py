@@ -17,6 +17,7 @@ REMEDIES = (
     ("ocsp-expired", _EXPIRED),
     ("tcb-info-expired", _EXPIRED),
     ("qe-identity-expired", _EXPIRED),
+    ("tcb-out-of-date", "have the machine's firmware updated, or tolerate OutOfDate in the policy (a warning)"),
     ("challenge-mismatch", "ask the machine again, with the nonce of this question"),
 )
 """Endings of codes with their remedies; a code takes the first that fits."""

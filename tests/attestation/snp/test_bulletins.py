@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 
 from attestation.errors import OperationalError
 from attestation.snp import SnpTrust
-from attestation.snp.bulletins import MAX_BULLETINS, OUT_OF_DATE, UP_TO_DATE, Bulletin, Fix, Standing, merge, stand
+from attestation.snp.bulletins import (
+    MAX_BULLETINS,
+    MIDNIGHT,
+    OUT_OF_DATE,
+    UP_TO_DATE,
+    Bulletin,
+    Fix,
+    Standing,
+    merge,
+    stand,
+)
 from attestation.snp.products import PRODUCTS
 from attestation.snp.published import AS_OF, BULLETINS, LAUNCHED
 from attestation.snp.report import Report, parse_report
@@ -24,6 +34,8 @@ from tests.attestation.snp.real import codes
 from verifier.appraisal.score import appraisal_score
 
 LATE = date(2027, 1, 1)
+FOREVER = [datetime.max.replace(tzinfo=timezone(timedelta(hours=-14))), datetime.max.replace(tzinfo=UTC)]
+EVER = [datetime.min.replace(tzinfo=timezone(timedelta(hours=14))), datetime.min.replace(tzinfo=UTC)]
 OLDEST, MICROCODE = "AMD-SB-3015", "AMD-SB-3019"
 OPEN_2026 = ["AMD-SB-3023", "AMD-SB-3016"]
 REAL = {
@@ -52,7 +64,7 @@ def at_level(product: str, **parts: int) -> Report:
 
 
 def standing(found: Report, product: str, day: date = LATE, known: tuple[Bulletin, ...] = BULLETINS) -> Standing:
-    return stand(found, PRODUCTS[product], known, LAUNCHED[product], day)
+    return stand(found, PRODUCTS[product], known, LAUNCHED[product], datetime.combine(day, MIDNIGHT))
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -138,6 +150,17 @@ def test_bulletins_of_later_days_do_not_count():
     for day, missing in days:
         assert list(standing(old, "Milan", day).missing) == missing
         assert standing(old, "Milan", day).date == date(2024, 12, 10)
+
+
+def test_a_bulletin_counts_from_midnight_at_greenwich():
+    old, midnight = at_level("Milan", snp=0x17, microcode=0xDB), datetime(2025, 2, 3, tzinfo=UTC)
+    zone = timezone(timedelta(hours=14))
+    for moment, counts in ((midnight, True), (midnight - timedelta(microseconds=1), False)):
+        for at in (moment, moment.astimezone(zone)):
+            found = stand(old, PRODUCTS["Milan"], BULLETINS, LAUNCHED["Milan"], at)
+            assert (MICROCODE in found.missing) == counts
+    for at in (*EVER, *FOREVER):
+        assert bool(stand(old, PRODUCTS["Milan"], BULLETINS, LAUNCHED["Milan"], at).missing) == (at in FOREVER)
 
 
 LEVELS = st.fixed_dictionaries({"snp": st.integers(0x14, 0x20), "microcode": st.integers(0x40, 0xE0)})
