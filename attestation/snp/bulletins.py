@@ -95,7 +95,7 @@ class Fix:
 
 @dataclass(frozen=True, kw_only=True)
 class Bulletin:
-    """A security bulletin: `id` as its vendor names it, `date` of its publication."""
+    """A security bulletin: `id` as its vendor names it, `date` of its publication; `title`: what it is about."""
 
     id: str
     date: date

@@ -26,12 +26,12 @@ GENOA, GENOA_X = frozenset({(0x19, 0x11, 1)}), frozenset({(0x19, 0x11, 2)})
 BERGAMO_SIENA = frozenset({(0x19, 0xA0, 2)})
 TURIN = frozenset({(0x1A, 0x02, 1)})
 
-_WCM = "agentrust-io/weight-custody-manifest, SNP report parser; SEV firmware in AMD's record of CVE-2024-21944"
+_WCM = "agentrust-io/weight-custody-manifest, python/src/wcm/snp.py; firmware versions: AMD's record of CVE-2024-21944"
 _CCF = "microsoft/CCF issue 6812, from the bulletin"
-_FWUPD = "microcode revision: fwupd/fwupd, plugins/cpu (EntrySign); its low byte is the level"
-_REVIEW = "ariofrio/pi-tee, review of the SEV-SNP profile, bulletin as of 2026-10-08"
+_FWUPD = "microcode revision: fwupd/fwupd, plugins/cpu/fu-cpu-common.c (EntrySign); its low byte is the level"
+_REVIEW = "ariofrio/pi-tee, docs/reviews/pi-tee-multimodel-snp-tls-opus-review.md, from the bulletin on 2026-10-08"
 _KERNEL = "Linux, drivers/crypto/ccp/sev-dev.c (T. Andersen, AMD, 2026-04-16), from the bulletin"
-_TRACE = "agentrust-io, component appraisal proposal, from the bulletin; bit 2: the host's OS update"
+_TRACE = "agentrust-io/trace-spec, docs/rfcs/composite-component-appraisal.md, from the bulletin on 2026-09-30"
 
 BULLETINS = (
     Bulletin(
