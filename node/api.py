@@ -19,6 +19,7 @@ from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
+from attestation.channel.asgi import channel_of
 from node import schemas
 from node.errors import MalformedError, NodeError, OperationalError, UnsupportedError
 from node.guard import Guard
@@ -50,6 +51,7 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
         409: "not in this state",
         413: "too large",
         500: "the node's own fault",
+        501: "not over this connection",
         503: "not now; try again after Retry-After",
     }
     return {status: {"model": schemas.ErrorBody, "description": meanings[status]} for status in sorted(statuses)}
@@ -91,9 +93,15 @@ class _Routes:
         """The answer of a sealed request, for its reply key (sealed-answer@v1)."""
         return Response(self._service.sealed_answer(job), media_type=BINARY_TYPE)
 
-    def keys(self, challenge: Challenge) -> schemas.KeysBody:
-        """The node's public keys, signed and with evidence over the caller's challenge."""
-        identity = self._service.node.identify(bytes.fromhex(challenge))
+    def keys(
+        self, request: Request, challenge: Challenge, channel_binding: schemas.ChannelBinding | None = None
+    ) -> schemas.KeysBody:
+        """The node's public keys, signed and with evidence over the caller's challenge.
+
+        With `channel_binding`, over this TLS connection too (channel@v1): needs TLS 1.3 with this node itself.
+        """
+        exporter = None if channel_binding is None else _exporter(request)
+        identity = self._service.node.identify(bytes.fromhex(challenge), exporter)
         return schemas.KeysBody(
             signing=identity.keys.signing.hex(),
             sealing=identity.keys.sealing.hex(),
@@ -106,6 +114,7 @@ class _Routes:
                 )
                 for piece in identity.evidence
             ],
+            channel_binding=channel_binding,
         )
 
     def models(self) -> schemas.ModelsBody:
@@ -121,16 +130,17 @@ class _Routes:
         """A circuit without its weights (proof@v1): what a client needs of a model that it may ask and not have."""
         return Response(self._service.node.outline(bytes.fromhex(digest)), media_type=BINARY_TYPE)
 
-    def health(self) -> schemas.HealthBody:
+    def health(self, request: Request) -> schemas.HealthBody:
         """Whether the service and its database answer."""
         self._service.jobs.ping()
-        node = self._service.node
+        node, channel = self._service.node, channel_of(request.scope)
         return schemas.HealthBody(
             status="ok",
             evidence=node.evidence,
             simulated=node.simulated,
             pending=self._service.jobs.pending(),
             queue=self._service.settings.queue,
+            channel_bindings=["tls-exporter"] if channel is not None and channel.exporter is not None else [],
         )
 
     def metrics(self) -> Response:
@@ -170,7 +180,7 @@ def create_app(service: Service, metrics: Metrics) -> Guard:
     ):
         responses = {**_binary(media_type, what), **found, **_refusals(409)}
         api.add_api_route(path, handler, methods=["GET"], responses=responses, response_class=Response)
-    api.add_api_route("/v1/keys", routes.keys, methods=["GET"], responses=_refusals(400, 401, 500, 503))
+    api.add_api_route("/v1/keys", routes.keys, methods=["GET"], responses=_refusals(400, 401, 500, 501, 503))
     api.add_api_route("/v1/models", routes.models, methods=["GET"], responses=_refusals(401, 500))
     file = {**_binary(BINARY_TYPE, "the circuit file"), **_refusals(400, 401, 404, 500)}
     api.add_api_route("/v1/models/{digest}", routes.model, methods=["GET"], responses=file, response_class=Response)
@@ -226,6 +236,18 @@ def _schemas(model: type[schemas.Submission]) -> dict[str, Any]:
 
 def _content(model: type[schemas.Submission]) -> dict[str, Any]:
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
+
+
+def _exporter(request: Request) -> bytes:
+    channel = channel_of(request.scope)
+    if channel is None or channel.exporter is None:
+        over = "without TLS of the node's own" if channel is None else f"over {channel.version}"
+        raise UnsupportedError(
+            "request.channel-binding.unsupported",
+            f"a request {over}, required TLS 1.3 with the node itself",
+            remedy="ask the node directly over https, without a proxy that ends TLS, or without channel binding",
+        )
+    return channel.exporter
 
 
 def _job_body(job: Job) -> schemas.JobBody:
