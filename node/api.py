@@ -51,7 +51,6 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
         409: "not in this state",
         413: "too large",
         500: "the node's own fault",
-        501: "not over this connection",
         503: "not now; try again after Retry-After",
     }
     return {status: {"model": schemas.ErrorBody, "description": meanings[status]} for status in sorted(statuses)}
@@ -180,7 +179,7 @@ def create_app(service: Service, metrics: Metrics) -> Guard:
     ):
         responses = {**_binary(media_type, what), **found, **_refusals(409)}
         api.add_api_route(path, handler, methods=["GET"], responses=responses, response_class=Response)
-    api.add_api_route("/v1/keys", routes.keys, methods=["GET"], responses=_refusals(400, 401, 500, 501, 503))
+    api.add_api_route("/v1/keys", routes.keys, methods=["GET"], responses=_refusals(400, 401, 404, 500, 503))
     api.add_api_route("/v1/models", routes.models, methods=["GET"], responses=_refusals(401, 500))
     file = {**_binary(BINARY_TYPE, "the circuit file"), **_refusals(400, 401, 404, 500)}
     api.add_api_route("/v1/models/{digest}", routes.model, methods=["GET"], responses=file, response_class=Response)

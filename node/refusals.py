@@ -19,7 +19,6 @@ STATUS: Mapping[str, int] = {
     "request.job.unfinished": 409,
     "request.job.failed": 409,
     "request.body.too-large": 413,
-    "request.channel-binding.unsupported": 501,
     "node.queue.full": 503,
     "node.busy": 503,
     "node.store.failed": 503,

@@ -115,7 +115,7 @@ def test_plain_http(tmp_path: Path, ca: Authority) -> None:
         with httpx.Client(base_url=url, trust_env=False) as http:
             assert http.get("/health").json()["channel_bindings"] == []
             answer = http.get("/v1/keys", params={"challenge": "00" * 32, "channel_binding": "tls-exporter"})
-            assert (answer.status_code, answer.json()["code"]) == (501, "request.channel-binding.unsupported")
+            assert (answer.status_code, answer.json()["code"]) == (404, "request.channel-binding.unsupported")
             answer = http.get("/v1/keys", params={"challenge": "00" * 32, "channel_binding": "tls-unique"})
             assert (answer.status_code, answer.json()["code"]) == (400, "request.parameter.malformed")
 
@@ -125,7 +125,7 @@ def test_tls_1_2(url: str, ca: Authority, monkeypatch: pytest.MonkeyPatch) -> No
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     with httpx.Client(base_url=url, verify=old, trust_env=False) as http:
         answer = http.get("/v1/keys", params={"challenge": "00" * 32, "channel_binding": "tls-exporter"})
-        assert (answer.status_code, answer.json()["code"]) == (501, "request.channel-binding.unsupported")
+        assert (answer.status_code, answer.json()["code"]) == (404, "request.channel-binding.unsupported")
         assert "TLSv1.2" in answer.json()["message"]
         assert http.get("/health").json()["channel_bindings"] == []
     from OpenSSL import SSL
