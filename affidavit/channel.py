@@ -58,8 +58,9 @@ def client_context(ca: Path | str | None) -> SSL.Context:
     except SSL.Error:
         raise TlsError("no certificate in PEM") from None
     store = context.get_cert_store()
-    if store is not None:
-        store.set_flags(int(ssl.create_default_context().verify_flags))
+    if store is None:
+        raise TlsError("OpenSSL gives no store")
+    store.set_flags(int(ssl.create_default_context(cafile=path).verify_flags))
     context.set_verify(SSL.VERIFY_PEER, _seen)
     context.set_alpn_protos([ALPN])
     return context

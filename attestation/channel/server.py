@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from OpenSSL import SSL
 
@@ -58,10 +58,8 @@ class Terminator(asyncio.Protocol):
     # What the raw transport calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("a stream required")
-        self._raw = transport
-        self._timer = asyncio.get_running_loop().call_later(HANDSHAKE_SECONDS, transport.abort)
+        self._raw = cast("asyncio.Transport", transport)  # other loops' transports are none by class
+        self._timer = asyncio.get_running_loop().call_later(HANDSHAKE_SECONDS, self._raw.abort)
 
     def data_received(self, data: bytes) -> None:
         if not self._closing:

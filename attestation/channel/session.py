@@ -38,7 +38,7 @@ class Channel:
 
     Attributes:
         version: ``TLSv1.3`` or ``TLSv1.2``.
-        exporter: 32 bytes; ``None`` under TLS 1.2, where only some connections have a unique one (RFC 9266, section 3).
+        exporter: 32 bytes; ``None`` under TLS 1.2, where only some connections have a unique one.
     """
 
     version: str

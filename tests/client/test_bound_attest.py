@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import json
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ import httpx
 import pytest
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from OpenSSL import SSL
 
+import affidavit.transport
 import node.serve
 from affidavit.attest import Attested, Binding, attest, channel_json, session_files
 from affidavit.errors import ClientError, RejectedError, UnsupportedError
@@ -32,6 +36,7 @@ from verifier.keys import KeySet
 from verifier.policy import Policy
 from verifier.verdict import Verdict
 
+ROOT = Path(__file__).resolve().parents[2]
 POLICY = Policy(evidence=("tpm2-quote@v1",), trust={"tpm2": paper.trust()})
 
 
@@ -128,18 +133,14 @@ def test_tls_1_2(url: str, ca: Authority, monkeypatch: pytest.MonkeyPatch) -> No
         assert (answer.status_code, answer.json()["code"]) == (404, "request.channel-binding.unsupported")
         assert "TLSv1.2" in answer.json()["message"]
         assert http.get("/health").json()["channel_bindings"] == []
-    from OpenSSL import SSL
-
-    from affidavit import transport
-
-    honest = transport.client_context
+    honest = affidavit.transport.client_context
 
     def old_client(ca: Any) -> SSL.Context:
         context = honest(ca)
         context.set_max_proto_version(SSL.TLS1_2_VERSION)
         return context
 
-    monkeypatch.setattr(transport, "client_context", old_client)
+    monkeypatch.setattr(affidavit.transport, "client_context", old_client)
     assert refused(url, ca, Binding.REQUIRE).code == "request.channel-binding.unsupported"
     assert attested(url, ca, Binding.PREFER).unbound == "the node does not offer it over this connection"
 
@@ -253,3 +254,28 @@ def test_a_server_that_does_not_know_its_channel_binds_nothing(
     with a_node(tmp_path / "node", ca) as url:
         assert refused(url, ca, Binding.REQUIRE).code == "request.channel-binding.unsupported"
         assert attested(url, ca, Binding.PREFER).channel is None
+
+
+@pytest.mark.parametrize("chosen", [None, "require", "off"])
+def test_the_command_says_whether_it_was_bound(url: str, ca: Authority, chosen: str | None) -> None:
+    command = [sys.executable, "-m", "affidavit", "attest", url, "--ca", str(ca.file)]
+    command += [] if chosen is None else ["--channel-binding", chosen]
+    said = json.loads(subprocess.run([*command, "--json"], cwd=ROOT, capture_output=True, timeout=60).stdout)
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
+    assert said["verdict"] in text
+    if chosen == "off":
+        assert said["channel_binding"] == {"bound": False, "reason": "not asked for"}
+        assert "channel not bound: not asked for" in text
+    else:
+        assert said["channel_binding"]["bound"] and len(said["channel_binding"]["exporter"]) == 64
+        assert "channel bound to this TLSv1.3 connection" in text
+
+
+def test_the_command_refuses_what_it_cannot_bind(tmp_path: Path) -> None:
+    with a_node(tmp_path / "node", None) as plain:
+        command = [sys.executable, "-m", "affidavit", "attest", plain, "--channel-binding", "require", "--json"]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60)
+        assert result.returncode == 20
+        assert json.loads(result.stdout)["code"] == "client.channel-binding.unsupported"
+        text = subprocess.run(command[:5], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
+        assert "channel not bound: plain HTTP" in text
