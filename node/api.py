@@ -19,8 +19,8 @@ from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
-from attestation.channel.asgi import channel_of
 from node import schemas
+from node.channel import channel_bindings, exporter_of
 from node.errors import MalformedError, NodeError, OperationalError, UnsupportedError
 from node.guard import Guard
 from node.jobs import Job
@@ -99,7 +99,7 @@ class _Routes:
 
         With `channel_binding`, over this TLS connection too (channel@v1): needs TLS 1.3 with this node itself.
         """
-        exporter = None if channel_binding is None else _exporter(request)
+        exporter = None if channel_binding is None else exporter_of(request.scope)
         identity = self._service.node.identify(bytes.fromhex(challenge), exporter)
         return schemas.KeysBody(
             signing=identity.keys.signing.hex(),
@@ -132,14 +132,14 @@ class _Routes:
     def health(self, request: Request) -> schemas.HealthBody:
         """Whether the service and its database answer."""
         self._service.jobs.ping()
-        node, channel = self._service.node, channel_of(request.scope)
+        node = self._service.node
         return schemas.HealthBody(
             status="ok",
             evidence=node.evidence,
             simulated=node.simulated,
             pending=self._service.jobs.pending(),
             queue=self._service.settings.queue,
-            channel_bindings=["tls-exporter"] if channel is not None and channel.exporter is not None else [],
+            channel_bindings=channel_bindings(request.scope),
         )
 
     def metrics(self) -> Response:
@@ -235,18 +235,6 @@ def _schemas(model: type[schemas.Submission]) -> dict[str, Any]:
 
 def _content(model: type[schemas.Submission]) -> dict[str, Any]:
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
-
-
-def _exporter(request: Request) -> bytes:
-    channel = channel_of(request.scope)
-    if channel is None or channel.exporter is None:
-        over = "without TLS of the node's own" if channel is None else f"over {channel.version}"
-        raise UnsupportedError(
-            "request.channel-binding.unsupported",
-            f"a request {over}, required TLS 1.3 with the node itself",
-            remedy="ask the node directly over https, without a proxy that ends TLS, or without channel binding",
-        )
-    return channel.exporter
 
 
 def _job_body(job: Job) -> schemas.JobBody:

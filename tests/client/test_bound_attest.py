@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,9 +20,8 @@ import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from OpenSSL import SSL
 
-import affidavit.transport
-import node.serve
 from affidavit.attest import Attested, Binding, attest, channel_json, session_files
+from affidavit.channel import client_context
 from affidavit.errors import ClientError, RejectedError, UnsupportedError
 from affidavit.transport import Transport
 from attestation.channel.binding import channel_challenge
@@ -64,9 +64,9 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def a_node(folder: Path, ca: Authority | None) -> Iterator[str]:
     """A real node; yields its URL."""
     files = None if ca is None else ca.issue("127.0.0.1", label="node")
-    settings = Settings(
-        folder, port=0, tls_certificate=files and files.certificate, tls_key=files and files.key, threads=1
-    )
+    settings = Settings(folder, port=0, threads=1)
+    if files is not None:
+        settings = replace(settings, tls_certificate=files.certificate, tls_key=files.key)
     with serving(settings, PaperProducer()) as found:
         yield found.url if ca is None else found.url.replace("http://", "https://")
 
@@ -133,14 +133,14 @@ def test_tls_1_2(url: str, ca: Authority, monkeypatch: pytest.MonkeyPatch) -> No
         assert (answer.status_code, answer.json()["code"]) == (404, "request.channel-binding.unsupported")
         assert "TLSv1.2" in answer.json()["message"]
         assert http.get("/health").json()["channel_bindings"] == []
-    honest = affidavit.transport.client_context
+    honest = client_context
 
     def old_client(ca: Any) -> SSL.Context:
         context = honest(ca)
         context.set_max_proto_version(SSL.TLS1_2_VERSION)
         return context
 
-    monkeypatch.setattr(affidavit.transport, "client_context", old_client)
+    monkeypatch.setattr("affidavit.transport.client_context", old_client)
     assert refused(url, ca, Binding.REQUIRE).code == "request.channel-binding.unsupported"
     assert attested(url, ca, Binding.PREFER).unbound == "the node does not offer it over this connection"
 
@@ -250,7 +250,7 @@ def test_a_server_that_does_not_know_its_channel_binds_nothing(
         named |= {"http": "h11", "ssl_certfile": files.certificate, "ssl_keyfile": files.key}
         return honest(*given, **named)
 
-    monkeypatch.setattr(node.serve.uvicorn, "Config", config)
+    monkeypatch.setattr("node.serve.uvicorn.Config", config)
     with a_node(tmp_path / "node", ca) as url:
         assert refused(url, ca, Binding.REQUIRE).code == "request.channel-binding.unsupported"
         assert attested(url, ca, Binding.PREFER).channel is None
