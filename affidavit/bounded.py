@@ -21,6 +21,9 @@ from collections.abc import Iterable
 
 import httpcore
 import httpx
+from OpenSSL import SSL
+
+from affidavit.channel import ChannelStream
 
 SLOWEST = 16 << 10
 """Bytes per second of the slowest line that is put up with."""
@@ -51,8 +54,8 @@ class Allowance(threading.local):
 
 
 class _Stream(httpcore.NetworkStream):
-    def __init__(self, inner: httpcore.NetworkStream, allowance: Allowance) -> None:
-        self._inner, self._allowance = inner, allowance
+    def __init__(self, inner: httpcore.NetworkStream, allowance: Allowance, channel: SSL.Context | None = None) -> None:
+        self._inner, self._allowance, self._channel = inner, allowance, channel
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         data = self._inner.read(max_bytes, self._allowance.left(timeout))
@@ -72,7 +75,13 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        secured = self._inner.start_tls(ssl_context, server_hostname, self._allowance.left(timeout))
+        left = self._allowance.left(timeout)
+        if self._channel is None:
+            secured = self._inner.start_tls(ssl_context, server_hostname, left)
+        elif server_hostname is None:
+            raise httpcore.ConnectError("whose certificate?")
+        else:
+            secured = ChannelStream(self._inner, self._channel, server_hostname, left)
         return _Stream(secured, self._allowance)
 
     def get_extra_info(self, info: str) -> object:
@@ -80,8 +89,8 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _Backend(httpcore.SyncBackend):
-    def __init__(self, allowance: Allowance) -> None:
-        self._allowance = allowance
+    def __init__(self, allowance: Allowance, channel: SSL.Context | None) -> None:
+        self._allowance, self._channel = allowance, channel
 
     def connect_tcp(
         self,
@@ -92,7 +101,7 @@ class _Backend(httpcore.SyncBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         inner = super().connect_tcp(host, port, self._allowance.left(timeout), local_address, socket_options)
-        return _Stream(inner, self._allowance)
+        return _Stream(inner, self._allowance, self._channel)
 
 
 class BoundedTransport(httpx.HTTPTransport):
@@ -101,13 +110,14 @@ class BoundedTransport(httpx.HTTPTransport):
     Args:
         verify: the TLS context.
         seconds: for each exchange, before what its bytes buy.
+        channel: in its place, one whose connections know their exporters (:mod:`affidavit.channel`).
     """
 
-    def __init__(self, *, verify: ssl.SSLContext, seconds: float) -> None:
+    def __init__(self, *, verify: ssl.SSLContext, seconds: float, channel: SSL.Context | None = None) -> None:
         self._seconds, self._allowance = seconds, Allowance()
         super().__init__(verify=verify, trust_env=False)
         # httpx takes no backend; its pool is replaced before anything is connected.
-        self._pool = httpcore.ConnectionPool(ssl_context=verify, network_backend=_Backend(self._allowance))
+        self._pool = httpcore.ConnectionPool(ssl_context=verify, network_backend=_Backend(self._allowance, channel))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """One exchange; reading its body draws on the same allowance."""

@@ -5,20 +5,29 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from OpenSSL import SSL
 
 from affidavit.bounded import BoundedTransport
+from affidavit.channel import CHANNEL, UntrustedError, client_context
 from affidavit.errors import ClientError, MalformedError, OperationalError, RejectedError, UnsupportedError
 from affidavit.wire import is_code
+from attestation.channel.session import Channel, TlsError
 from verifier.container import MAX_FILE_BYTES
 
 MAX_JSON_BYTES = 8 << 20
-_KINDS: Mapping[int, type[ClientError]] = {401: RejectedError, 404: UnsupportedError, 409: RejectedError}
+_KINDS: Mapping[int, type[ClientError]] = {
+    401: RejectedError,
+    404: UnsupportedError,
+    409: RejectedError,
+    501: UnsupportedError,
+}
 
 
 class RefusedError(Exception):
@@ -30,6 +39,19 @@ class RefusedError(Exception):
         self.retry_after = retry_after
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        body: of a successful answer.
+        channel: the TLS connection over which it came; ``None`` for plain HTTP, or where nobody asked to know.
+    """
+
+    body: bytes
+    channel: Channel | None
+
+
 class Transport:
     """A connection to one node.
 
@@ -39,6 +61,10 @@ class Transport:
         timeout: seconds for each whole exchange, and one more for every 16 KiB that come or go, see
             :mod:`affidavit.bounded`.
         ca: PEM file with the CA of the node's TLS certificate; by default the well-known ones.
+        channel: whether answers name the TLS connection over which they came, for channel binding.
+
+    Attributes:
+        secure: whether it is TLS.
 
     Raises:
         MalformedError: ``client.url.malformed``, ``client.token.malformed``.
@@ -46,18 +72,28 @@ class Transport:
     """
 
     def __init__(
-        self, url: str, *, token: str | None = None, timeout: float = 30.0, ca: Path | str | None = None
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        timeout: float = 30.0,
+        ca: Path | str | None = None,
+        channel: bool = False,
     ) -> None:
         if token is not None and not (token.isascii() and token.isprintable() and token.strip() == token != ""):
             raise MalformedError("client.token.malformed", "a bearer token of printable ASCII characters required")
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        base = _checked(url)
+        self.secure = base.scheme == "https"
         self._http = httpx.Client(
-            base_url=_checked(url),
+            base_url=base,
             headers=headers,
             timeout=timeout,
             follow_redirects=False,
             trust_env=False,
-            transport=BoundedTransport(verify=_trusting(ca), seconds=timeout),
+            transport=BoundedTransport(
+                verify=_trusting(ca), seconds=timeout, channel=_knowing(ca) if channel else None
+            ),
         )
 
     def request(
@@ -70,11 +106,25 @@ class Transport:
         media: str = "application/json",
         **options: Any,
     ) -> bytes:
-        """The body of a successful answer, of at most ``limit`` bytes.
+        """The body of a successful answer; see :meth:`exchange`."""
+        return self.exchange(method, path, limit=limit, content=content, media=media, **options).body
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        limit: int = MAX_FILE_BYTES,
+        content: bytes | None = None,
+        media: str = "application/json",
+        **options: Any,
+    ) -> Answer:
+        """A successful answer of at most ``limit`` bytes, and the connection over which it came.
 
         Raises:
             RefusedError: any status but 2xx.
             OperationalError: ``client.network.failed``, also when the node draws the exchange out.
+            RejectedError: ``client.tls.untrusted``.
             MalformedError: ``client.response.too-large``.
         """
         headers = {} if content is None else {"content-type": media}
@@ -86,7 +136,13 @@ class Transport:
                     if size > limit:
                         raise MalformedError("client.response.too-large", f"the node sends more than {limit} bytes")
                     parts.append(part)
-                body = b"".join(parts)
+                body, channel = b"".join(parts), _channel(response)
+        except UntrustedError as error:
+            raise RejectedError(
+                "client.tls.untrusted",
+                str(error),
+                remedy="name the CA of its certificate, and the host as the certificate does",
+            ) from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise OperationalError(
                 "client.network.failed",
@@ -95,7 +151,7 @@ class Transport:
             ) from None
         if not response.is_success:
             raise RefusedError(_refusal(response.status_code, body), _seconds(response.headers.get("retry-after")))
-        return body
+        return Answer(body, channel)
 
     def close(self) -> None:
         """End the connection."""
@@ -134,6 +190,20 @@ def _trusting(ca: Path | str | None) -> ssl.SSLContext:
         raise OperationalError(
             "client.ca.unusable", f"the CA file cannot be used ({error.strerror or type(error).__name__})"
         ) from None
+
+
+def _knowing(ca: Path | str | None) -> SSL.Context:
+    try:
+        return client_context(ca)
+    except (OSError, TlsError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OperationalError("client.ca.unusable", f"the CA file cannot be used ({reason})") from None
+
+
+def _channel(response: httpx.Response) -> Channel | None:
+    stream = response.extensions.get("network_stream")
+    found = None if stream is None else stream.get_extra_info(CHANNEL)
+    return found if isinstance(found, Channel) else None
 
 
 def _refusal(status: int, body: bytes) -> ClientError:

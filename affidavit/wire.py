@@ -15,7 +15,7 @@ from node.evidence import Evidence, Identity
 from verifier.keys import KeySet
 
 STATES = ("queued", "running", "done", "failed")
-MAX_EVIDENCE, MAX_MEMBERS = 8, 32
+MAX_EVIDENCE, MAX_MEMBERS, MAX_BINDINGS = 8, 32, 16
 CODE = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*\Z")
 """What a code looks like: dotted, lower-case, kebab segments."""
 
@@ -101,7 +101,20 @@ def read_identity(body: bytes) -> Identity:
         _bytes(value.get("challenge"), 32, "challenge"),
         _bytes(value.get("signature"), 64, "signature"),
         tuple(_evidence(entry) for entry in listed),
+        _binding(value.get("channel_binding")),
     )
+
+
+def read_channel_bindings(body: bytes) -> tuple[str, ...]:
+    """The answer of ``GET /health``: what the node says it can bind its keys to; none where it does not say."""
+    listed = _object(body).get("channel_bindings", [])
+    if not isinstance(listed, list) or len(listed) > MAX_BINDINGS:
+        raise _malformed("a list of channel bindings")
+    return tuple(_text(entry, "a channel binding's type") for entry in listed)
+
+
+def _binding(value: object) -> str | None:
+    return None if value is None else _text(value, "a channel binding's type")
 
 
 def _evidence(entry: object) -> Evidence:

@@ -13,6 +13,7 @@
 `simulated`    for machines without any TPM: proves nothing, and says so
 `cmw`          several pieces of one session, bound to each other
 `ear`          attestation results, ours and others'
+`channel`      a challenge tied to the TLS connection over which it came
 `eventlog`     TCG measured-boot logs
 `producers`    what this machine can produce
 `errors`       the exception tree; `codes` what each code means

@@ -20,6 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
 from node import schemas
+from node.channel import channel_bindings, exporter_of
 from node.errors import MalformedError, NodeError, OperationalError, UnsupportedError
 from node.guard import Guard
 from node.jobs import Job
@@ -91,9 +92,15 @@ class _Routes:
         """The answer of a sealed request, for its reply key (sealed-answer@v1)."""
         return Response(self._service.sealed_answer(job), media_type=BINARY_TYPE)
 
-    def keys(self, challenge: Challenge) -> schemas.KeysBody:
-        """The node's public keys, signed and with evidence over the caller's challenge."""
-        identity = self._service.node.identify(bytes.fromhex(challenge))
+    def keys(
+        self, request: Request, challenge: Challenge, channel_binding: schemas.ChannelBinding | None = None
+    ) -> schemas.KeysBody:
+        """The node's public keys, signed and with evidence over the caller's challenge.
+
+        With `channel_binding`, over this TLS connection too (channel@v1): needs TLS 1.3 with this node itself.
+        """
+        exporter = None if channel_binding is None else exporter_of(request.scope)
+        identity = self._service.node.identify(bytes.fromhex(challenge), exporter)
         return schemas.KeysBody(
             signing=identity.keys.signing.hex(),
             sealing=identity.keys.sealing.hex(),
@@ -106,6 +113,7 @@ class _Routes:
                 )
                 for piece in identity.evidence
             ],
+            channel_binding=channel_binding,
         )
 
     def models(self) -> schemas.ModelsBody:
@@ -121,7 +129,7 @@ class _Routes:
         """A circuit without its weights (proof@v1): what a client needs of a model that it may ask and not have."""
         return Response(self._service.node.outline(bytes.fromhex(digest)), media_type=BINARY_TYPE)
 
-    def health(self) -> schemas.HealthBody:
+    def health(self, request: Request) -> schemas.HealthBody:
         """Whether the service and its database answer."""
         self._service.jobs.ping()
         node = self._service.node
@@ -131,6 +139,7 @@ class _Routes:
             simulated=node.simulated,
             pending=self._service.jobs.pending(),
             queue=self._service.settings.queue,
+            channel_bindings=channel_bindings(request.scope),
         )
 
     def metrics(self) -> Response:
@@ -170,7 +179,7 @@ def create_app(service: Service, metrics: Metrics) -> Guard:
     ):
         responses = {**_binary(media_type, what), **found, **_refusals(409)}
         api.add_api_route(path, handler, methods=["GET"], responses=responses, response_class=Response)
-    api.add_api_route("/v1/keys", routes.keys, methods=["GET"], responses=_refusals(400, 401, 500, 503))
+    api.add_api_route("/v1/keys", routes.keys, methods=["GET"], responses=_refusals(400, 401, 404, 500, 503))
     api.add_api_route("/v1/models", routes.models, methods=["GET"], responses=_refusals(401, 500))
     file = {**_binary(BINARY_TYPE, "the circuit file"), **_refusals(400, 401, 404, 500)}
     api.add_api_route("/v1/models/{digest}", routes.model, methods=["GET"], responses=file, response_class=Response)

@@ -50,6 +50,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "request.body.timeout": "the body came in too slowly",
         "request.body.too-large": "the body exceeds the node's limit",
         "request.challenge.malformed": "the challenge is not 32 bytes",
+        "request.channel-binding.unsupported": "this connection has no TLS exporter that the node knows",
         "request.committed.unproved": "a proof about committed weights is asked for, and no proof",
         "request.embed.sealed": "a sealed input cannot be embedded",
         "request.embed.too-large": "what is to be embedded exceeds what an affidavit may hold",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from attestation.channel.binding import channel_challenge
 from node.errors import MalformedError
 from verifier.keys import KeySet
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from attestation.producers import Producer
 
 KEYS_LABEL = b"affidavit/keys@v1\x00"
+CHANNEL_KEYS_LABEL = b"affidavit/channel-keys@v1\x00"
 CHALLENGE_BYTES = 32
 
 
@@ -46,19 +48,25 @@ class Identity:
         challenge: the caller's 32 bytes.
         signature: Ed25519 over :func:`keys_message`.
         evidence: over :func:`keys_digest`; none where the node has no source of any.
+        channel_binding: ``tls-exporter`` where both are over the caller's TLS connection too, else ``None``.
     """
 
     keys: KeySet
     challenge: bytes
     signature: bytes
     evidence: tuple[Evidence, ...]
+    channel_binding: str | None = None
 
 
-def keys_message(challenge: bytes, keys: KeySet) -> bytes:
+def keys_message(challenge: bytes, keys: KeySet, exporter: bytes | None = None) -> bytes:
     """What a node signs to show that both public keys are its own, now (docs/spec/sealed-v1.md, section 4).
 
     ``"affidavit/keys@v1" || 0x00 || challenge (32) || signing key (32) || sealing key (32)``. The label keeps
     it apart from receipts (DSSE) and contexts.
+
+    Over a channel (docs/spec/channel-v1.md, section 3), with the ``exporter`` of one's own TLS connection, the label is
+    ``"affidavit/channel-keys@v1"``, and :func:`channel_challenge` of both stands in the challenge's place. Without a
+    label of its own, whoever is in between would ask for the other answer with that value as its challenge.
 
     Raises:
         MalformedError: ``request.challenge.malformed`` unless the challenge has 32 bytes.
@@ -68,9 +76,11 @@ def keys_message(challenge: bytes, keys: KeySet) -> bytes:
             "request.challenge.malformed",
             f"a challenge of {len(challenge)} bytes, required {CHALLENGE_BYTES}",
         )
-    return KEYS_LABEL + challenge + keys.signing + keys.sealing
+    if exporter is None:
+        return KEYS_LABEL + challenge + keys.signing + keys.sealing
+    return CHANNEL_KEYS_LABEL + channel_challenge(challenge, exporter) + keys.signing + keys.sealing
 
 
-def keys_digest(challenge: bytes, keys: KeySet) -> bytes:
+def keys_digest(challenge: bytes, keys: KeySet, exporter: bytes | None = None) -> bytes:
     """SHA-256 of :func:`keys_message`, 32 bytes: the challenge for the machine's evidence."""
-    return hashlib.sha256(keys_message(challenge, keys)).digest()
+    return hashlib.sha256(keys_message(challenge, keys, exporter)).digest()

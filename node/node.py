@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 import attestation
+from attestation.channel.binding import TLS_EXPORTER
 from attestation.producers import Producer
 from circuits import Circuit, dump_circuit
 from node.description import describe_execution
@@ -180,19 +181,20 @@ class Node(AbstractContextManager["Node"]):
                 self._evaluation = EvaluationPool(require=frozenset(doors))
             return self._evaluation
 
-    def identify(self, challenge: bytes) -> Identity:
-        """Show that the public keys are this node's, now.
+    def identify(self, challenge: bytes, exporter: bytes | None = None) -> Identity:
+        """Show that the public keys are this node's, now; with ``exporter``, over one TLS connection alone.
 
         Raises:
             MalformedError: ``request.challenge.malformed`` unless 32 bytes.
             NodeError: ``evidence.*`` where the machine's evidence cannot be had.
         """
-        message = keys_message(challenge, self.keys)
+        message = keys_message(challenge, self.keys, exporter)
         try:
-            evidence = collect(self._producer, keys_digest(challenge, self.keys))
+            evidence = collect(self._producer, keys_digest(challenge, self.keys, exporter))
         except attestation.EvidenceError as error:
             raise as_node_error(error) from None
-        return Identity(self.keys, challenge, self._keys.sign(message), evidence)
+        bound = None if exporter is None else TLS_EXPORTER
+        return Identity(self.keys, challenge, self._keys.sign(message), evidence, bound)
 
     def close(self) -> None:
         """Release the source of evidence; stop the processes that evaluate ciphertexts."""

@@ -13,6 +13,9 @@ Hex64 = Annotated[str, Field(pattern="^[0-9a-f]{128}$", min_length=128, max_leng
 Base64 = Annotated[str, Field(pattern="^[A-Za-z0-9+/]*={0,2}$", description="RFC 4648, section 4")]
 
 
+ChannelBinding = Literal["tls-exporter"]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -118,6 +121,9 @@ class KeysBody(_Model):
     challenge: Hex32
     signature: Annotated[Hex64, Field(description="Ed25519 over the keys message")]
     evidence: list[EvidenceBody]
+    channel_binding: Annotated[
+        ChannelBinding | None, Field(description="signature and evidence are over this TLS connection too (channel@v1)")
+    ]
 
 
 class PortBody(_Model):
@@ -158,3 +164,6 @@ class HealthBody(_Model):
     simulated: Annotated[bool, Field(description="whether that evidence is simulated and so proves nothing")]
     pending: Annotated[int, Field(description="jobs that wait or run")]
     queue: Annotated[int, Field(description="how many may")]
+    channel_bindings: Annotated[
+        list[ChannelBinding], Field(description="what `/v1/keys` can bind to over the connection of this request")
+    ]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -11,9 +12,12 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import uvicorn
 
+from attestation.channel.asgi import https
+from attestation.channel.session import TlsError, server_context
 from attestation.producers import Producer
 from node.api import create_app
 from node.errors import OperationalError
@@ -128,11 +132,16 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 def configure(application: Guard, settings: Settings) -> uvicorn.Config:
-    """uvicorn's configuration; raises ``node.tls.unusable``."""
-    configuration = uvicorn.Config(
+    """uvicorn's configuration; raises ``node.tls.unusable``.
+
+    TLS is ours instead of uvicorn's, so that requests can be bound to their connections (docs/adr/0011).
+    """
+    return uvicorn.Config(
         application,
         host=settings.host,
         port=settings.port,
+        http=_protocol(settings),
+        ws="none",
         lifespan="off",
         log_level="warning",
         access_log=False,
@@ -140,14 +149,17 @@ def configure(application: Guard, settings: Settings) -> uvicorn.Config:
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, int(settings.shutdown_seconds)),
-        ssl_certfile=settings.tls_certificate,
-        ssl_keyfile=settings.tls_key,
     )
+
+
+def _protocol(settings: Settings) -> type[asyncio.Protocol] | Literal["h11"]:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return "h11"
     try:
-        configuration.load()
-    except OSError as error:
+        return https(server_context(settings.tls_certificate, settings.tls_key))
+    except TlsError as error:
         raise OperationalError(
             "node.tls.unusable",
-            f"certificate or key cannot be used ({error.strerror or type(error).__name__})",
+            f"certificate or key cannot be used ({error})",
+            remedy="give PEM files that belong together, the key without a passphrase",
         ) from None
-    return configuration

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,14 @@ from verifier.keys import key_id
 from verifier.policy import profile_policy
 
 
+class ChannelBinding(StrEnum):
+    """The choices of ``--channel-binding``: those of :class:`affidavit.attest.Binding`, without what that loads."""
+
+    REQUIRE = "require"
+    PREFER = "prefer"
+    OFF = "off"
+
+
 def attest_command(
     url: Annotated[str, typer.Argument(metavar="NODE_URL", help="The node, as http://127.0.0.1:8420.")],
     policy: Annotated[
@@ -40,6 +49,13 @@ def attest_command(
     ] = None,
     token_file: Annotated[Path | None, typer.Option("--token-file", help="Bearer token, where it wants one.")] = None,
     ca: Annotated[Path | None, typer.Option("--ca", help="PEM: the CA of its TLS certificate.")] = None,
+    channel_binding: Annotated[
+        ChannelBinding,
+        typer.Option(
+            "--channel-binding",
+            help="Bind the answer to this TLS connection (RFC 9266): always, where the node offers it, or never.",
+        ),
+    ] = ChannelBinding.PREFER,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds.")] = 30.0,
     as_json: JsonOption = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say what each code means.")] = False,
@@ -48,7 +64,7 @@ def attest_command(
 
     Exit codes: 0 ACCEPT, 10 REJECT, 20 UNVERIFIABLE, 30 MALFORMED, 1 no answer, or our own fault.
     """
-    from affidavit.attest import attest, session_files
+    from affidavit.attest import Binding, attest, channel_json, session_files
     from affidavit.transport import Transport
 
     folder = read_collateral(collateral) if collateral else None
@@ -57,13 +73,15 @@ def attest_command(
     token = None if token_file is None else files.read_bytes(token_file, limit=4096).decode("utf-8", "replace").strip()
     if save is not None and save.exists():
         raise OperationalError("file.exists", f"{save} is already there", remedy="choose another name")
-    with Transport(url, token=token, timeout=timeout, ca=ca) as transport:
+    binding = Binding(channel_binding.value)
+    with Transport(url, token=token, timeout=timeout, ca=ca, channel=binding is not Binding.OFF) as transport:
         found = attest(
             transport,
             policy=demanded,
             at=datetime.now(UTC).replace(microsecond=0),
             collateral=folder.collateral if folder else EMPTY,
             reference=values,
+            binding=binding,
         )
     if save is not None:
         _save(save, session_files(found, url))
@@ -73,10 +91,14 @@ def attest_command(
         node = {"signing": keys.signing.hex(), "sealing": keys.sealing.hex(), "key_id": key_id(keys.signing)}
         chosen = said[found.judgements.index(decisive)]
         bound = {"nonce": found.nonce.hex(), "challenge": found.challenge.hex()}
-        console.print_json(data={**chosen, "node": node, **bound, "pieces": said})
+        console.print_json(
+            data={**chosen, "node": node, **bound, "channel_binding": channel_json(found), "pieces": said}
+        )
     else:
         console.print(f"node {key_id(keys.signing)}", highlight=False)
         console.print(f"  nonce {found.nonce.hex()}, bound with its keys in {found.challenge.hex()}", highlight=False)
+        over = f"bound to this {found.channel.version} connection" if found.channel else f"not bound: {found.unbound}"
+        console.print(f"  channel {over}", highlight=False)
         for piece in found.judgements:
             console.print(f"[bold]{escape(piece.type)}[/]", highlight=False)
             print_judgement(console, piece, demanded, folder, explained=explain)

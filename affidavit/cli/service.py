@@ -45,6 +45,8 @@ def serve_command(
     registrar_certificate: Annotated[
         Path | None, typer.Option("--registrar-certificate", help="PEM certificate of the attestation CA.")
     ] = None,
+    tls_certificate: Annotated[Path | None, typer.Option("--tls-certificate", help="PEM: serve HTTPS.")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="PEM.")] = None,
 ) -> None:
     """Serve until stopped. Every option can be set as AFFIDAVIT_VERIFIER_<NAME> too; options win."""
     from verifier.service import Settings, serve
@@ -60,12 +62,16 @@ def serve_command(
         "registrar_certificate": registrar_certificate,
         "appraisal_key": appraisal_key,
         "rego": tuple(rego) if rego else None,
+        "tls_certificate": tls_certificate,
+        "tls_key": tls_key,
     }
     settings = replace(
         Settings.from_environment(os.environ),
         **{name: value for name, value in given.items() if value is not None},
     )
-    Console(stderr=True, soft_wrap=True).print(f"verifier on http://{settings.host}:{settings.port}", highlight=False)
+    scheme = "http" if settings.tls_key is None else "https"
+    where = f"{scheme}://{settings.host}:{settings.port}"
+    Console(stderr=True, soft_wrap=True).print(f"verifier on {where}", highlight=False)
     serve(settings)
 
 

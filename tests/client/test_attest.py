@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from affidavit.attest import attest, session_files
 from affidavit.errors import ClientError
-from affidavit.transport import Transport
+from affidavit.transport import Answer, Transport
 from attestation.simulated import SimulatedEvidence
 from node.evidence import keys_digest, keys_message
 from tests.attestation import paper
@@ -35,7 +35,9 @@ class Answering:
     def __init__(self, evidence: Evidence, /, **changes: Any) -> None:
         self.evidence, self.changes = evidence, changes
 
-    def request(self, method: str, path: str, *, limit: int, params: dict[str, str]) -> bytes:
+    secure = False
+
+    def exchange(self, method: str, path: str, *, limit: int, params: dict[str, str]) -> Answer:
         nonce = bytes.fromhex(params["challenge"])
         answer = {
             "signing": KEYS.signing.hex(),
@@ -47,7 +49,7 @@ class Answering:
                 for kind, members in self.evidence(keys_digest(nonce, KEYS))
             ],
         }
-        return json.dumps({**answer, **self.changes}).encode()
+        return Answer(json.dumps({**answer, **self.changes}).encode(), None)
 
 
 def asked(evidence: Evidence, /, policy: Policy = UNSAFE, **changes: Any) -> Any:

@@ -134,7 +134,8 @@ class Start:
     def __call__(self, clock: Clock | None = None, **changes: Any) -> Service:
         settings, clock = self.settings(**changes), clock or Clock()
         app = create_app(settings, clock=clock)
-        url = self.stack.enter_context(running(app))
+        url = self.stack.enter_context(running(app, settings))
+        # Over TLS these tests bring clients of their own, which believe somebody.
         client = self.stack.enter_context(httpx.Client(base_url=url, timeout=60, trust_env=False))
         return Service(app, client, clock, settings)
 

@@ -66,7 +66,7 @@ OPERATIONS = [
 
 
 DEEPER = {
-    "POST /v1/appraisals",  # a type must be known, and channel binding is refused
+    "POST /v1/appraisals",  # a type must be known, and channel binding needs TLS
     "PUT /v1/models",  # must be a circuit
     "POST /v1/enrolments",  # must be keys and certificates
     "POST /v1/verify",  # a pattern cannot say which days a month has

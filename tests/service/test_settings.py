@@ -35,6 +35,8 @@ def test_every_setting_can_come_from_the_environment() -> None:
             "AFFIDAVIT_VERIFIER_PUBLIC_READS": "no",
             "AFFIDAVIT_VERIFIER_REGISTRAR_KEY": "k",
             "AFFIDAVIT_VERIFIER_REGISTRAR_CERTIFICATE": "c",
+            "AFFIDAVIT_VERIFIER_TLS_CERTIFICATE": "tc",
+            "AFFIDAVIT_VERIFIER_TLS_KEY": "tk",
             "AFFIDAVIT_VERIFIER_LIMIT_CONCURRENCY": "9",
         }
     )
@@ -48,6 +50,8 @@ def test_every_setting_can_come_from_the_environment() -> None:
         public_reads=False,
         registrar_key=Path("k"),
         registrar_certificate=Path("c"),
+        tls_certificate=Path("tc"),
+        tls_key=Path("tk"),
         limits=Limits(concurrency=9),
     )
 

@@ -49,12 +49,16 @@ class Signer:
 
 @dataclass(frozen=True)
 class Question:
-    """What a caller asks: `data` is the evidence as its source gives it, `nonce` what it must be bound to."""
+    """What a caller asks: `data` is the evidence as its source gives it.
+
+    `challenge` is what it must be bound to: `nonce` itself, or that and a TLS connection.
+    """
 
     type: str
     data: bytes
     collateral: tuple[bytes, ...]
     nonce: bytes | None
+    challenge: bytes | None
     policy: Policy
     arrived_at: datetime
 
@@ -96,7 +100,7 @@ class Appraisals:
         found, members = judge_file(
             scheme,
             question.data,
-            challenge=question.nonce,
+            challenge=question.challenge,
             at=question.arrived_at,
             policy=question.policy,
             collateral=question.collateral,

@@ -259,8 +259,8 @@ class Log(Document):
 class AppraisalRequest(Document):
     """Evidence as its source gives it, what others say about it, and what it must be bound to.
 
-    `type` is a format's short name or type id; `policy` the id of one of the service's. `channel_binding` asks for a
-    binding to the TLS connection, which this service cannot give.
+    `type` is a format's short name or type id; `policy` the id of one of the service's. With `channel_binding` the
+    evidence must be bound to the nonce and to the TLS connection over which it is sent (channel@v1).
     """
 
     type: Annotated[str, Field(min_length=1, max_length=80, examples=["snp"])]
@@ -332,6 +332,9 @@ class Appraised(Document):
     expires: str | None
     ear: dict[str, Any] | None
     ear_token: Annotated[str | None, Field(description="a JWT, or a CWT in base64")]
+    channel_binding: Annotated[
+        Literal["tls-exporter"] | None, Field(description="what the challenge was bound to besides the nonce")
+    ]
     record: AppraisalRecord
     audit: Head
 

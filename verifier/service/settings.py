@@ -71,6 +71,7 @@ class Settings:
         appraisal_key: PEM private key (P-256, P-384 or Ed25519) that signs attestation results; without one there
             are no appraisals.
         rego: Rego policies that may worsen every appraisal.
+        tls_certificate, tls_key: PEM files; both or neither (plain HTTP).
         limits: see :class:`Limits`.
     """
 
@@ -85,13 +86,16 @@ class Settings:
     registrar_certificate: Path | None = None
     appraisal_key: Path | None = None
     rego: tuple[Path, ...] = ()
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
     limits: Limits = Limits()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Read ``AFFIDAVIT_VERIFIER_DATABASE``, ``_BLOBS``, ``_POLICIES`` (separated as in ``PATH``), ``_HOST``,
         ``_PORT``, ``_TOKEN_FILE``, ``_PUBLIC_READS`` (``yes`` or ``no``), ``_REGISTRAR_KEY``,
-        ``_REGISTRAR_CERTIFICATE``, ``_APPRAISAL_KEY``, ``_REGO`` (as policies) and ``_LIMIT_<NAME>`` for each limit.
+        ``_REGISTRAR_CERTIFICATE``, ``_APPRAISAL_KEY``, ``_REGO`` (as policies), ``_TLS_CERTIFICATE``, ``_TLS_KEY`` and
+        ``_LIMIT_<NAME>`` for each limit.
 
         Raises:
             OperationalError: ``service.settings.malformed``, also for a variable of this prefix that is

@@ -6,9 +6,11 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from attestation.channel.asgi import channel_of
+from attestation.channel.binding import channel_challenge
 from attestation.ear.claims import DIALECTS
 from attestation.ear.keys import to_jwk
 from verifier.service.appraisals import Appraisals, Question, Signer
@@ -48,6 +50,7 @@ def make_router(parts: Parts) -> APIRouter:
         responses=answers(Appraised, 401, 404, 408, 409, 410, 501, 504),
     )
     async def appraise(
+        request: Request,
         body: AppraisalRequest,
         ear_dialect: Annotated[Literal["draft", "veraison"], Query()] = "draft",
         ear_format: Annotated[Literal["jwt", "cwt"], Query()] = "jwt",
@@ -58,18 +61,13 @@ def make_router(parts: Parts) -> APIRouter:
         """
         arrived = parts.clock()
         appraisals, _ = enabled()
-        if body.channel_binding is not None:
-            raise Refusal(
-                501,
-                "service.channel-binding.unsupported",
-                "this server's TLS gives no exporter (RFC 9266)",
-                remedy="bind evidence to the node's keys instead, as affidavit attest does",
-            )
+        nonce = None if body.nonce is None else bytes.fromhex(body.nonce)
         question = Question(
             type=body.type,
             data=base64.b64decode(body.evidence),
             collateral=tuple(base64.b64decode(item) for item in body.collateral),
-            nonce=None if body.nonce is None else bytes.fromhex(body.nonce),
+            nonce=nonce,
+            challenge=nonce if body.channel_binding is None else _bound(request, nonce),
             policy=parts.verification.policy(body.policy),
             arrived_at=arrived,
         )
@@ -79,6 +77,28 @@ def make_router(parts: Parts) -> APIRouter:
             document = await slot.run(lambda: appraisals.document(seen, DIALECTS[ear_dialect], ear_format))
         parts.metrics.verdicts.labels(document["verdict"]).inc()
         audit = {"seq": head.seq, "digest": head.digest.hex()}
-        return json_answer({**document, "record": appraisal_entry(row), "audit": audit})
+        said = {**document, "channel_binding": body.channel_binding}
+        return json_answer({**said, "record": appraisal_entry(row), "audit": audit})
 
     return router
+
+
+def _bound(request: Request, nonce: bytes | None) -> bytes:
+    """The challenge that only this TLS connection can have asked."""
+    channel = channel_of(request.scope)
+    if channel is None or channel.exporter is None:
+        over = "without TLS of the service's own" if channel is None else f"over {channel.version}"
+        raise Refusal(
+            501,
+            "service.channel-binding.unsupported",
+            f"a request {over}, required TLS 1.3 with the service itself",
+            remedy="ask a service that has a TLS certificate directly, without a proxy that ends TLS",
+        )
+    if nonce is None:
+        raise Refusal(
+            422,
+            "service.channel-binding.nonce-missing",
+            "a binding to the TLS connection goes with a nonce",
+            remedy="ask for one: POST /v1/nonces",
+        )
+    return channel_challenge(nonce, channel.exporter)
