@@ -29,8 +29,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from attestation.clock import Counters
 from attestation.collateral.bag import EMPTY, Collateral
-from attestation.errors import MalformedError, OperationalError
+from attestation.errors import EvidenceError, MalformedError, OperationalError
 
 Outcome = Literal["PASS", "FAIL", "SKIP"]
 
@@ -82,6 +83,7 @@ class Appraisal:
 
     `claims` are what the evidence says; believe them only where `passed` is true. `expires` is the earliest end of
     validity among the certificates and collateral that were relied upon; None where nothing of the kind was.
+    `clocks`: what TPMs signed over the challenge about their clocks, by SHA-256 of the attestation key (32 bytes).
     """
 
     type: str
@@ -89,6 +91,7 @@ class Appraisal:
     claims: Mapping[str, Claim] = field(default_factory=dict)
     simulated: bool = False
     expires: datetime | None = None
+    clocks: Mapping[bytes, Counters] = field(default_factory=dict)
 
     @property
     def failed(self) -> tuple[Check, ...]:
@@ -153,7 +156,8 @@ class Format:
     `type` is `name@version`, `name` what people type for it, `trust_class` the class of what a policy supplies
     (default: the vendor's pinned roots and the strictest settings, or nothing at all). `signed` takes the bytes that
     the evidence's signature covers out of members that were read: by these, and not by how they are wrapped, a replay
-    is known.
+    is known. `clock_keys` takes out of them the SHA-256 of each attestation key whose TPM's clock the evidence states;
+    it raises as the parsers do.
     """
 
     type: str
@@ -164,6 +168,18 @@ class Format:
     trust_class: Callable[..., Any]
     simulated: bool = False
     signed: Callable[[Mapping[str, bytes]], bytes] | None = None
+    clock_keys: Callable[[Mapping[str, bytes]], frozenset[bytes]] | None = None
+
+
+def clock_keys(format_: Format, members: Mapping[str, bytes]) -> frozenset[bytes]:
+    """Whose clocks the evidence states, before anything of it is believed; none where it cannot be read."""
+    if format_.clock_keys is None:
+        return frozenset()
+    try:
+        check_members(f"evidence.{format_.name}", members, format_.members)
+        return format_.clock_keys(members)
+    except EvidenceError:
+        return frozenset()
 
 
 def signed_body(format_: Format, members: Mapping[str, bytes]) -> bytes:

@@ -5,10 +5,19 @@ A collection of conceptual messages (CMW, RFC 9999), as CBOR or JSON. Specificat
 """
 
 from attestation.cmw.appraisal import MEMBERS, CmwTrust, appraise
-from attestation.cmw.collection import TYPE, Collection, Piece, encode, piece_challenges, read, signed_pieces
+from attestation.cmw.collection import (
+    TYPE,
+    Collection,
+    Piece,
+    clock_keys_of_pieces,
+    encode,
+    piece_challenges,
+    read,
+    signed_pieces,
+)
 from attestation.contract import Format
 
-FORMAT = Format(TYPE, "cmw", MEMBERS, appraise, read, CmwTrust, signed=signed_pieces)
+FORMAT = Format(TYPE, "cmw", MEMBERS, appraise, read, CmwTrust, signed=signed_pieces, clock_keys=clock_keys_of_pieces)
 
 __all__ = [
     "FORMAT",

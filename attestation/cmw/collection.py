@@ -25,7 +25,7 @@ import cbor2
 
 from attestation import raw
 from attestation.cbor import decode
-from attestation.contract import signed_body
+from attestation.contract import clock_keys, signed_body
 from attestation.errors import MalformedError, UnsupportedError
 
 ID = "evidence.cmw"
@@ -136,6 +136,15 @@ def signed_pieces(members: Mapping[str, bytes]) -> bytes:
 
     pieces = parse(members["collection"]).pieces
     return b"".join(signed_body(find_format(pieces[label].type), pieces[label].members) for label in sorted(pieces))
+
+
+def clock_keys_of_pieces(members: Mapping[str, bytes]) -> frozenset[bytes]:
+    """The attestation keys of the pieces whose TPMs' clocks they state, by SHA-256. Raises as `parse` does."""
+    from attestation.formats import FORMATS
+
+    pieces = parse(members["collection"]).pieces.values()
+    known = [piece for piece in pieces if piece.type in FORMATS and piece.type != TYPE]
+    return frozenset().union(*(clock_keys(FORMATS[piece.type], piece.members) for piece in known))
 
 
 def _members(body: bytes) -> dict[str, bytes]:

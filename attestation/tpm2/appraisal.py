@@ -17,7 +17,7 @@ from attestation.tpm2.ak import AttestationKey, check_key, check_message, load_a
 from attestation.tpm2.attest import Attest, parse_attest
 from attestation.tpm2.boot_log import check_boot_log
 from attestation.tpm2.certificates import load_certificate, load_chain
-from attestation.tpm2.counters import check_counters
+from attestation.tpm2.counters import check_counters, stated
 from attestation.tpm2.endorsements import check_revoked, pool
 from attestation.tpm2.identity import Certificates, check_identity
 from attestation.tpm2.ima_list import check_ima
@@ -113,7 +113,8 @@ def appraise(
     claims |= {**identity.claims, "revocation_checked": revocation.outcome == "PASS"}
     ends = [path.expires for path in identity.paths] + ([lists_end] if lists_end else [])
     lines = tuple(replace(line, category=_CATEGORIES.get(line.id, line.category)) for line in checks)
-    return Appraisal(TYPE, lines, claims, expires=min(ends, default=None))
+    clocks = stated(ak.fingerprint, attest, checks)
+    return Appraisal(TYPE, lines, claims, expires=min(ends, default=None), clocks=clocks)
 
 
 def _claims(attest: Attest, ak: AttestationKey, placed: str | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from sqlalchemy import delete, text
+from sqlalchemy import delete, select
 
 from affidavit.policy_file import write_policy
 from attestation import raw
@@ -22,7 +22,7 @@ from tests.attestation import paper
 from tests.service.conftest import Clock, Service, Start
 from verifier.errors import OperationalError
 from verifier.service import Database, Limits, verify_chain
-from verifier.service.schema import appraisals, schema_version
+from verifier.service.schema import SCHEMA_VERSION, appraisals, clocks, schema_version
 
 NONCE = paper.CHALLENGE.hex()
 
@@ -212,15 +212,21 @@ def test_a_key_that_is_none(start_sqlite: Start) -> None:
     assert caught.value.code == "service.settings.malformed"
 
 
-def test_a_database_of_the_first_version_gets_the_new_table(database_url: str) -> None:
+@pytest.mark.parametrize("found", [1, 2])
+def test_a_database_of_an_earlier_version_gets_the_new_tables(database_url: str, found: int) -> None:
+    added = (schema_version, appraisals, clocks)  # by versions 1 (among others), 2, 3
     database = Database(database_url)
     database.migrate(paper.AT)
     with database.write() as connection:
-        appraisals.drop(connection)
-        connection.execute(delete(schema_version).where(schema_version.c.version == 2))
-        connection.execute(schema_version.insert().values(version=1, applied_at=0))
+        for table in added[found:]:
+            table.drop(connection)
+        connection.execute(delete(schema_version))
+        connection.execute(schema_version.insert().values(version=found, applied_at=0))
+    database.migrate(paper.AT)
     database.migrate(paper.AT)
     with database.read() as connection:
-        assert connection.execute(text("SELECT count(*) FROM appraisals")).scalar() == 0
-        assert connection.execute(text("SELECT max(version) FROM schema_version")).scalar() == 2
+        for table in added[1:]:
+            assert connection.execute(select(table)).all() == []
+        versions = connection.execute(select(schema_version.c.version).order_by(schema_version.c.version)).scalars()
+        assert list(versions) == list(range(found, SCHEMA_VERSION + 1))
     database.close()

@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select
 
+from attestation.clock import Counters
 from attestation.contract import Format, signed_body
 from attestation.ear.claims import Dialect, to_cbor, to_json
 from attestation.ear.keys import VerificationKey
@@ -27,6 +28,7 @@ from verifier.appraisal.report import judgement_json
 from verifier.errors import OperationalError
 from verifier.policy import Policy
 from verifier.service import audit, nonces, schema
+from verifier.service.clocks import Clocks, remember
 from verifier.service.database import Database
 from verifier.service.entries import appraisal_entry
 from verifier.service.errors import Refusal, unknown
@@ -76,6 +78,7 @@ class Appraisals:
 
     database: Database
     nonces: nonces.Nonces
+    clocks: Clocks
     signer: Signer | None
     version: str
     rego: tuple[RegoPolicy, ...] = ()
@@ -97,6 +100,7 @@ class Appraisals:
             at=question.arrived_at,
             policy=question.policy,
             collateral=question.collateral,
+            remember=lambda keys: self._known(keys, question),
         )
         if found.verdict is Verdict.ERROR:
             raise OperationalError(found.code, found.message, remedy=found.remedy)
@@ -105,8 +109,15 @@ class Appraisals:
         fresh = found.verdict is Verdict.ACCEPT and question.nonce is not None and members is not None
         return Appraised(question, found, signed_body(scheme, members) if fresh and members is not None else None)
 
+    def _known(self, keys: frozenset[bytes], question: Question) -> dict[bytes, Counters]:
+        """What these keys' TPMs said before the nonce was drawn; a client's own is no older than one minted here."""
+        if question.nonce is None:
+            return {}
+        drawn = self.nonces.drawn_at(question.nonce)
+        return self.clocks.known(keys, drawn or question.arrived_at - self.clocks.lifetime)
+
     def record(self, seen: Appraised, at: datetime) -> tuple[Row[Any], audit.Head]:
-        """Spend the nonce, remember the body, write the row; all or nothing.
+        """Spend the nonce, remember the body and the TPM's clock, write the row; all or nothing.
 
         Raises:
             Refusal: ``request.nonce.*``, ``service.evidence.replayed`` (409).
@@ -135,6 +146,8 @@ class Appraisals:
                 )
             )
             row = connection.execute(select(schema.appraisals).where(_ROWS.id == number)).one()
+            accepted = found.verdict is Verdict.ACCEPT
+            remember(connection, found.clocks, accepted=accepted, at=at, lifetime=self.clocks.lifetime)
             head = audit.append(connection, "appraisal", appraisal_entry(row))
         return row, head
 

@@ -27,8 +27,8 @@ from verifier.service.times import to_ticks
 BUSY_TIMEOUT_MS = 10_000
 POOL_SIZE = 16
 WAL_RETRY_S = 0.01
-_SINCE_2 = frozenset({"appraisals"})
-"""Tables that version 2 added; nothing else changed."""
+_ADDED = {2: frozenset({"appraisals"}), 3: frozenset({"clocks"})}
+"""The tables that each version added; nothing else changed."""
 
 _SCHEMA_LOCK = 0x41464644_41564954  # "AFFDAVIT", for pg_advisory_xact_lock
 
@@ -152,9 +152,11 @@ class Database:
                 f"the database has schema version {found}, this release knows {schema.SCHEMA_VERSION}",
                 remedy="use the release that wrote it, or a later one",
             )
-        if found == 1 and present == schema.metadata.tables.keys() - _SINCE_2:
-            schema.metadata.create_all(connection, tables=[schema.metadata.tables[name] for name in _SINCE_2])
-            connection.execute(insert(schema.schema_version).values(version=2, applied_at=to_ticks(at)))
+        newer = frozenset().union(*(tables for version, tables in _ADDED.items() if version > found))
+        if 0 < found < schema.SCHEMA_VERSION and present == schema.metadata.tables.keys() - newer:
+            schema.metadata.create_all(connection, tables=[schema.metadata.tables[name] for name in sorted(newer)])
+            for version in range(found + 1, schema.SCHEMA_VERSION + 1):
+                connection.execute(insert(schema.schema_version).values(version=version, applied_at=to_ticks(at)))
             return
         if found < schema.SCHEMA_VERSION or present != schema.metadata.tables.keys():
             raise OperationalError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The tables, version 2. Digests and keys are lower-case hex, times microseconds since 1970 UTC.
+"""The tables, version 3. Digests and keys are lower-case hex, times microseconds since 1970 UTC.
 
 =================  ===================================================================================
 table              one row for
@@ -9,6 +9,7 @@ verifications      each verdict given
 seen_nonces        each (node, request nonce) under a valid node signature, with the first receipt that bore
 it nonces             each nonce minted here
 appraisals         each piece of evidence appraised; ``body`` is what counted as fresh
+clocks             each saying of a TPM about its clock and counts that was ahead of those before it
 models             each circuit given to the service
 enrolments         each challenge sent to a TPM, and the certificate it ended in
 audit              each entry of the append-only log; ``audit_head`` is its last link and its lock
@@ -31,7 +32,7 @@ from sqlalchemy import (
     Table,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
@@ -106,6 +107,18 @@ appraisals = Table(
     Column("policy", _HEX32, nullable=False),
     Column("version", String(40), nullable=False),
     Index("appraisals_by_nonce", "nonce"),
+)
+
+clocks = Table(
+    "clocks",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=False),
+    Column("key", _HEX32, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("clock_ms", String(20), nullable=False),  # up to 2^64 - 1, which no integer column of either database holds
+    Column("reset_count", BigInteger, nullable=False),
+    Column("restart_count", BigInteger, nullable=False),
+    Index("clocks_by_key", "key", "id"),
 )
 
 models = Table(

@@ -14,12 +14,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from attestation.clock import Counters
 from verifier.affidavit import read_affidavit
 from verifier.errors import OperationalError, VerifierError
+from verifier.evidence import clock_keys
 from verifier.policy import Policy
 from verifier.recheck import receipt_digest
 from verifier.report import result_json
 from verifier.service.catalogue import Catalogue
+from verifier.service.clocks import Clocks
 from verifier.service.entries import verification_entry
 from verifier.service.errors import malformed, unknown
 from verifier.service.nonces import Nonces
@@ -56,6 +59,7 @@ class Verification:
     records: Records
     nonces: Nonces
     catalogue: Catalogue
+    clocks: Clocks
     policies: Mapping[str, Policy]
     version: str
 
@@ -88,7 +92,7 @@ class Verification:
                 raise unknown("model", question.model[:16])
         elif named is not None and named in policy.models:
             circuit = self.catalogue.get(named.hex())
-        known = Known(circuit=circuit, nonce=question.nonce)
+        known = Known(circuit=circuit, nonce=question.nonce, clocks=self._seen(affidavit, question))
         result = verify(affidavit, at=question.at, policy=policy, known=known)
         if result.verdict is Verdict.ERROR:
             raise OperationalError(result.code, result.message, remedy=result.remedy)
@@ -104,6 +108,19 @@ class Verification:
             question.arrived_at,
             self.version,
         )
+
+    def _seen(self, affidavit: bytes, question: Question) -> dict[bytes, Counters]:
+        """What the machine's TPMs said before the nonce was minted here.
+
+        Of a client's own nonce nobody knows how old it is: an old affidavit may be shown again at any time.
+        """
+        drawn = None if question.nonce is None else self.nonces.drawn_at(question.nonce)
+        if drawn is None:
+            return {}
+        try:
+            return self.clocks.known(clock_keys(read_affidavit(affidavit)), drawn)
+        except VerifierError:
+            return {}
 
     def record(self, seen: Seen, at: datetime) -> dict[str, Any]:
         """Commit the verdict, then render it."""

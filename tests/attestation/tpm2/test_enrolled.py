@@ -153,6 +153,8 @@ def test_meaningless_lists_are_refused(settings):
         (Counters(123457, 0, 0), True, "FAIL"),
         (Counters(123457, 0, 0), False, "PASS"),  # behind by what it lost with the power
         (Counters(123457, 1, 1), False, "FAIL"),
+        (Counters(123456 + (1 << 22), 0, 0), False, "PASS"),
+        (Counters(123457 + (1 << 22), 0, 0), False, "FAIL"),  # further than a TPM may lose
         (Counters(0, (1 << 32) - 1, 0), True, "PASS"),  # obfuscated counts wrap
         (Counters(0, (1 << 31) + 2, 0), True, "PASS"),
         (Counters(0, (1 << 31) + 1, 0), True, "FAIL"),
