@@ -17,7 +17,7 @@
 `ak` `quote`       checks on key, challenge, signature; `counters` on clock and counts
 `registers`        checks on PCRs; `boot_log` on the event log, `ima_list` on the IMA list
 `identity`         checks on certificates; `endorsements`: links and CRLs from collateral
-`logs`             event log and IMA list, of the evidence or of the collateral
+`logs`             event logs and IMA lists among the collateral
 `vendors`          CAs of TPM makers and platforms, pinned; trusted only where a policy says so
 `attest` `public` `signature` `pcrs` `algorithms`  wire formats
 `certificates` `binding` `ek`                      X.509

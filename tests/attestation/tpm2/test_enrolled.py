@@ -15,6 +15,7 @@ from attestation.tpm2 import Tpm2Trust, appraise
 from attestation.tpm2 import algorithms as alg
 from attestation.tpm2.ak import load_ak
 from attestation.tpm2.attest import parse_attest
+from attestation.tpm2.boot import boot_log
 from attestation.tpm2.counters import Counters, check_counters
 from tests.attestation.paper import (
     AT,
@@ -226,6 +227,22 @@ def test_collateral_has_the_ek_certificate_and_the_event_log():
     found = ask(lacking, paper_trust(), sort_collateral([ek_certificate(), boot().encode() + b"\xff" * 64]))
     assert found.passed and found.claims["boot_events"]
     assert not ask(lacking, paper_trust(), sort_collateral([maker().der])).passed
+
+
+def test_a_strangers_event_log_among_collateral_is_left_aside():
+    """Offered, not claimed. As a member of the evidence it speaks against it."""
+    lacking = PaperTpm().members(event_log=None)
+    partly = replace(boot(), events=tuple(event for event in boot().events if event.register != 7)).encode()
+    loose = paper_trust(require_event_log=False)
+    for stranger in (boot_log(("sha256",), bytes(32)).encode(), partly):
+        found = ask(lacking, loose, sort_collateral([stranger]))
+        line = next(check for check in found.checks if check.id == f"{ID}.event-log")
+        assert (line.outcome, line.code, line.demanded) == ("SKIP", f"{ID}.event-log-foreign", False)
+        assert found.passed and "boot_events" not in found.claims
+        assert codes(ask(lacking, paper_trust(), sort_collateral([stranger]))) == {f"{ID}.event-log": line.code}
+        assert ask(lacking, paper_trust(), sort_collateral([stranger, boot().encode()])).passed
+        member = ask({**lacking, "event_log": stranger}, loose)
+        assert codes(member) == {f"{ID}.event-log": f"{ID}.event-log-mismatch"}
 
 
 @pytest.mark.parametrize(
