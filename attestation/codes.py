@@ -25,6 +25,7 @@ from attestation.tsm.codes import CODES as TSM
 _SHARED = {
     "evidence.type-unknown": "evidence of a type that is not supported",
     "evidence.time-naive": "the caller gave a time without time zone",
+    "evidence.challenge-ambiguous": "zeros at the end of the challenge cannot be told from padding",
     "evidence.challenge-too-long": "the caller gave a challenge of unsupported length",
     "evidence.anchor-malformed": "a trust anchor is not one DER certificate in canonical form",
     "evidence.anchor-unsupported": "a trust anchor that the X.509 library cannot read",

@@ -29,7 +29,8 @@ from verifier.service.enrolment import Enrolments
 from verifier.service.metrics import Metrics
 from verifier.service.nonces import Nonces
 from verifier.service.records import Records
-from verifier.service.rego import RegoPolicy, load_rego, require_engine
+from verifier.service.rego import RegoPolicy, load_rego
+from verifier.service.rego_process import require_engine
 from verifier.service.settings import Limits, Settings
 from verifier.service.tokens import Gatekeeper
 from verifier.service.verification import Verification
