@@ -88,6 +88,7 @@ def check_vtpm(
     claims: dict[str, Claim] = {
         "challenge": attest.extra_data.hex(),
         "ak_modulus": f"{ak.public_numbers().n:x}",
+        "ak_key_sha256": fingerprint.hex(),
         "clock_ms": attest.clock,
         "reset_count": attest.reset_count,
         "restart_count": attest.restart_count,
