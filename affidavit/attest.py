@@ -30,6 +30,7 @@ from affidavit.wire import read_channel_bindings, read_identity
 from attestation import raw
 from attestation.channel.binding import TLS_EXPORTER
 from attestation.channel.session import Channel
+from attestation.clock import Counters
 from attestation.collateral import EMPTY, Collateral
 from node.evidence import CHALLENGE_BYTES, Evidence, Identity, keys_digest, keys_message
 from verifier.appraisal.carried import split_members
@@ -84,6 +85,7 @@ def attest(
     at: datetime,
     collateral: Collateral = EMPTY,
     reference: Mapping[str, Any] | None = None,
+    seen: Mapping[bytes, Counters] | None = None,
     draw: Callable[[int], bytes] = secrets.token_bytes,
     binding: Binding = Binding.PREFER,
 ) -> Attested:
@@ -94,6 +96,7 @@ def attest(
         policy: whom to trust; where it lists nodes, the key must be one of them.
         at: the time of the question, aware.
         collateral, reference: what is known of its machine besides.
+        seen: what TPMs said of their clocks when last asked (:class:`affidavit.known_tpms.KnownTpms`).
         draw: where the nonce comes from.
         binding: what is asked of the connection.
 
@@ -121,7 +124,7 @@ def attest(
     if policy.nodes and keys.signing not in policy.nodes:
         raise RejectedError("client.keys.not-allowed", f"node {short} is none that the policy lists")
     challenge = keys_digest(nonce, keys, exporter)
-    found = tuple(_judge(piece, challenge, policy, at, collateral, reference) for piece in identity.evidence)
+    found = tuple(_judge(piece, challenge, policy, at, collateral, reference, seen) for piece in identity.evidence)
     return Attested(identity, nonce, challenge, found or (_nothing(at),), channel, unbound)
 
 
@@ -175,6 +178,7 @@ def _judge(
     at: datetime,
     collateral: Collateral,
     reference: Mapping[str, Any] | None,
+    seen: Mapping[bytes, Counters] | None,
 ) -> Judgement:
     try:
         members, carried = split_members(piece.members)
@@ -182,8 +186,9 @@ def _judge(
     except attestation.errors.MalformedError as error:
         return Judgement(piece.type, Verdict.MALFORMED, error.code, error.message, at, error.remedy)
     return judge(
-        piece.type, members, challenge=challenge, at=at, policy=policy, collateral=everything, reference=reference
-    )
+        piece.type, members, challenge=challenge, at=at, policy=policy, collateral=everything, reference=reference,
+        seen=seen,
+    )  # fmt: skip
 
 
 def _nothing(at: datetime) -> Judgement:

@@ -17,7 +17,7 @@ import hashlib
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -25,11 +25,14 @@ from typing import Any
 
 import numpy.typing as npt
 
-from affidavit.errors import OperationalError, RejectedError
+from affidavit.errors import NotAccepted, OperationalError, RejectedError
 from affidavit.exchange import Answer, Question, ask, believe
 from affidavit.identity import check_identity
+from affidavit.known_tpms import KnownTpms
+from affidavit.pauses import pauses
 from affidavit.transport import MAX_JSON_BYTES, RefusedError, Transport
 from affidavit.wire import Job, read_identity, read_job, read_upload
+from attestation.clock import Counters
 from circuits import Circuit, load_circuit, stated_digest
 from circuits.limits import MAX_FILE as MAX_CIRCUIT_BYTES
 from node.evidence import CHALLENGE_BYTES
@@ -37,8 +40,6 @@ from node.request import Request
 from node.submission import format_submission
 from verifier.keys import KeySet
 from verifier.policy import DEFAULT_POLICY, Policy, parse_policy
-
-FIRST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 0.02, 1.0, 1.6
 
 
 def _now() -> datetime:
@@ -84,6 +85,8 @@ class Client:
         patience: seconds to wait for one answer altogether.
         ca: PEM file with the CA of the node's TLS certificate; by default the well-known ones.
         clock: the time at which affidavits are judged.
+        known_tpms: file in which the clocks of nodes' TPMs are kept, so that one that goes backwards is noticed
+            (:mod:`affidavit.known_tpms`); by default nothing is kept.
     """
 
     def __init__(
@@ -96,9 +99,11 @@ class Client:
         patience: float = 300.0,
         ca: Path | str | None = None,
         clock: Callable[[], datetime] = _now,
+        known_tpms: Path | str | None = None,
     ) -> None:
         self.policy = as_policy(policy)
         self._patience, self._clock = patience, clock
+        self._tpms = None if known_tpms is None else KnownTpms(Path(known_tpms))
         self._transport = Transport(url, token=token, timeout=timeout, ca=ca)
 
     def infer(
@@ -129,14 +134,9 @@ class Client:
             circuits.CircuitError: ``input.*``, ``circuit.*``.
         """
         question = self.prepare(
-            model,
-            inputs,
-            seal=seal,
-            embed_circuit=embed_circuit,
-            embed_input=embed_input,
-            prove=prove,
+            model, inputs, seal=seal, embed_circuit=embed_circuit, embed_input=embed_input, prove=prove,
             committed=committed,
-        )
+        )  # fmt: skip
         deadline = time.monotonic() + self._patience
         job = self.wait(self.submit(question, deadline=deadline), deadline=deadline)
         affidavit, sealed = self.fetch_unverified(job, sealed=seal)
@@ -156,16 +156,11 @@ class Client:
         """Draw the nonce, encode, seal. Keep the question: without it the answer cannot be judged."""
         circuit = as_circuit(model)
         keys = self.keys() if seal else None
+        seen = self._tpms.read() if self._tpms else {}
         return ask(
-            circuit,
-            inputs,
-            policy=self.policy,
-            seal_to=keys,
-            embed_circuit=embed_circuit,
-            embed_input=embed_input,
-            prove=prove,
-            committed=committed,
-        )
+            circuit, inputs, policy=self.policy, seal_to=keys, embed_circuit=embed_circuit, embed_input=embed_input,
+            prove=prove, committed=committed, seen=seen,
+        )  # fmt: skip
 
     def upload(self, data: bytes) -> bytes:
         """Send ciphertexts or evaluation keys ahead; their SHA-256, which the node must have found as well.
@@ -203,7 +198,7 @@ class Client:
 
     def _submit(self, request: Request, until: float) -> Job:
         body = format_submission(request)
-        pauses = _pauses()
+        waits = pauses()
         while True:
             try:
                 answer = self._transport.request("POST", "/v1/inferences", content=body, limit=MAX_JSON_BYTES)
@@ -213,7 +208,7 @@ class Client:
                     raise refused.error from None
                 pause = refused.retry_after * (1 + random.random() / 4)
             except OperationalError:
-                pause = next(pauses)
+                pause = next(waits)
                 if time.monotonic() + pause > until:
                     raise
             time.sleep(pause)
@@ -226,7 +221,7 @@ class Client:
             OperationalError: ``client.patience.exhausted``.
         """
         until = time.monotonic() + self._patience if deadline is None else deadline
-        for pause in _pauses():
+        for pause in pauses():
             if job.state == "failed":
                 raise RejectedError(job.code or "client.job.failed", job.message, remedy=job.remedy)
             if job.state == "done":
@@ -248,13 +243,20 @@ class Client:
 
     def believe(self, question: Question, affidavit: bytes, sealed_answer: bytes | None = None) -> Answer:
         """Verify, and only then have the answer; raises as :func:`affidavit.exchange.believe`."""
-        return believe(question, affidavit, sealed_answer, policy=self.policy, at=self._clock())
+        try:
+            answer = believe(question, affidavit, sealed_answer, policy=self.policy, at=self._clock())
+        except NotAccepted as refused:
+            self._remember(refused.result.clocks, accepted=False)
+            raise
+        self._remember(answer.result.clocks, accepted=True)
+        return answer
 
     def keys(self) -> KeySet:
         """The node's public keys, once the policy gives a reason to trust them; over a fresh challenge."""
+        seen = self._tpms.read() if self._tpms else {}
         challenge = secrets.token_bytes(CHALLENGE_BYTES)
         identity = read_identity(self._get("/v1/keys", limit=MAX_JSON_BYTES, params={"challenge": challenge.hex()}))
-        return check_identity(identity, challenge, policy=self.policy, at=self._clock())
+        return check_identity(identity, challenge, policy=self.policy, at=self._clock(), seen=seen)
 
     def fetch_circuit(self, digest: bytes) -> Circuit:
         """A circuit by its digest, which is all that it is checked for: know why you want that one.
@@ -283,16 +285,12 @@ class Client:
     ) -> None:
         self.close()
 
+    def _remember(self, said: Mapping[bytes, Counters], *, accepted: bool) -> None:
+        if self._tpms is not None:
+            self._tpms.update(said, accepted=accepted)
+
     def _get(self, path: str, **options: Any) -> bytes:
         try:
             return self._transport.request("GET", path, **options)
         except RefusedError as refused:
             raise refused.error from None
-
-
-def _pauses() -> Iterator[float]:
-    """Seconds, growing, each with some chance in it so that clients do not come in step."""
-    pause = FIRST_PAUSE
-    while True:
-        yield pause * (0.75 + random.random() / 2)
-        pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)

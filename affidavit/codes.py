@@ -22,6 +22,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "client.keys.not-allowed": "the node's key is none that the policy lists",
         "client.keys.signature-invalid": "the node did not sign the keys it gave",
         "client.keys.untrusted": "nothing that the policy accepts vouches for the keys",
+        "client.known-tpms.unreadable": "the file of known TPMs cannot be read, or is not one",
+        "client.known-tpms.unwritable": "the file of known TPMs cannot be written",
         "client.model.mismatch": "the node sent another circuit than was asked for",
         "client.model.unreadable": "the circuit file cannot be read",
         "client.network.failed": "no answer from the node",

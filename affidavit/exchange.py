@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import numpy.typing as npt
 
 from affidavit.errors import NotAccepted, RejectedError
+from attestation.clock import Counters
 from circuits import Circuit, encode_inputs
 from node.request import EncodedInput, Payload, Request, SealedInputBox
 from node.sealed import SealedInput, seal_input
@@ -58,6 +59,7 @@ class Question:
         request: what goes to the node.
         sealed: reply key and salted opening of a sealed request; ``None`` for one in clear.
         keys: the node's keys to which the input was sealed.
+        seen: what TPMs had said of their clocks when the nonce was drawn.
     """
 
     circuit: Circuit
@@ -65,6 +67,7 @@ class Question:
     request: Request
     sealed: SealedInput | None = None
     keys: KeySet | None = None
+    seen: Mapping[bytes, Counters] = field(default_factory=dict)
 
 
 def ask(
@@ -77,6 +80,7 @@ def ask(
     embed_input: bool = False,
     prove: bool | None = None,
     committed: bool | None = None,
+    seen: Mapping[bytes, Counters] | None = None,
 ) -> Question:
     """Draw a nonce, encode the input, seal it where a node's keys are given.
 
@@ -96,7 +100,7 @@ def ask(
     known = wanted and circuit.digest in policy.commitments
     mode = known if committed is None else committed
     request = Request(circuit.digest, nonce, payload, policy.id, embed_circuit, embed_input, wanted, mode)
-    return Question(circuit, inputs, request, sealed, seal_to)
+    return Question(circuit, inputs, request, sealed, seal_to, seen or {})
 
 
 def believe(
@@ -120,7 +124,7 @@ def believe(
             raise RejectedError("client.answer.unsealed", "the node gave no sealed answer to a sealed request")
         output = question.sealed.reply.open_answer(sealed_answer, nonce)
         openings = (question.sealed.opening, output)
-    known = Known(question.circuit, question.inputs, nonce, openings)
+    known = Known(question.circuit, question.inputs, nonce, openings, clocks=question.seen)
     result = verify(affidavit, at=at, policy=strict, known=known)
     if result.verdict is not Verdict.ACCEPT or result.answer is None or result.receipt is None:
         raise NotAccepted(result, affidavit)

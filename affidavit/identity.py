@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from affidavit.errors import RejectedError, UnsupportedError
+from attestation.clock import Counters
 from node.evidence import Evidence, Identity, keys_digest, keys_message
 from verifier.errors import MalformedError
 from verifier.evidence import appraise_piece
@@ -13,7 +15,14 @@ from verifier.keys import KeySet, key_id, signature_valid
 from verifier.policy import Policy
 
 
-def check_identity(identity: Identity, challenge: bytes, *, policy: Policy, at: datetime) -> KeySet:
+def check_identity(
+    identity: Identity,
+    challenge: bytes,
+    *,
+    policy: Policy,
+    at: datetime,
+    seen: Mapping[bytes, Counters] | None = None,
+) -> KeySet:
     """The node's keys, once the policy gives a reason to trust them.
 
     A reason is what would make its receipts acceptable: the signing key is listed, or evidence over both keys and our
@@ -24,6 +33,7 @@ def check_identity(identity: Identity, challenge: bytes, *, policy: Policy, at: 
         challenge: 32 bytes that the caller drew for this.
         policy: whom to trust.
         at: the time of the question, with a time zone.
+        seen: what TPMs had said of their clocks when the challenge was drawn.
 
     Raises:
         RejectedError: ``client.keys.challenge-mismatch``, ``client.keys.signature-invalid``,
@@ -38,7 +48,7 @@ def check_identity(identity: Identity, challenge: bytes, *, policy: Policy, at: 
         raise RejectedError("client.keys.signature-invalid", f"node {short} did not sign the keys it gave")
     if policy.nodes and keys.signing not in policy.nodes:
         raise RejectedError("client.keys.not-allowed", f"node {short} is none that the policy lists")
-    if (not policy.nodes or "attested" in policy.assurance) and not _attested(identity, policy, at):
+    if (not policy.nodes or "attested" in policy.assurance) and not _attested(identity, policy, at, seen):
         raise UnsupportedError(
             "client.keys.untrusted",
             f"nothing that the policy accepts vouches for the keys of node {short}",
@@ -47,13 +57,15 @@ def check_identity(identity: Identity, challenge: bytes, *, policy: Policy, at: 
     return keys
 
 
-def _attested(identity: Identity, policy: Policy, at: datetime) -> bool:
+def _attested(identity: Identity, policy: Policy, at: datetime, seen: Mapping[bytes, Counters] | None) -> bool:
     digest = keys_digest(identity.challenge, identity.keys)
-    return any(_counts(piece, digest, policy, at) for piece in identity.evidence)
+    return any(_counts(piece, digest, policy, at, seen) for piece in identity.evidence)
 
 
-def _counts(piece: Evidence, digest: bytes, policy: Policy, at: datetime) -> bool:
+def _counts(
+    piece: Evidence, digest: bytes, policy: Policy, at: datetime, seen: Mapping[bytes, Counters] | None
+) -> bool:
     try:
-        return appraise_piece(piece.type, piece.members, challenge=digest, policy=policy, at=at).counts
+        return appraise_piece(piece.type, piece.members, challenge=digest, policy=policy, at=at, seen=seen).counts
     except MalformedError:
         return False

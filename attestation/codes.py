@@ -26,6 +26,7 @@ _SHARED = {
     "evidence.type-unknown": "evidence of a type that is not supported",
     "evidence.time-naive": "the caller gave a time without time zone",
     "evidence.channel.malformed": "the caller gave a nonce or a TLS exporter of another length",
+    "evidence.challenge-ambiguous": "zeros at the end of the challenge cannot be told from padding",
     "evidence.challenge-too-long": "the caller gave a challenge of unsupported length",
     "evidence.anchor-malformed": "a trust anchor is not one DER certificate in canonical form",
     "evidence.anchor-unsupported": "a trust anchor that the X.509 library cannot read",

@@ -30,8 +30,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from attestation.clock import Counters
 from attestation.collateral.bag import EMPTY, Collateral
-from attestation.errors import MalformedError, OperationalError
+from attestation.errors import EvidenceError, MalformedError, OperationalError
 
 Outcome = Literal["PASS", "FAIL", "SKIP"]
 
@@ -53,6 +54,9 @@ Claim = Any
 
 MAX_CHALLENGE = 64
 """Bytes: no format here carries more than one SHA-512 digest of caller's data."""
+
+FIXED_CHALLENGE = 32
+"""Bytes from which on a challenge is taken to have a length of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ class Appraisal:
 
     `claims` are what the evidence says; believe them only where `passed` is true. `expires` is the earliest end of
     validity among the certificates and collateral that were relied upon; None where nothing of the kind was.
+    `clocks`: what TPMs signed over the challenge about their clocks, by SHA-256 of the attestation key (32 bytes).
     """
 
     type: str
@@ -90,6 +95,7 @@ class Appraisal:
     claims: Mapping[str, Claim] = field(default_factory=dict)
     simulated: bool = False
     expires: datetime | None = None
+    clocks: Mapping[bytes, Counters] = field(default_factory=dict)
 
     @property
     def failed(self) -> tuple[Check, ...]:
@@ -155,7 +161,8 @@ class Format:
     (default: the vendor's pinned roots and the strictest settings, or nothing at all). `signed` takes the bytes that
     the evidence's signature covers out of members that were read: by these, and not by how they are wrapped, a replay
     is known. `statements` takes them apart where they are several, each with a signature of its own: one of them seen
-    before is a replay, whatever else stands beside it.
+    before is a replay, whatever else stands beside it. `clock_keys` takes out of the members the SHA-256 of each
+    attestation key whose TPM's clock the evidence states; it raises as the parsers do.
     """
 
     type: str
@@ -167,6 +174,18 @@ class Format:
     simulated: bool = False
     signed: Callable[[Mapping[str, bytes]], bytes] | None = None
     statements: Callable[[Mapping[str, bytes]], tuple[bytes, ...]] | None = None
+    clock_keys: Callable[[Mapping[str, bytes]], frozenset[bytes]] | None = None
+
+
+def clock_keys(format_: Format, members: Mapping[str, bytes]) -> frozenset[bytes]:
+    """Whose clocks the evidence states, before anything of it is believed; none where it cannot be read."""
+    if format_.clock_keys is None:
+        return frozenset()
+    try:
+        check_members(f"evidence.{format_.name}", members, format_.members)
+        return format_.clock_keys(members)
+    except EvidenceError:
+        return frozenset()
 
 
 def signed_body(format_: Format, members: Mapping[str, bytes]) -> bytes:
@@ -202,7 +221,8 @@ def freshness(observed: bytes, challenge: bytes | None, check: str, prefix: str)
     """Is `observed` the challenge itself, or the challenge followed by zeros up to its own length?
 
     FAIL with `<prefix>.challenge-mismatch`; SKIP, not demanded, with `<prefix>.challenge-not-given` when the caller
-    gave none.
+    gave none; SKIP, demanded, with `evidence.challenge-ambiguous` where only padding makes it fit and the padding
+    cannot be told from the challenge (`ambiguous`).
     """
     if challenge is None:
         return Check(
@@ -214,6 +234,8 @@ def freshness(observed: bytes, challenge: bytes | None, check: str, prefix: str)
             demanded=False,
         )
     same = bool(challenge) and hmac.compare_digest(observed, challenge.ljust(len(observed), b"\0"))
+    if same and len(challenge) < len(observed) and ambiguous(challenge):
+        return unclear(observed, challenge, check)
     return Check(
         check,
         "PASS" if same else "FAIL",
@@ -221,6 +243,23 @@ def freshness(observed: bytes, challenge: bytes | None, check: str, prefix: str)
         challenge.hex() or "a challenge that is not empty",
         "" if same else f"{prefix}.challenge-mismatch",
     )
+
+
+def ambiguous(challenge: bytes) -> bool:
+    """Whether zeros behind the challenge could as well be its own: N and N || 00 would ask the same question.
+
+    A challenge that ends in 00 and is shorter than 32 bytes, or zeros alone. From 32 bytes on it is a digest or a
+    random number of a fixed length (as all of this project's own are), which nobody asks for one byte shorter.
+    """
+    return challenge[-1:] == b"\0" and (len(challenge) < FIXED_CHALLENGE or not any(challenge))
+
+
+def unclear(observed: bytes, challenge: bytes, check: str) -> Check:
+    """The open line for a challenge that is `ambiguous` and fits by padding alone."""
+    required = (
+        f"{challenge.hex()}, whose last zeros cannot be told from padding: ask with a challenge that ends in none"
+    )
+    return Check(check, "SKIP", observed.hex(), required, "evidence.challenge-ambiguous")
 
 
 def check_arguments(challenge: bytes | None, at: datetime) -> None:

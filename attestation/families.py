@@ -51,6 +51,14 @@ def raw(prefix: str, what: str) -> dict[str, str]:
     }
 
 
+def envelope(prefix: str, what: str) -> dict[str, str]:
+    """Codes of envelopes around a format's evidence, beside those of `raw`."""
+    return {
+        f"{prefix}.raw-truncated": f"{what}: an envelope that ends before its content does",
+        f"{prefix}.raw-trailing": f"{what}: an envelope with bytes after its end",
+    }
+
+
 def revocation(prefix: str, what: str) -> dict[str, str]:
     """Codes of `pki.revocation`."""
     return {

@@ -62,6 +62,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "policy.rego.builtin": "a Rego policy that names a builtin which is not deterministic",
         "policy.rego.denied": "a Rego policy denies, or gives a claim that speaks against the machine",
         "policy.rego.engine-absent": "a Rego policy, and no engine to run it",
+        "policy.rego.exhausted": "a Rego policy hit its bound on time or memory, and so decided nothing",
         "policy.rego.failed": "the Rego engine failed on a policy",
         "policy.rego.malformed": "a Rego policy that cannot be read",
         "policy.rego.undefined": "a Rego policy that decides nothing",

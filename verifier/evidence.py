@@ -9,12 +9,16 @@ the policy.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
 
 import attestation.errors
+from attestation import contract
+from attestation.clock import Counters, merge
+from attestation.formats import FORMATS
 from verifier.affidavit import Affidavit
-from verifier.appraisal.carried import split_members
+from verifier.appraisal.carried import COLLATERAL_MEMBER, split_members
 from verifier.appraisal.judgement import Judgement, judge
 from verifier.errors import MalformedError, OperationalError
 from verifier.policy import Policy
@@ -26,13 +30,15 @@ from verifier.verdict import Check, Outcome, Verdict, skipped
 class EvidenceFinding:
     """Checks ``evidence[i].*``, whether the layer `attested` is reached, and what the evidence claims.
 
-    ``score``: the lowest integrity score among the pieces, in thousandths; 0 without any.
+    ``score``: the lowest integrity score among the pieces, in thousandths; 0 without any. ``clocks``: what TPMs signed
+    over the context about their clocks, by SHA-256 of the attestation key.
     """
 
     checks: Sequence[Check]
     reached: bool
     claims: tuple[Mapping[str, object], ...]
     score: int = 0
+    clocks: Mapping[bytes, Counters] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Piece:
     counts: bool
     claims: Mapping[str, object] | None = None
     score: int = 0
+    clocks: Mapping[bytes, Counters] = field(default_factory=dict)
 
 
 def appraise_piece(
@@ -53,6 +60,7 @@ def appraise_piece(
     policy: Policy,
     at: datetime,
     here: str = "evidence[0]",
+    seen: Mapping[bytes, Counters] | None = None,
 ) -> Piece:
     """Appraise one piece of evidence.
 
@@ -62,6 +70,7 @@ def appraise_piece(
         challenge: the 32 bytes that it must be bound to.
         policy, at: what is trusted, and the time of the question.
         here: prefix of the checks' ids.
+        seen: what the caller remembers of TPMs' clocks.
 
     Raises:
         MalformedError: a part breaks its format's grammar.
@@ -80,13 +89,13 @@ def appraise_piece(
         native, collateral = split_members(members)
     except attestation.errors.MalformedError as error:
         raise MalformedError(error.code, f"{here}: {error.message}", remedy=error.remedy) from None
-    found = judge(kind, native, challenge=challenge, at=at, policy=policy, collateral=collateral)
+    found = judge(kind, native, challenge=challenge, at=at, policy=policy, collateral=collateral, seen=seen)
     if found.verdict is Verdict.MALFORMED:
         raise MalformedError(found.code, f"{here}: {found.message}", remedy=found.remedy)
     if found.verdict is Verdict.ERROR:  # the policy's trust, not the evidence
         raise OperationalError(found.code, f"{here}: {found.message}", remedy=found.remedy)
     claims = {"type": found.type, "simulated": found.simulated, **found.claims} if found.claims else None
-    return Piece(_lines(found, here), found.verdict is Verdict.ACCEPT, claims, found.score.permille)
+    return Piece(_lines(found, here), found.verdict is Verdict.ACCEPT, claims, found.score.permille, found.clocks)
 
 
 def _lines(found: Judgement, here: str) -> list[Check]:
@@ -112,7 +121,9 @@ def _members(affidavit: Affidavit, claim: EvidenceClaim) -> dict[str, bytes] | N
     return {name: affidavit.blobs[digest] for name, digest in claim.members.items()}
 
 
-def appraise_all(affidavit: Affidavit, policy: Policy, at: datetime) -> EvidenceFinding:
+def appraise_all(
+    affidavit: Affidavit, policy: Policy, at: datetime, seen: Mapping[bytes, Counters] | None = None
+) -> EvidenceFinding:
     """Appraise each piece of evidence that the receipt names; raises as :func:`appraise_piece` does."""
     if not affidavit.receipt.evidence:
         absent = skipped(
@@ -132,6 +143,7 @@ def appraise_all(affidavit: Affidavit, policy: Policy, at: datetime) -> Evidence
             policy=policy,
             at=at,
             here=f"evidence[{index}]",
+            seen=seen,
         )
         for index, claim in enumerate(affidavit.receipt.evidence)
     ]
@@ -140,4 +152,16 @@ def appraise_all(affidavit: Affidavit, policy: Policy, at: datetime) -> Evidence
         any(piece.counts for piece in pieces),
         tuple(piece.claims for piece in pieces if piece.claims is not None),
         min(piece.score for piece in pieces),
+        reduce(merge, (piece.clocks for piece in pieces)),
     )
+
+
+def clock_keys(affidavit: Affidavit) -> frozenset[bytes]:
+    """The attestation keys whose TPMs' clocks the evidence states, by SHA-256; nothing of it is checked."""
+    found: frozenset[bytes] = frozenset()
+    for claim in affidavit.receipt.evidence:
+        scheme, members = FORMATS.get(claim.type), _members(affidavit, claim)
+        if scheme is not None and members is not None:
+            native = {name: part for name, part in members.items() if not name.startswith(COLLATERAL_MEMBER)}
+            found |= contract.clock_keys(scheme, native)
+    return found

@@ -16,6 +16,7 @@ from typing import Any
 import numpy.typing as npt
 
 import circuits
+from attestation.clock import Counters
 from circuits import Circuit
 from verifier import answer, evidence, execution, identity, private, proving
 from verifier.affidavit import Affidavit, read_affidavit
@@ -42,6 +43,7 @@ class Known:
         weights_commitment: the commitment to the circuit's weights, from somebody who is trusted to have made it of
             that circuit; what proofs in mode ``committed`` must speak of.
         encrypted: of an encrypted request, what its client sent and what executing again gave.
+        clocks: what TPMs said of their clocks before the nonce was drawn, by SHA-256 of the attestation key.
     """
 
     circuit: Circuit | None = None
@@ -51,6 +53,7 @@ class Known:
     digest: bytes | None = None
     weights_commitment: bytes | None = None
     encrypted: KnownRequest = field(default_factory=KnownRequest)
+    clocks: Mapping[bytes, Counters] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ class Result:
         answer: the decoded outputs (float64, batch first) on ACCEPT, else ``None``: nobody uses unverified
         bytes. ciphertexts: of an encrypted execution the answer, still encrypted, on ACCEPT; else ``None``.
         receipt: the parsed receipt, where there is one; claims, not facts, unless the verdict is
-        ACCEPT. claims: what appraised evidence says, per piece of evidence.
+        ACCEPT. claims: what appraised evidence says, per piece of evidence. clocks: what TPMs signed over the
+        context about their clocks, by SHA-256 of the attestation key.
     """
 
     verdict: Verdict
@@ -80,6 +84,7 @@ class Result:
     ciphertexts: bytes | None = None
     receipt: Receipt | None = None
     claims: tuple[Mapping[str, object], ...] = ()
+    clocks: Mapping[bytes, Counters] = field(default_factory=dict)
 
 
 def verify(data: bytes, *, at: datetime, policy: Policy = DEFAULT_POLICY, known: Known | None = None) -> Result:
@@ -123,7 +128,7 @@ def verify(data: bytes, *, at: datetime, policy: Policy = DEFAULT_POLICY, known:
 
 def _decide(affidavit: Affidavit, at: datetime, policy: Policy, known: Known) -> Result:
     receipt = affidavit.receipt
-    findings = evidence.appraise_all(affidavit, policy, at)
+    findings = evidence.appraise_all(affidavit, policy, at, known.clocks)
     signature = identity.check_signature(affidavit)
     signer = identity.check_signer(receipt, policy, attested=findings.reached)
     context = identity.check_context(receipt)
@@ -165,7 +170,7 @@ def _decide(affidavit: Affidavit, at: datetime, policy: Policy, known: Known) ->
     score = integrity_score(checks, findings.score)
     demands = _demands(policy, ledger, score, checks, receipt)
     result = _conclude((*checks, *demands), _required_ids(policy), ledger)
-    found = replace(result, ledger=ledger, score=score, receipt=receipt, claims=findings.claims)
+    found = replace(result, ledger=ledger, score=score, receipt=receipt, claims=findings.claims, clocks=findings.clocks)
     if found.verdict is Verdict.ACCEPT:
         found = replace(found, ciphertexts=done.ciphertexts)
         if done.outputs is not None and model.described is not None:

@@ -17,11 +17,13 @@ from affidavit.cli.appraise import DEFAULT_PROFILE
 from affidavit.cli.collateral import read_collateral
 from affidavit.cli.render_appraisal import document, print_judgement
 from affidavit.cli.verify import JsonOption
+from affidavit.cli.where import known_tpms_file
 from attestation.collateral import EMPTY
 from verifier.appraisal.trust import MAX_REFERENCE, read_reference
 from verifier.errors import OperationalError
 from verifier.keys import key_id
 from verifier.policy import profile_policy
+from verifier.verdict import Verdict
 
 
 class ChannelBinding(StrEnum):
@@ -47,6 +49,13 @@ def attest_command(
     save: Annotated[
         Path | None, typer.Option("--save", metavar="DIR", help="Keep nonce, keys and evidence, for appraise.")
     ] = None,
+    known_tpms: Annotated[
+        Path | None,
+        typer.Option("--known-tpms", metavar="FILE", help="Clocks of nodes' TPMs. Default: in the user's data folder."),
+    ] = None,
+    keep_clocks: Annotated[
+        bool, typer.Option("--keep-clocks/--no-keep-clocks", help="Notice TPMs whose clock goes backwards.")
+    ] = True,
     token_file: Annotated[Path | None, typer.Option("--token-file", help="Bearer token, where it wants one.")] = None,
     ca: Annotated[Path | None, typer.Option("--ca", help="PEM: the CA of its TLS certificate.")] = None,
     channel_binding: Annotated[
@@ -65,6 +74,7 @@ def attest_command(
     Exit codes: 0 ACCEPT, 10 REJECT, 20 UNVERIFIABLE, 30 MALFORMED, 1 no answer, or our own fault.
     """
     from affidavit.attest import Binding, attest, channel_json, session_files
+    from affidavit.known_tpms import KnownTpms
     from affidavit.transport import Transport
 
     folder = read_collateral(collateral) if collateral else None
@@ -74,6 +84,8 @@ def attest_command(
     if save is not None and save.exists():
         raise OperationalError("file.exists", f"{save} is already there", remedy="choose another name")
     binding = Binding(channel_binding.value)
+    tpms = KnownTpms(known_tpms or known_tpms_file()) if keep_clocks else None
+    seen = tpms.read() if tpms else {}
     with Transport(url, token=token, timeout=timeout, ca=ca, channel=binding is not Binding.OFF) as transport:
         found = attest(
             transport,
@@ -81,8 +93,12 @@ def attest_command(
             at=datetime.now(UTC).replace(microsecond=0),
             collateral=folder.collateral if folder else EMPTY,
             reference=values,
+            seen=seen,
             binding=binding,
         )
+    if tpms is not None:
+        for judged in found.judgements:
+            tpms.update(judged.clocks, accepted=judged.verdict is Verdict.ACCEPT)
     if save is not None:
         _save(save, session_files(found, url))
     console, keys, decisive = Console(soft_wrap=True), found.identity.keys, found.worst

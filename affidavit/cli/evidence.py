@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from attestation import EvidenceError, OperationalError
+from attestation.cmw.collection import TYPE as CMW
+from attestation.cmw.collection import parse
 from attestation.producers import Candidate, Producer, detect
 from attestation.simulated import SimulatedEvidence
+from verifier.errors import MalformedError
 
 if TYPE_CHECKING:
     from attestation.tpm2.producer import Tpm2Producer
@@ -46,6 +50,35 @@ def open_producer(choice: str, tcti: str, folder: Path, notes: Console) -> Produ
         if candidates[detected].available:
             return _open(name, tcti, folder, notes)
     return _simulated(_why(candidates), notes)
+
+
+def open_producers(choices: Sequence[str], tcti: str, folder: Path, notes: Console) -> Producer | None:
+    """The source for one choice (``auto`` where there is none), or a collection of several sources, each named once.
+
+    Raises:
+        MalformedError: ``option.malformed``: a source twice, or ``auto`` or ``none`` beside others.
+        attestation.EvidenceError: what was asked for cannot be used; what was opened is closed again.
+    """
+    if len(choices) <= 1:
+        return open_producer(choices[0] if choices else "auto", tcti, folder, notes)
+    if len(set(choices)) < len(choices) or {"auto", "none"} & set(choices):
+        raise MalformedError(
+            "option.malformed",
+            f"--evidence {', '.join(choices)}: several sources are named, each once",
+            remedy="leave out auto, none and what stands there twice",
+        )
+    from attestation.cmw.producer import CollectionProducer
+
+    with ExitStack() as stack:
+        sources: dict[str, Producer] = {}
+        for choice in choices:
+            source = open_producer(choice, tcti, folder, notes)
+            if source is not None:
+                stack.callback(source.close)
+                sources[choice] = source
+        collection = CollectionProducer(sources)
+        stack.pop_all()
+    return collection
 
 
 def _open(name: str, tcti: str, folder: Path, notes: Console) -> Producer:
@@ -109,12 +142,15 @@ def with_collateral(producer: Producer, services: Path | None, notes: Console) -
     from affidavit.collateral.fetching import FETCHERS, fetch
     from affidavit.collateral.source import Piece
     from affidavit.collateral.travelling import TravellingProducer
+    from attestation.cmw.producer import CollectionProducer
 
     def note(text: str) -> None:
         notes.print(f"[yellow]note[/] {escape(text)}", highlight=False)
 
-    if producer.type not in FETCHERS:
-        note(f"nothing is fetched for evidence of type {producer.type}")
+    wanted = set(producer.types.values()) if isinstance(producer, CollectionProducer) else {producer.type}
+    for type_ in sorted(wanted - FETCHERS.keys()):
+        note(f"nothing is fetched for evidence of type {type_}")
+    if not wanted & FETCHERS.keys():
         return producer
     try:
         chosen = load_services(services)
@@ -124,12 +160,20 @@ def with_collateral(producer: Producer, services: Path | None, notes: Console) -
 
     def gather(type_: str, members: Mapping[str, bytes]) -> tuple[Piece, ...]:
         with open_source(chosen, None, patient=False) as source:
-            pieces = fetch(type_, members, source, chosen)
+            found = [fetch(kind, parts, source, chosen) for kind, parts in _pieces(type_, members) if kind in FETCHERS]
+            pieces = tuple(piece for each in found for piece in each)
             for text in source.notes:
                 note(text)
         return pieces
 
     return TravellingProducer(producer, gather, note)
+
+
+def _pieces(type_: str, members: Mapping[str, bytes]) -> list[tuple[str, Mapping[str, bytes]]]:
+    """What a collection holds, or the one piece that it is."""
+    if type_ != CMW:
+        return [(type_, members)]
+    return [(piece.type, piece.members) for piece in parse(members["collection"]).pieces.values()]
 
 
 def open_tpm(tcti: str, folder: Path, notes: Console) -> Producer:

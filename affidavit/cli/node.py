@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from affidavit.cli import files
-from affidavit.cli.run import EvidenceChoice, EvidenceOption, FetchCollateralOption, ServicesOption, TctiOption
+from affidavit.cli.run import EvidenceOption, FetchCollateralOption, ServicesOption, TctiOption
 from affidavit.cli.verify import JsonOption
 from affidavit.cli.where import DataOption, data_folder
 
@@ -28,7 +28,7 @@ def serve_command(
     port: Annotated[int, typer.Option("--port", help="Port to listen on.")] = 8420,
     data: DataOption = None,
     database: Annotated[str, typer.Option("--database", help="Jobs (SQLAlchemy URL); default SQLite in --data.")] = "",
-    evidence: EvidenceOption = EvidenceChoice.auto,
+    evidence: EvidenceOption = None,
     tcti: TctiOption = "",
     fetch_collateral: FetchCollateralOption = False,
     services: ServicesOption = None,
@@ -42,7 +42,7 @@ def serve_command(
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="PEM.")] = None,
 ) -> None:
     """Serve until stopped."""
-    from affidavit.cli.evidence import open_producer, with_collateral
+    from affidavit.cli.evidence import open_producers, with_collateral
     from circuits import load_circuit
     from node.models import ModelStore
     from node.serve import serve
@@ -60,7 +60,7 @@ def serve_command(
         content = files.read_bytes(path)
         store.put(content, name=path.stem)
         notes.print(f"offering {escape(path.stem)}: {load_circuit(content).digest.hex()}", highlight=False)
-    producer = open_producer(evidence.value, tcti, folder, notes)
+    producer = open_producers([choice.value for choice in evidence or ()], tcti, folder, notes)
     if fetch_collateral and producer is not None:
         producer = with_collateral(producer, services, notes)
     serve(settings, producer, ready=lambda url: notes.print(f"node on {url}", highlight=False))

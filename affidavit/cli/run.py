@@ -32,8 +32,10 @@ class EvidenceChoice(Enum):
 
 
 EvidenceOption = Annotated[
-    EvidenceChoice,
-    typer.Option("--evidence", help="Of the machine; auto: the best that it has, simulated if none."),
+    list[EvidenceChoice] | None,
+    typer.Option(
+        "--evidence", help="Of the machine; auto (the default): the best that it has, simulated if none. Repeatable."
+    ),
 ]
 FetchCollateralOption = Annotated[
     bool,
@@ -51,7 +53,7 @@ def run_command(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the affidavit goes.")],
     nonce: NonceOption = None,
     policy: Annotated[Path | None, typer.Option("--policy", help="Name this policy in the receipt.")] = None,
-    evidence: EvidenceOption = EvidenceChoice.auto,
+    evidence: EvidenceOption = None,
     tcti: TctiOption = "",
     fetch_collateral: FetchCollateralOption = False,
     services: ServicesOption = None,
@@ -69,7 +71,7 @@ def run_command(
 ) -> None:
     """Run a circuit on an input and write the answer with its affidavit."""
     import fhe
-    from affidavit.cli.evidence import open_producer, with_collateral
+    from affidavit.cli.evidence import open_producers, with_collateral
     from node.node import Node
     from node.request import RealInput, Request
 
@@ -81,7 +83,7 @@ def run_command(
     demanded = files.read_policy(policy).id
     notes = Console(stderr=True, soft_wrap=True)
     folder = data_folder(data)
-    producer = open_producer(evidence.value, tcti, folder, notes)
+    producer = open_producers([choice.value for choice in evidence or ()], tcti, folder, notes)
     if fetch_collateral and producer is not None:
         producer = with_collateral(producer, services, notes)
     with (

@@ -75,6 +75,31 @@ def serve_command(
     serve(settings)
 
 
+@app.command("forget-clock")
+def forget_clock_command(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="SHA-256 of the attestation key (claim platform_id), hex.")],
+    database: Annotated[
+        str | None, typer.Option("--database", help="The service's; by default as AFFIDAVIT_VERIFIER_DATABASE says.")
+    ] = None,
+) -> None:
+    """Forget what a TPM said of its clock, because you know that its owner cleared it."""
+    from affidavit.cli.files import parse_hex32
+    from verifier.errors import OperationalError
+    from verifier.service import Database, Settings
+    from verifier.service.clocks import Clocks
+
+    wanted = parse_hex32(key, "KEY")
+    settings = Settings.from_environment(os.environ)
+    opened = Database(database or settings.database)
+    try:
+        opened.migrate(datetime.now(UTC))
+        if not Clocks(opened, settings.limits.nonce_lifetime).forget(wanted):
+            raise OperationalError("service.clock.unknown", f"nothing is known of the clock of {key[:16]}")
+    finally:
+        opened.close()
+    Console(soft_wrap=True).print(f"forgotten: {key.lower()}", highlight=False)
+
+
 @app.command("registrar")
 def registrar_command(
     key: Annotated[Path, typer.Option("--key", help="Where the private key goes (PEM, mode 0600).")],

@@ -34,5 +34,14 @@ def data_folder(given: Path | None) -> Path:
     """``given``, or ``$XDG_DATA_HOME/affidavit/node`` (XDG base directory specification 0.8)."""
     if given is not None:
         return given
+    return _data() / "node"
+
+
+def known_tpms_file() -> Path:
+    """Where the clocks of nodes' TPMs are kept: ``$XDG_DATA_HOME/affidavit/known_tpms``."""
+    return _data() / "known_tpms"
+
+
+def _data() -> Path:
     base = os.environ.get("XDG_DATA_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "share") / "affidavit" / "node"
+    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "share") / "affidavit"

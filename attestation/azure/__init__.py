@@ -21,13 +21,14 @@ Does not verify hardware reports: `attestation.azure_snp` and `attestation.azure
 from attestation.azure.forms import AzureParts, read_azure
 from attestation.azure.hcl import HclReport, check_runtime_data, parse_hcl_report, without_padding
 from attestation.azure.runtime import RuntimeData, parse_runtime_data
-from attestation.azure.vtpm import VTPM_MEMBERS, check_vtpm
+from attestation.azure.vtpm import VTPM_MEMBERS, ak_fingerprint, check_vtpm
 
 __all__ = [
     "VTPM_MEMBERS",
     "AzureParts",
     "HclReport",
     "RuntimeData",
+    "ak_fingerprint",
     "check_runtime_data",
     "check_vtpm",
     "parse_hcl_report",

@@ -8,15 +8,20 @@ runtime data, which the hardware report binds.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from attestation.clock import Counters
 from attestation.contract import Check, Claim, Member
 from attestation.errors import MalformedError, RejectedError
 from attestation.eventlog import MAX_LOG, parse_event_log
 from attestation.tpm2.attest import parse_attest
 from attestation.tpm2.boot_log import check_boot_log
+from attestation.tpm2.counters import check_counters, stated
 from attestation.tpm2.pcrs import parse_pcrs
 from attestation.tpm2.quote import check_challenge, check_header
 from attestation.tpm2.registers import check_registers
@@ -38,14 +43,29 @@ _QUOTE = ("attest", "signature", "pcrs")
 _REQUIRED = "a quote under the vTPM's attestation key, fresh by its extra data"
 
 
+@dataclass(frozen=True)
+class VtpmFinding:
+    """Check lines, claims, and what the vTPM signed over the challenge about its clock."""
+
+    checks: list[Check]
+    claims: dict[str, Claim] = field(default_factory=dict)
+    clocks: Mapping[bytes, Counters] = field(default_factory=dict)
+
+
+def ak_fingerprint(ak: rsa.RSAPublicKey) -> bytes:
+    """SHA-256 of the key's SubjectPublicKeyInfo, by which what it said of its clock is remembered."""
+    return hashlib.sha256(ak.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+
+
 def check_vtpm(
     members: Mapping[str, bytes], ak: rsa.RSAPublicKey, challenge: bytes | None, trust: Tpm2Trust
-) -> tuple[list[Check], dict[str, Claim]]:
-    """Check lines and claims of the quote; without one, a SKIP that is demanded (`evidence.azure.quote-missing`).
+) -> VtpmFinding:
+    """What there is to say of the quote; without one, a SKIP that is demanded (`evidence.azure.quote-missing`).
 
     `ak` is the key of the runtime data, `challenge` the quote's extra data, None where no freshness is asked for. Of
-    `trust` banks, hashes, required and reference PCRs and event log settings count. Raises `MalformedError` and
-    `UnsupportedError` as the parsers of `tpm2-quote@v1` do; `MalformedError` (`evidence.azure.quote-incomplete`).
+    `trust` banks, hashes, required and reference PCRs, event log settings and `last_seen` count. Raises
+    `MalformedError` and `UnsupportedError` as the parsers of `tpm2-quote@v1` do; `MalformedError`
+    (`evidence.azure.quote-incomplete`).
     """
     present = [name for name in _QUOTE if name in members]
     if len(present) != len(_QUOTE):
@@ -53,19 +73,22 @@ def check_vtpm(
             raise MalformedError(
                 f"{PREFIX}.quote-incomplete", f"a quote has {', '.join(_QUOTE)}; here: {', '.join(present) or 'none'}"
             )
-        return [Check(f"{PREFIX}.quote", "SKIP", "no quote", _REQUIRED, f"{PREFIX}.quote-missing")], {}
+        return VtpmFinding([Check(f"{PREFIX}.quote", "SKIP", "no quote", _REQUIRED, f"{PREFIX}.quote-missing")])
     attest = parse_attest(members["attest"])
     signature = parse_signature(members["signature"])
     values = parse_pcrs(members["pcrs"])
     log = parse_event_log(members["event_log"]) if "event_log" in members else None
+    fingerprint = ak_fingerprint(ak)
     checks = [
         *check_header(attest),
         check_challenge(attest, challenge),
         _check_signature(ak, signature, members["attest"], trust),
+        check_counters(attest, trust.last_seen.get(fingerprint)),
     ]
     claims: dict[str, Claim] = {
         "challenge": attest.extra_data.hex(),
         "ak_modulus": f"{ak.public_numbers().n:x}",
+        "ak_key_sha256": fingerprint.hex(),
         "clock_ms": attest.clock,
         "reset_count": attest.reset_count,
         "restart_count": attest.restart_count,
@@ -76,7 +99,7 @@ def check_vtpm(
         line, found = check_boot_log(log, attest.quote, values, trust)
         checks.append(line)
         claims.update(found)
-    return checks, claims
+    return VtpmFinding(checks, claims, stated(fingerprint, attest, checks))
 
 
 def _check_signature(ak: rsa.RSAPublicKey, signature: Signature, message: bytes, trust: Tpm2Trust) -> Check:

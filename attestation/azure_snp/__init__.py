@@ -11,9 +11,18 @@
 paravisors: reference values do. Specification: docs/spec/azure-snp-vtpm-v1.md.
 """
 
-from attestation.azure_snp.appraisal import MEMBERS, TYPE, AzureSnpTrust, appraise, read
+from attestation.azure_snp.appraisal import MEMBERS, TYPE, AzureSnpTrust, appraise, clock_keys, read
 from attestation.contract import Format
 
-FORMAT = Format(TYPE, "azure-snp", MEMBERS, appraise, read, AzureSnpTrust, signed=lambda members: members["attest"])
+FORMAT = Format(
+    TYPE,
+    "azure-snp",
+    MEMBERS,
+    appraise,
+    read,
+    AzureSnpTrust,
+    signed=lambda members: members["attest"],
+    clock_keys=clock_keys,
+)
 
 __all__ = ["FORMAT", "MEMBERS", "TYPE", "AzureSnpTrust", "appraise", "read"]

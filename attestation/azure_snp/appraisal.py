@@ -11,7 +11,7 @@ from attestation import raw
 from attestation.azure.forms import read_azure
 from attestation.azure.hcl import MAX_HCL_REPORT, check_runtime_data, parse_hcl_report
 from attestation.azure.runtime import parse_runtime_data
-from attestation.azure.vtpm import VTPM_MEMBERS, check_vtpm
+from attestation.azure.vtpm import VTPM_MEMBERS, ak_fingerprint, check_vtpm
 from attestation.collateral.bag import EMPTY, Collateral
 from attestation.contract import Appraisal, Check, Claim, Member, check_arguments, check_members
 from attestation.errors import EvidenceError, MalformedError, UnsupportedError
@@ -68,19 +68,25 @@ def appraise(
         )
     runtime = parse_runtime_data(hcl.runtime_data)
     finding = appraise_report(hcl.hardware_report, members.get("certificates"), at, trust.snp, collateral)
-    lines, quoted = check_vtpm(members, runtime.ak, challenge, trust.vtpm)
+    vtpm = check_vtpm(members, runtime.ak, challenge, trust.vtpm)
+    quoted = vtpm.claims
     checks = [
         *finding.checks,
         _check_paravisor(finding.report),
         check_runtime_data(hcl, finding.report.report_data),
-        *lines,
+        *vtpm.checks,
     ]
     claims: dict[str, Claim] = {name: value for name, value in finding.claims.items() if name != "report_data"}
     claims |= {**runtime.claims(), "snp_report_data": finding.report.report_data.hex()}
     claims |= {name: value for name, value in quoted.items() if value is not None}
     if "challenge" in quoted:
         claims["report_data"] = quoted["challenge"]
-    return Appraisal(TYPE, tuple(checks), claims, expires=finding.expires)
+    return Appraisal(TYPE, tuple(checks), claims, expires=finding.expires, clocks=vtpm.clocks)
+
+
+def clock_keys(members: Mapping[str, bytes]) -> frozenset[bytes]:
+    """The vTPM's attestation key, by SHA-256. Raises `MalformedError`."""
+    return frozenset({ak_fingerprint(parse_runtime_data(parse_hcl_report(members["hcl_report"]).runtime_data).ak)})
 
 
 def read(data: bytes) -> dict[str, bytes]:

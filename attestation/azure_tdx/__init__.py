@@ -16,11 +16,20 @@
 Built of `attestation.tdx` and `attestation.azure`. Specification: docs/spec/azure-tdx-vtpm-v1.md.
 """
 
-from attestation.azure_tdx.appraisal import MEMBERS, TYPE, appraise
+from attestation.azure_tdx.appraisal import MEMBERS, TYPE, appraise, clock_keys
 from attestation.azure_tdx.raw import read
 from attestation.azure_tdx.trust import AzureTdxTrust
 from attestation.contract import Format
 
-FORMAT = Format(TYPE, "azure-tdx", MEMBERS, appraise, read, AzureTdxTrust, signed=lambda members: members["attest"])
+FORMAT = Format(
+    TYPE,
+    "azure-tdx",
+    MEMBERS,
+    appraise,
+    read,
+    AzureTdxTrust,
+    signed=lambda members: members["attest"],
+    clock_keys=clock_keys,
+)
 
 __all__ = ["FORMAT", "MEMBERS", "TYPE", "AzureTdxTrust", "appraise", "read"]

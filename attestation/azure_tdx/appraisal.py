@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from attestation.azure import VTPM_MEMBERS, check_vtpm, parse_runtime_data
+from attestation.azure import VTPM_MEMBERS, ak_fingerprint, check_vtpm, parse_runtime_data
 from attestation.azure.hcl import HASHES, MAX_RUNTIME_DATA
 from attestation.azure_tdx.trust import AzureTdxTrust
 from attestation.collateral.bag import EMPTY, Collateral
@@ -45,14 +46,20 @@ def appraise(
     check_arguments(challenge, at)
     check_members(ID, members, MEMBERS)
     runtime = parse_runtime_data(members["runtime_data"])
+    vtpm = check_vtpm(members, runtime.ak, challenge, trust.vtpm)
 
     def bound(report: TdReport) -> tuple[list[Check], dict[str, Any]]:
-        lines, claims = check_vtpm(members, runtime.ak, challenge, trust.vtpm)
-        named = {name: value for name, value in claims.items() if value is not None}
-        own = {"td_report_data": report.report_data.hex(), "report_data": claims.get("challenge", "")}
-        return [_binding(report, members["runtime_data"]), *lines], {**runtime.claims(), **named, **own}
+        named = {name: value for name, value in vtpm.claims.items() if value is not None}
+        own = {"td_report_data": report.report_data.hex(), "report_data": vtpm.claims.get("challenge", "")}
+        return [_binding(report, members["runtime_data"]), *vtpm.checks], {**runtime.claims(), **named, **own}
 
-    return appraise_td(TYPE, members["quote"], bound, at=at, trust=trust.td, collateral=collateral)
+    found = appraise_td(TYPE, members["quote"], bound, at=at, trust=trust.td, collateral=collateral)
+    return replace(found, clocks=vtpm.clocks)
+
+
+def clock_keys(members: Mapping[str, bytes]) -> frozenset[bytes]:
+    """The vTPM's attestation key, by SHA-256. Raises `MalformedError`."""
+    return frozenset({ak_fingerprint(parse_runtime_data(members["runtime_data"]).ak)})
 
 
 def _binding(report: TdReport, runtime_data: bytes) -> Check:

@@ -9,6 +9,7 @@ from attestation.cmw.collection import (
     TYPE,
     Collection,
     Piece,
+    clock_keys_of_pieces,
     each_statement,
     encode,
     piece_challenges,
@@ -17,7 +18,17 @@ from attestation.cmw.collection import (
 )
 from attestation.contract import Format
 
-FORMAT = Format(TYPE, "cmw", MEMBERS, appraise, read, CmwTrust, signed=signed_pieces, statements=each_statement)
+FORMAT = Format(
+    TYPE,
+    "cmw",
+    MEMBERS,
+    appraise,
+    read,
+    CmwTrust,
+    signed=signed_pieces,
+    statements=each_statement,
+    clock_keys=clock_keys_of_pieces,
+)
 
 __all__ = [
     "FORMAT",

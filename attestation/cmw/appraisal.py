@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from attestation.clock import Counters, merge
 from attestation.cmw.collection import ID, MAX_COLLECTION, TYPE, Collection, Piece, parse
 from attestation.collateral.bag import EMPTY, Collateral
 from attestation.contract import Appraisal, Check, Claim, Member, check_arguments, check_members, freshness
@@ -70,7 +71,17 @@ def appraise(
         _claims(found),
         simulated=any(appraisal.simulated for appraisal in found.values()),
         expires=min(ends, default=None),
+        clocks=_clocks(checks[0], found),
     )
+
+
+def _clocks(session: Check, found: Mapping[str, Appraisal]) -> Mapping[bytes, Counters]:
+    """What the pieces' TPMs said, where the session's challenge is the caller's: only then is it new."""
+    every: Mapping[bytes, Counters] = {}
+    if session.outcome == "PASS":
+        for appraisal in found.values():
+            every = merge(every, appraisal.clocks)
+    return every
 
 
 def _required(type_: str, present: set[str]) -> Check:

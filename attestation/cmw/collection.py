@@ -25,7 +25,7 @@ import cbor2
 
 from attestation import raw
 from attestation.cbor import decode
-from attestation.contract import signed_body, signed_statements
+from attestation.contract import clock_keys, signed_body, signed_statements
 from attestation.errors import MalformedError, UnsupportedError
 
 ID = "evidence.cmw"
@@ -145,6 +145,15 @@ def each_statement(members: Mapping[str, bytes]) -> tuple[bytes, ...]:
     pieces = parse(members["collection"]).pieces
     found = [signed_statements(find_format(pieces[label].type), pieces[label].members) for label in sorted(pieces)]
     return tuple(part for parts in found for part in parts)
+
+
+def clock_keys_of_pieces(members: Mapping[str, bytes]) -> frozenset[bytes]:
+    """The attestation keys of the pieces whose TPMs' clocks they state, by SHA-256. Raises as `parse` does."""
+    from attestation.formats import FORMATS
+
+    pieces = parse(members["collection"]).pieces.values()
+    known = [piece for piece in pieces if piece.type in FORMATS and piece.type != TYPE]
+    return frozenset().union(*(clock_keys(FORMATS[piece.type], piece.members) for piece in known))
 
 
 def _members(body: bytes) -> dict[str, bytes]:

@@ -9,7 +9,9 @@ Steps, each with its code when it fails (`evidence.ear.*`):
    least one submodule, tiers and vectors in range,
 4. time: not before it was issued (`not-yet`), not at or after `exp` (`expired`),
 5. the nonce, where the caller gave one (`nonce-mismatch`),
-6. no status better than a claim of its own vector (`status-better-than-vector`), no overall one than a submodule's.
+6. no status better than a claim of its own vector (`status-better-than-vector`), no overall one than a submodule's. A
+   claim of 0 is none at all (draft-ietf-rats-ar4si, 2.3.2: treated as no claim being made); 1 and -1, evidence that was
+   not understood and a verifier that failed, are claims, and nothing beside them is affirming.
 """
 
 from __future__ import annotations
@@ -64,9 +66,9 @@ def verify_ear(token: bytes, key: VerificationKey, *, at: datetime, nonce: bytes
 
 def _check_statuses(ear: Ear, overall: Tier | None) -> None:
     for name, submodule in ear.submods.items():
-        tiers = [tier_of(claim) for claim in submodule.vector.values()]
-        found = worst(tier for tier in tiers if tier is not None)
-        if tiers and submodule.status.badness < found.badness and found is not Tier.NONE:
+        tiers = [tier for claim in submodule.vector.values() if claim != 0 and (tier := tier_of(claim)) is not None]
+        found = worst(tiers)
+        if tiers and submodule.status.badness < found.badness:
             raise RejectedError(
                 f"{ID}.status-better-than-vector", f"{name[:64]}: {submodule.status.word}, a claim is {found.word}"
             )

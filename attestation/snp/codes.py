@@ -18,6 +18,7 @@ CODES: Mapping[str, str] = MappingProxyType(
     {
         **families.members("evidence.snp"),
         **families.raw("evidence.snp", "SEV-SNP evidence"),
+        **families.envelope("evidence.snp", "SEV-SNP evidence"),
         **families.structure("evidence.snp.report", "the report"),
         "evidence.snp.report-version-unsupported": "a report of a version that is not known",
         "evidence.snp.product-unknown": "a processor, or a certificate for one, that is not known to have SEV-SNP",

@@ -6,6 +6,7 @@ file                                   content
 =====================================  ===============================================================
 report                                 1184 bytes; in hex or base64
 extended report                        a report, and a certificate table behind it
+dstack's envelope                      `attestation.dstack`; also as hex under `attestation`
 JSON of this project                   `{"type": "snp-report@v1", "members": {...}}`
 JSON with a report in it               `report`, `attestation_report`, `snp_report` or `quote`, in hex or base64; beside
                                        it `certificates`, `cert_chain`, `vcek`, `vlek` or `auxblob`: a text, or a list
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attestation import raw
+from attestation import dstack, raw
 from attestation.collateral.recognition import unarmoured
 from attestation.errors import EvidenceError, MalformedError
 from attestation.snp.bundle import arrange
@@ -39,13 +40,28 @@ def read(data: bytes) -> dict[str, bytes]:
         return members
     found = raw.document(data, ID)
     if found is None:
-        return split(raw.binary(data, ID))
+        return _from_binary(raw.binary(data, ID))
     while isinstance(found, dict) and isinstance(found.get("evidence"), dict):
         found = found["evidence"]
     try:
+        if isinstance(found, dict) and set(found) == {"attestation"}:
+            return _from_binary(_octets(found["attestation"]))
         return _from_document(found if isinstance(found, dict) else {})
     except (ValueError, EvidenceError) as error:
         raise MalformedError(f"{ID}.raw-malformed", f"not SEV-SNP evidence: {str(error)[:160]}") from None
+
+
+def _from_binary(data: bytes) -> dict[str, bytes]:
+    if not dstack.is_envelope(data):
+        return split(data)
+    found = dstack.read_snp(data, f"{ID}.raw")
+    if len(found.report) != REPORT_SIZE:
+        raise MalformedError(f"{ID}.raw-malformed", f"{len(found.report)} bytes; a report has {REPORT_SIZE}")
+    try:
+        certificates = arrange(b"".join(arrange(each) for each in found.certificates))
+    except (ValueError, EvidenceError) as error:
+        raise MalformedError(f"{ID}.raw-malformed", f"dstack's certificates: {str(error)[:160]}") from None
+    return {"report": found.report, **({"certificates": certificates} if certificates else {})}
 
 
 def split(data: bytes, table: bytes = b"") -> dict[str, bytes]:

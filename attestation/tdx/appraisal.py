@@ -15,7 +15,7 @@ from attestation.intel.lines import judged, missing
 from attestation.intel.quote import MAX_QUOTE, TDX, Quote, parse_quote
 from attestation.intel.standing import Seam
 from attestation.tdx.report import DEBUG, HARMLESS, SEPT_VE_DISABLE, TdReport, parse_td_report
-from attestation.tdx.rtmr import check_event_log, find_log
+from attestation.tdx.rtmr import check_event_log, check_offered_logs
 from attestation.tdx.trust import TdxTrust
 
 TYPE = "tdx-quote@v1"
@@ -48,7 +48,10 @@ def appraise(
     log = parse_event_log(members["event_log"], padded=True) if "event_log" in members else None
 
     def bound(report: TdReport) -> tuple[list[Check], dict[str, Any]]:
-        line, claims = check_event_log(log or find_log(collateral, report), report, trust)
+        if log is not None:
+            line, claims = check_event_log(log, report, trust)
+        else:
+            line, claims = check_offered_logs(collateral, report, trust)
         return [freshness(report.report_data, challenge, f"{ID}.challenge", ID), line], claims
 
     return appraise_td(TYPE, members["quote"], bound, at=at, trust=trust, collateral=collateral)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""dstack's event log (JSON) as the crypto-agile log that it stands for.
+"""dstack's event log (JSON, or in its envelope) as the crypto-agile log that it stands for.
 
 ::
 
@@ -12,14 +12,15 @@ out. Any other event keeps digest and payload. The `imr` is an RTMR's index: the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from attestation.dstack import MAX_EVENTS, TdxEvent
 from attestation.errors import MalformedError
 from attestation.eventlog.events import Event, EventLog, SpecId, digest
 from attestation.tdx.rtmr import BANK, FIRST_RTMR, RUNTIME_EVENT
 
 CODE = "evidence.tdx.raw-malformed"
-MAX_EVENTS = 1024
 _KEYS = {"imr", "event_type", "digest", "event", "event_payload"}
 
 
@@ -27,24 +28,34 @@ def event_log(entries: Any) -> bytes:
     """The log's bytes. Raises `MalformedError` (`evidence.tdx.raw-malformed`)."""
     if not isinstance(entries, list) or len(entries) > MAX_EVENTS:
         raise MalformedError(CODE, f"a dstack event log is a list of at most {MAX_EVENTS} events")
+    return encoded([_entry(entry) for entry in entries])
+
+
+def encoded(events: Sequence[TdxEvent]) -> bytes:
+    """The log's bytes. Raises `MalformedError` (`evidence.tdx.raw-malformed`)."""
     spec = SpecId(0, 0, 2, 0, 2, (BANK,))
-    return EventLog(spec, spec.header(), tuple(_event(entry) for entry in entries)).encode()
+    return EventLog(spec, spec.header(), tuple(map(_event, events))).encode()
 
 
-def _event(entry: Any) -> Event:
+def _entry(entry: Any) -> TdxEvent:
     if not isinstance(entry, dict) or set(entry) != _KEYS:
         raise MalformedError(CODE, f"a dstack event has the keys {', '.join(sorted(_KEYS))}")
     imr, kind, name = entry["imr"], entry["event_type"], entry["event"]
-    if type(imr) is not int or not 0 <= imr <= 3 or type(kind) is not int or not 0 <= kind <= 0xFFFFFFFF:
-        raise MalformedError(CODE, "a dstack event with a register beyond 3, or no 32-bit type")
+    if type(imr) is not int or type(kind) is not int or not 0 <= kind <= 0xFFFFFFFF or not isinstance(name, str):
+        raise MalformedError(CODE, "a dstack event without a register, a 32-bit type or a name")
     try:
-        payload, value = bytes.fromhex(entry["event_payload"]), bytes.fromhex(entry["digest"])
-        text = name.encode("ascii")
-    except (AttributeError, TypeError, ValueError):
-        raise MalformedError(CODE, "a dstack event whose payload or digest is not hex, or name not ASCII") from None
-    if kind == RUNTIME_EVENT:
-        payload = kind.to_bytes(4, "little") + b":" + text + b":" + payload
+        return TdxEvent(imr, kind, bytes.fromhex(entry["digest"]), name, bytes.fromhex(entry["event_payload"]))
+    except (TypeError, ValueError):
+        raise MalformedError(CODE, "a dstack event whose payload or digest is not hex") from None
+
+
+def _event(event: TdxEvent) -> Event:
+    payload, value = event.payload, event.digest
+    if not 0 <= event.imr <= 3 or not event.name.isascii():
+        raise MalformedError(CODE, "a dstack event with a register beyond 3, or a name that is not ASCII")
+    if event.type == RUNTIME_EVENT:
+        payload = event.type.to_bytes(4, "little") + b":" + event.name.encode("ascii") + b":" + payload
         value = value or digest(BANK, payload)
     if len(value) != 48:
         raise MalformedError(CODE, f"a dstack event with a digest of {len(value)} bytes; 48")
-    return Event(imr + FIRST_RTMR, kind, {BANK: value}, payload)
+    return Event(event.imr + FIRST_RTMR, event.type, {BANK: value}, payload)

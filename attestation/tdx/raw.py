@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""TDX evidence as files: the quote (binary, hex, base64), or JSON around it with an event log.
+"""TDX evidence as files: the quote (binary, hex, base64), or JSON or an envelope around it, with an event log.
 
 =====================================  ==================================================================
 form                                   told by
 =====================================  ==================================================================
 this project's members                 `type` and `members`
 dstack's answer to GetQuote            `quote`, `event_log` as a list of events or its JSON text
+dstack's envelope                      begins with 0 0; also as hex under `attestation`
 attestation agents (Trustee and kin)   `quote` or `td_quote`, `cc_eventlog` in base64 or null; also under `evidence`
 =====================================  ==================================================================
 """
@@ -16,6 +17,7 @@ import json
 from typing import Any
 
 from attestation import raw
+from attestation.dstack import is_envelope, read_tdx
 from attestation.errors import MalformedError
 from attestation.intel.quote import TDX
 from attestation.intel.raw import exact, text_bytes
@@ -24,6 +26,7 @@ from attestation.tdx import dstack
 TYPE = "tdx-quote@v1"
 ID = "evidence.tdx"
 _QUOTES = ("quote", "td_quote", "tdx_quote")
+_ENVELOPE = "attestation"
 _LOGS = ("cc_eventlog", "ccel", "event_log")
 
 
@@ -34,14 +37,26 @@ def read(data: bytes) -> dict[str, bytes]:
         return members
     found = raw.document(data, ID)
     if found is None:
-        return {"quote": exact(raw.binary(data, ID), TDX, ID)}
+        return _from_binary(raw.binary(data, ID))
     if not isinstance(found, dict):
         raise MalformedError(f"{ID}.raw-malformed", "a JSON list is no TDX evidence")
     inner = found.get("evidence")
     return _from_json(inner if isinstance(inner, dict) else found)
 
 
+def _from_binary(data: bytes) -> dict[str, bytes]:
+    if not is_envelope(data):
+        return {"quote": exact(data, TDX, ID)}
+    quote, events = read_tdx(data, f"{ID}.raw")
+    members = {"quote": exact(quote, TDX, ID)}
+    log = dstack.encoded(events)
+    # A stripped log has lost the firmware's events, which alone have no name: of the boot it tells nothing.
+    return {**members, "event_log": log} if any(not event.name for event in events) else members
+
+
 def _from_json(found: dict[str, Any]) -> dict[str, bytes]:
+    if set(found) == {_ENVELOPE}:
+        return _from_binary(text_bytes(found[_ENVELOPE], ID, "the attestation"))
     quotes = [key for key in _QUOTES if key in found]
     logs = [key for key in _LOGS if found.get(key)]
     if len(quotes) != 1 or len(logs) > 1:

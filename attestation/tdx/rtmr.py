@@ -26,30 +26,47 @@ FIRST_RTMR = 1
 RUNTIME_EVENT = 0x08000001
 """dstack's type for events that its guest software extends into RTMR3."""
 MAX_RUNTIME_EVENTS = 128
+MAX_OFFERED = 8
+"""Files of collateral that are tried as a log: each costs a replay."""
+_REQUIRED = "a log that replays to the quoted RTMRs"
 _HEADER = EV_NO_ACTION.to_bytes(4, "little") + bytes(20)
 """Type and SHA-1 digest of a crypto-agile log's first event, behind a register that means nothing."""
 
 
-def find_log(collateral: Collateral, report: TdReport) -> EventLog | None:
-    """An event log among the collateral: the one that explains most RTMRs. What does not parse is not one."""
-    best: tuple[int, EventLog] | None = None
+def check_offered_logs(collateral: Collateral, report: TdReport, trust: TdxTrust) -> tuple[Check, dict[str, Any]]:
+    """The line on event logs among the collateral: of those that contradict no RTMR the one that explains most.
+
+    A log there is offered, not claimed: it may be another machine's. One that does not fit is left aside, and the line
+    says so (`event-log-foreign`, SKIP); what does not parse is no log.
+    """
+    offered, best = 0, None
     for data in collateral.of("binary"):
-        if data[4:28] != _HEADER or data[32:48] != SPEC_ID_03:
+        if data[4:28] != _HEADER or data[32:48] != SPEC_ID_03 or offered == MAX_OFFERED:
             continue
         try:
             log = parse_event_log(data, padded=True)
-            explained = len(cover(log, BANK, _quoted(report)).covered)
         except EvidenceError:
             continue
-        if best is None or explained > best[0]:
-            best = explained, log
-    return best[1] if best else None
+        offered += 1
+        line, claims = check_event_log(log, report, trust)
+        extended = {event.register - FIRST_RTMR for event in log.events}
+        explained = len(extended.intersection(claims.get("event_log_covered", ())))
+        if line.outcome == "PASS" and explained and (best is None or explained > best[0]):
+            best = explained, line, claims
+    if best is not None:
+        return best[1], best[2]
+    if not offered:
+        return check_event_log(None, report, trust)
+    observed = f"{offered} among the collateral, of other machines or boots: left aside"
+    return Check(
+        f"{ID}.event-log", "SKIP", observed, _REQUIRED, f"{ID}.event-log-foreign", demanded=trust.require_event_log
+    ), {}
 
 
 def check_event_log(log: EventLog | None, report: TdReport, trust: TdxTrust) -> tuple[Check, dict[str, Any]]:
     """The line on the log, and claims from the RTMRs that it covers."""
     check = f"{ID}.event-log"
-    required = "a log that replays to the quoted RTMRs"
+    required = _REQUIRED
     if log is None:
         return Check(
             check, "SKIP", "no event log", required, f"{ID}.event-log-missing", demanded=trust.require_event_log

@@ -10,18 +10,18 @@ from typing import Any
 
 from attestation.collateral.bag import EMPTY, Collateral
 from attestation.contract import Appraisal, Category, Check, Member, check_arguments, check_members
-from attestation.eventlog import MAX_LOG
-from attestation.ima import MAX_LIST
+from attestation.eventlog import MAX_LOG, parse_event_log
+from attestation.ima import MAX_LIST, parse_ima_list
 from attestation.pki.certificate import MAX_CERTIFICATE, MAX_CHAIN_BYTES
 from attestation.tpm2.ak import AttestationKey, check_key, check_message, load_ak
 from attestation.tpm2.attest import Attest, parse_attest
-from attestation.tpm2.boot_log import check_boot_log
+from attestation.tpm2.boot_log import check_boot_log, check_offered_logs
 from attestation.tpm2.certificates import load_certificate, load_chain
-from attestation.tpm2.counters import check_counters
+from attestation.tpm2.counters import check_counters, stated
 from attestation.tpm2.endorsements import check_revoked, pool
 from attestation.tpm2.identity import Certificates, check_identity
-from attestation.tpm2.ima_list import check_ima
-from attestation.tpm2.logs import find_event_log, find_ima_list
+from attestation.tpm2.ima_list import check_ima, check_offered_lists
+from attestation.tpm2.logs import offered_event_logs, offered_ima_lists
 from attestation.tpm2.pcrs import parse_pcrs
 from attestation.tpm2.quote import check_challenge, check_header, counters_obfuscated, hierarchy
 from attestation.tpm2.registers import check_registers
@@ -80,8 +80,8 @@ def appraise(
     attest = parse_attest(members["attest"])
     signature = parse_signature(members["signature"])
     values = parse_pcrs(members["pcrs"])
-    log = find_event_log(members, collateral, values)
-    measured = find_ima_list(members, collateral, values)
+    log = parse_event_log(members["event_log"]) if "event_log" in members else None
+    measured = parse_ima_list(members["ima_log"]) if "ima_log" in members else None
     candidates = pool(collateral)
     certificates = Certificates(
         ak=load_certificate(members["ak_certificate"]) if "ak_certificate" in members else None,
@@ -103,8 +103,17 @@ def appraise(
         checks += check_registers(attest.quote, values, signature.hash, trust)
         claims["measurement"] = attest.quote.pcr_digest.hex()
         claims["pcrs"] = {f"{bank}:{index}": value.hex() for (bank, index), value in values.items()}
-        log_check, log_claims = check_boot_log(log, attest.quote, values, trust)
-        ima_checks, ima_claims = check_ima(measured, attest.quote, values, trust)
+        about = (attest.quote, values, trust)
+        log_check, log_claims = (
+            check_boot_log(log, *about)
+            if log is not None
+            else check_offered_logs(offered_event_logs(collateral), *about)
+        )
+        ima_checks, ima_claims = (
+            check_ima(measured, *about)
+            if measured is not None
+            else check_offered_lists(offered_ima_lists(collateral), *about)
+        )
         checks += [log_check, *ima_checks]
         claims |= {**log_claims, **ima_claims}
     identity = check_identity(certificates, ak, placed, trust, at, candidates)
@@ -113,7 +122,8 @@ def appraise(
     claims |= {**identity.claims, "revocation_checked": revocation.outcome == "PASS"}
     ends = [path.expires for path in identity.paths] + ([lists_end] if lists_end else [])
     lines = tuple(replace(line, category=_CATEGORIES.get(line.id, line.category)) for line in checks)
-    return Appraisal(TYPE, lines, claims, expires=min(ends, default=None))
+    clocks = stated(ak.fingerprint, attest, checks)
+    return Appraisal(TYPE, lines, claims, expires=min(ends, default=None), clocks=clocks)
 
 
 def _claims(attest: Attest, ak: AttestationKey, placed: str | None) -> dict[str, Any]:

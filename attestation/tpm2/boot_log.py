@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from attestation.contract import Check
@@ -14,6 +15,7 @@ from attestation.tpm2.registers import describe
 from attestation.tpm2.trust import Tpm2Trust
 
 CHECK = "evidence.tpm2.event-log"
+_REQUIRED = "replays to every quoted PCR of the boot"
 
 
 def check_boot_log(
@@ -24,7 +26,7 @@ def check_boot_log(
     In a PCR outside `trust.runtime_pcrs`, a log that gives another value, or has no events for a value that
     is not the initial one, was edited. Elsewhere the PCR is merely uncovered: its events support no claim.
     """
-    required = "replays to every quoted PCR of the boot"
+    required = _REQUIRED
     demanded = trust.require_event_log
     if log is None:
         return Check(CHECK, "SKIP", "no event log", required, f"{CHECK}-missing", demanded=demanded), {}
@@ -45,6 +47,27 @@ def check_boot_log(
     if uncovered:
         observed += f"; {describe(uncovered)} went on after the log"
     return Check(CHECK, "PASS", observed, required), _claims(log, coverages[0])
+
+
+def check_offered_logs(
+    logs: Sequence[EventLog], quote: QuoteInfo, values: Pcrs, trust: Tpm2Trust
+) -> tuple[Check, dict[str, Any]]:
+    """As `check_boot_log`, of logs that are only offered: of those that contradict no PCR the one that explains most.
+
+    One that does not fit is another machine's, or of another boot: it is left aside, and the line says so (SKIP).
+    """
+    best = None
+    for log in logs:
+        line, claims = check_boot_log(log, quote, values, trust)
+        explained = len({event.register for event in log.events}.intersection(claims.get("event_log_covered", ())))
+        if line.outcome == "PASS" and explained and (best is None or explained > best[0]):
+            best = explained, line, claims
+    if best is not None:
+        return best[1], best[2]
+    if not logs:
+        return check_boot_log(None, quote, values, trust)
+    observed = f"{len(logs)} among the collateral, of other machines or boots: left aside"
+    return Check(CHECK, "SKIP", observed, _REQUIRED, f"{CHECK}-foreign", demanded=trust.require_event_log), {}
 
 
 def _coverages(log: EventLog, quote: QuoteInfo, values: Pcrs, trust: Tpm2Trust) -> list[Coverage]:

@@ -56,6 +56,24 @@ def check_ima(
     return [Check(CHECK, "PASS", observed, _REQUIRED), _check_aggregate(covered[0], values), allowed], claims
 
 
+def check_offered_lists(
+    lists: Sequence[ImaList], quote: QuoteInfo, values: Pcrs, trust: Tpm2Trust
+) -> tuple[list[Check], dict[str, Any]]:
+    """As `check_ima`, of lists that are only offered: the first that replays to PCR 10 is this machine's.
+
+    What PCR 10 does not cover is another machine's, or was altered: left aside, and the line says so (SKIP).
+    """
+    for measured in lists:
+        lines, claims = check_ima(measured, quote, values, trust)
+        if lines[0].outcome == "PASS":
+            return lines, claims
+    if not lists:
+        return check_ima(None, quote, values, trust)
+    demanded = trust.require_ima or bool(trust.ima_digests)
+    observed = f"{len(lists)} among the collateral, of other machines or boots: left aside"
+    return [Check(CHECK, "SKIP", observed, _REQUIRED, f"{CHECK}-foreign", demanded=demanded)], {}
+
+
 def _quoted(quote: QuoteInfo, values: Pcrs, trust: Tpm2Trust) -> dict[str, bytes]:
     wanted = {(bank, DEFAULT_REGISTER) for bank in trust.banks} & set(quote.selected()) & values.keys()
     return {bank: values[bank, DEFAULT_REGISTER] for bank in BANK_ORDER if (bank, DEFAULT_REGISTER) in wanted}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hmac
 
-from attestation.contract import MAX_CHALLENGE, Check, freshness
+from attestation.contract import MAX_CHALLENGE, Check, ambiguous, freshness, unclear
 from attestation.errors import RejectedError
 from attestation.pki.path import MIN_RSA_BITS
 from attestation.tpm2 import algorithms as alg
@@ -116,6 +116,8 @@ def check_challenge(attest: Attest, challenge: bytes | None) -> Check:
         return Check(f"{ID}.challenge", "FAIL", observed, required, f"{ID}.challenge-mismatch")
     if not challenge:
         return Check(f"{ID}.challenge", "SKIP", observed, "a challenge of the verifier", f"{ID}.challenge-missing")
+    if padded and len(challenge) < MAX_CHALLENGE and ambiguous(challenge):
+        return unclear(attest.extra_data, challenge, f"{ID}.challenge")
     return Check(f"{ID}.challenge", "PASS", observed, required)
 
 

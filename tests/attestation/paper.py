@@ -122,6 +122,10 @@ class PaperTpm:
     magic: int = TPM_GENERATED
     type: int = ST_ATTEST_QUOTE
     extra_data: bytes = CHALLENGE
+    clock: int = 123456
+    resets: int = 1
+    restarts: int = 2
+    safe: bool = True
     pcrs: Pcrs = field(default_factory=booted_pcrs)
     quoted: Pcrs | None = None
     pcr_digest: bytes | None = None
@@ -155,10 +159,10 @@ class PaperTpm:
             self.type,
             qualified,
             self.extra_data,
-            clock=123456,
-            reset_count=1,
-            restart_count=2,
-            safe=True,
+            clock=self.clock,
+            reset_count=self.resets,
+            restart_count=self.restarts,
+            safe=self.safe,
             firmware_version=0x1122334455667788,
             quote=info if is_quote else None,
             body=b"" if is_quote else b"\x00\x04name\x00\x00",

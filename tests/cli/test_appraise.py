@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -343,3 +344,67 @@ def test_attest_a_listed_node_only(affidavit, tmp_path, unsafe):
     with serving(Settings(data_dir=tmp_path / "node", port=0)) as node:
         ran = affidavit("attest", node.url, "--policy", tmp_path / "listed.toml")
     assert ran.code == 10 and "client.keys.not-allowed" in ran.err
+
+
+# Clocks of nodes' TPMs.
+
+
+class PaperNode:
+    """Evidence of a paper TPM whose clock a test turns; its key is listed in the policy, so that no date matters."""
+
+    type, simulated = "tpm2-quote@v1", False
+
+    def __init__(self):
+        self.said = {"clock": 1000}
+
+    def describe(self):
+        return "paper"
+
+    def collect(self, challenge):
+        return paper.PaperTpm(extra_data=challenge, **self.said).members(ak_certificate=None, ek_certificate=None)
+
+    def close(self):
+        pass
+
+
+def test_attest_notices_a_clock_that_goes_backwards(affidavit, tmp_path, monkeypatch):
+    from attestation.tpm2.ak import load_ak
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    machine = PaperNode()
+    key = load_ak(machine.collect(bytes(32))).fingerprint.hex()
+    bare = write_policy(name="listed", assurance=["attested"], accept=["tpm2-quote@v1"], profile="home")
+    (tmp_path / "p.toml").write_bytes(bare + f'\n[evidence.tpm2]\nak_keys = ["{key}"]\n'.encode())
+    with serving(Settings(data_dir=tmp_path / "node", port=0), machine) as node:
+        asked = ("attest", node.url, "--policy", tmp_path / "p.toml", "--json")
+        assert affidavit(*asked, "--no-keep-clocks").code == 0
+        assert not (tmp_path / "data").exists()
+        assert affidavit(*asked).code == 0
+        assert (tmp_path / "data" / "affidavit" / "known_tpms").read_text() == f"{key} 1000 1 2\n"
+        machine.said = {"clock": 2000, "resets": 0}
+        ran = affidavit(*asked)
+        assert (ran.code, ran.json["code"]) == (10, "evidence.tpm2.counters-backwards")
+        other = ("--known-tpms", tmp_path / "other")
+        assert affidavit(*asked, *other).code == 0 and (tmp_path / "other").read_text() == f"{key} 2000 0 2\n"
+        (tmp_path / "other").write_text("nonsense\n")
+        ran = affidavit(*asked, *other)
+        assert ran.code == 1 and ran.json["code"] == "client.known-tpms.unreadable"
+
+
+def test_a_service_forgets_a_clock(affidavit, tmp_path):
+    from attestation.clock import Counters
+    from verifier.service import Database
+    from verifier.service.clocks import Clocks, remember
+
+    url, key = f"sqlite:///{tmp_path}/service.db", bytes(range(32))
+    database = Database(url)
+    database.migrate(paper.AT)
+    with database.write() as connection:
+        remember(connection, {key: Counters(1, 1, 1)}, accepted=True, at=paper.AT, lifetime=timedelta(seconds=300))
+    ran = affidavit("verifier", "forget-clock", key.hex(), "--database", url)
+    assert ran.code == 0 and key.hex() in ran.out
+    assert Clocks(database, timedelta(seconds=300)).known(frozenset({key}), paper.AT) == {}
+    database.close()
+    ran = affidavit("verifier", "forget-clock", key.hex(), "--database", url)
+    assert ran.code == 1 and "service.clock.unknown" in ran.err
+    assert affidavit("verifier", "forget-clock", "xyz", "--database", url).code == 30

@@ -12,8 +12,9 @@ from rich.console import Console
 
 from affidavit.cli import evidence as opening
 from attestation import raw
-from attestation.errors import EvidenceError
+from attestation.errors import EvidenceError, UnsupportedError
 from attestation.producers import Candidate, detect
+from attestation.simulated import SimulatedEvidence
 from attestation.snp.producer import SnpProducer
 from attestation.tsm.configfs import get_report
 from tests.attestation.nitro import paper as nitro
@@ -235,3 +236,89 @@ def test_services_that_are_none_close_the_device(tmp_path):
     with pytest.raises(MalformedError):
         opening.with_collateral(producer, Path(tmp_path / "s.toml"), Console(quiet=True))
     assert closed
+
+
+# Several sources.
+
+
+class Source:
+    """A source on paper, of which a test sees whether it was closed."""
+
+    simulated = False
+
+    def __init__(self, name: str) -> None:
+        self.name, self.type, self.closed = name, "simulated@v1", 0
+
+    def describe(self) -> str:
+        return self.name
+
+    def collect(self, challenge: bytes) -> dict[str, bytes]:
+        return SimulatedEvidence().collect(challenge)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_several_sources_are_one_collection(monkeypatch, tmp_path):
+    opened: list[Source] = []
+
+    def open_one(name, *rest):
+        if name == "nvidia":
+            raise UnsupportedError("evidence.nvidia.library-absent", "not installed")
+        opened.append(Source(name))
+        return opened[-1]
+
+    monkeypatch.setattr(opening, "_open", open_one)
+    quiet = Console(quiet=True)
+    found = opening.open_producers(["tdx", "tpm"], "", tmp_path, quiet)
+    assert found is not None and found.describe() == "tdx: tdx and tpm: tpm" and found.type == "cmw-collection@v1"
+    found.close()
+    assert [source.closed for source in opened] == [1, 1]
+    assert opening.open_producers(["tdx"], "", tmp_path, quiet) is opened[2]
+    with pytest.raises(UnsupportedError):
+        opening.open_producers(["tdx", "nvidia"], "", tmp_path, quiet)
+    assert opened[3].closed == 1, "what was opened is closed again"
+    for choices in (["tdx", "tdx"], ["auto", "tpm"], ["tpm", "none"]):
+        with pytest.raises(MalformedError) as caught:
+            opening.open_producers(choices, "", tmp_path, quiet)
+        assert caught.value.code == "option.malformed"
+    assert opening.open_producers(["none"], "", tmp_path, quiet) is None
+    assert len(opened) == 4
+
+
+def test_run_with_two_sources(affidavit, place, monkeypatch):
+    """The whole way: one affidavit, one collection in it, believed by a policy that accepts it."""
+    monkeypatch.setattr(opening, "_open", lambda name, *rest: Source(name))
+    file = place / "two.affidavit"
+    asked = ("run", place / "small.circuit", "--input", place / "x.npz", "-o", file, "--json")
+    ran = affidavit(*asked, "--evidence", "tdx", "--evidence", "tpm")
+    assert ran.code == 0, ran.err
+    assert ran.json["evidence"] == ["cmw-collection@v1"]
+    [claim] = read_affidavit(file.read_bytes()).receipt.evidence
+    assert set(claim.members) == {"collection"}
+    require = '[require]\nassurance = ["signed", "attested"]\ninput = false\nmodel = false\n'
+    head = 'format = "policy@v1"\nprofile = "development"\n' + require
+    known = ["--nonce", ran.json["nonce"], "--policy", place / "p.toml"]
+    (place / "p.toml").write_text(head + '[evidence]\naccept = ["cmw-collection@v1"]\nunsafe_accept_simulated = true\n')
+    verified = affidavit("verify", file, *known, "--json")
+    assert verified.code == 0, verified.out
+    assert {check["id"] for check in verified.json["checks"]} >= {
+        f"evidence[0].cmw.{name}challenge" for name in ("", "tdx.simulated.", "tpm.simulated.")
+    }
+    (place / "p.toml").write_text(head + '[evidence]\naccept = ["tpm2-quote@v1"]\n')
+    refused = affidavit("verify", file, *known, "--json")
+    assert refused.code == 20 and refused.json["code"] == "evidence.type.not-accepted"
+    twice = affidavit(*asked, "--evidence", "tpm", "--evidence", "tpm")
+    assert twice.code == 30 and "option.malformed" in twice.err + twice.out
+
+
+def test_a_collection_carries_what_its_pieces_need(affidavit, place, vendor, monkeypatch, fresh_chain):
+    monkeypatch.setattr(opening, "_open", lambda name, *rest: snp() if name == "snp" else Source(name))
+    ran = affidavit(
+        "run", place / "small.circuit", "--input", place / "x.npz", "-o", place / "a", "--evidence", "snp",
+        "--evidence", "tpm", "--fetch-collateral", "--services", place / "services.toml",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    [claim] = read_affidavit((place / "a").read_bytes()).receipt.evidence
+    assert set(claim.members) == {"collection", "collateral.0"} and len(vendor.asked) == 3
+    assert "nothing is fetched for evidence of type simulated@v1" in ran.err

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, select, text, update
 
 from affidavit.policy_file import write_policy
 from attestation import raw
@@ -22,7 +22,7 @@ from tests.attestation import paper
 from tests.service.conftest import Clock, Service, Start
 from verifier.errors import OperationalError
 from verifier.service import Database, Limits, verify_chain
-from verifier.service.schema import SCHEMA_VERSION, appraisals, schema_version, statements
+from verifier.service.schema import SCHEMA_VERSION, appraisals, clocks, schema_version, statements
 
 NONCE = paper.CHALLENGE.hex()
 
@@ -212,19 +212,23 @@ def test_a_key_that_is_none(start_sqlite: Start) -> None:
     assert caught.value.code == "service.settings.malformed"
 
 
-def test_a_database_of_the_first_version_gets_the_new_table(database_url: str) -> None:
+@pytest.mark.parametrize("found", [1, 2])
+def test_a_database_of_an_earlier_version_gets_the_new_tables(database_url: str, found: int) -> None:
+    added = [table for table, version in ((statements, 3), (clocks, 3), (appraisals, 2)) if version > found]
     database = Database(database_url)
     database.migrate(paper.AT)
     with database.write() as connection:
-        statements.drop(connection)
-        appraisals.drop(connection)
+        for table in added:
+            table.drop(connection)
         connection.execute(delete(schema_version))
-        connection.execute(schema_version.insert().values(version=1, applied_at=0))
+        connection.execute(schema_version.insert().values(version=found, applied_at=0))
+    database.migrate(paper.AT)
     database.migrate(paper.AT)
     with database.read() as connection:
-        assert connection.execute(text("SELECT count(*) FROM appraisals")).scalar() == 0
-        assert connection.execute(text("SELECT count(*) FROM statements")).scalar() == 0
-        assert connection.execute(text("SELECT max(version) FROM schema_version")).scalar() == SCHEMA_VERSION
+        for table in added:
+            assert connection.execute(select(table)).all() == []
+        versions = connection.execute(select(schema_version.c.version).order_by(schema_version.c.version)).scalars()
+        assert list(versions) == list(range(found, SCHEMA_VERSION + 1))
     database.close()
 
 
@@ -233,6 +237,7 @@ def test_a_database_of_the_second_version_keeps_what_was_fresh(start_sqlite: Sta
     assert ask(service).json()["verdict"] == "ACCEPT"
     with service.parts.database.write() as connection:
         statements.drop(connection)
+        clocks.drop(connection)
         connection.execute(update(schema_version).values(version=2))
     service.parts.database.migrate(paper.AT)
     answer = ask(service)

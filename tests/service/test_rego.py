@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +19,9 @@ from tests.verifier.appraisal.making import AT, FRESH, Fake, judged, line
 from verifier.appraisal import Judgement
 from verifier.errors import MalformedError, OperationalError, UnsupportedError, VerifierError
 from verifier.policy import Policy
+from verifier.service import rego_worker
 from verifier.service.rego import apply_rego, load_rego
+from verifier.service.rego_process import evaluate
 from verifier.verdict import Verdict
 
 HEAD = "package policy\nimport rego.v1\n"
@@ -146,13 +151,71 @@ def test_what_cannot_be_read(source: bytes) -> None:
 
 
 def test_without_an_engine(accepted: Judgement, monkeypatch: Any) -> None:
-    def absent(name: str) -> Any:
-        raise ImportError(name)
-
-    monkeypatch.setattr("verifier.service.rego.import_module", absent)
+    monkeypatch.setattr("verifier.service.rego_process.find_spec", lambda name: None)
     with pytest.raises(VerifierError) as caught:
         run("allow := true", accepted)
     assert caught.value.code == "policy.rego.engine-absent" and caught.value.remedy
+
+
+# Bounds.
+
+ENDLESS = """allow if count([x | some a in numbers.range(1, 3000); some b in numbers.range(1, 3000);
+    some c in numbers.range(1, 3000); x := a * b * c]) > 0
+"""
+
+
+@engine
+def test_a_policy_that_does_not_end_decides_nothing(accepted: Judgement, monkeypatch: Any) -> None:
+    monkeypatch.setattr("verifier.service.rego_process.evaluate.__kwdefaults__", {"seconds": 1.0})
+    before = time.monotonic()
+    found = run(ENDLESS, accepted)
+    assert time.monotonic() - before < 5
+    assert (found.verdict, found.status, found.code) == (Verdict.UNVERIFIABLE, Tier.NONE, "policy.rego.exhausted")
+    assert not accepted.code, "what it was asked about stays as it was"
+
+
+@engine
+def test_nor_does_it_hide_a_refusal(monkeypatch: Any) -> None:
+    monkeypatch.setattr("verifier.service.rego_process.evaluate.__kwdefaults__", {"seconds": 1.0})
+    before = judged(Fake((FRESH, line(outcome="FAIL"))), monkeypatch)
+    assert run(ENDLESS, before).verdict is Verdict.REJECT
+
+
+@engine
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits on CPU time")
+def test_a_limit_inside_the_process(tmp_path: Path, monkeypatch: Any) -> None:
+    """CPU time ends the process before its time outside is up."""
+    edited = Path(rego_worker.__file__).read_text().replace("CPU_SECONDS = 5", "CPU_SECONDS = 1")
+    (tmp_path / "worker.py").write_text(edited)
+    monkeypatch.setattr("verifier.service.rego_process.rego_worker.__file__", str(tmp_path / "worker.py"))
+    found = evaluate("p", HEAD + ENDLESS, "data.policy", {}, seconds=60)
+    assert (found.outcome, found.message) == ("exhausted", "its process ended with -9")
+
+
+@engine
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not say what a process holds")
+def test_a_policy_that_eats_memory(monkeypatch: Any) -> None:
+    monkeypatch.setattr("verifier.service.rego_process.MEMORY_BYTES", 64 << 20)
+    found = evaluate("p", HEAD + ENDLESS, "data.policy", {}, seconds=60)
+    assert (found.outcome, found.message) == ("exhausted", "more than 64 MiB of memory")
+
+
+@pytest.mark.parametrize("answer", ["", "nonsense", "[]", "{}", '{"outcome": "great"}', '{"outcome": ["ok"]}'])
+def test_a_process_that_answers_nonsense(tmp_path: Path, monkeypatch: Any, answer: str) -> None:
+    (tmp_path / "worker.py").write_text(f"print({answer!r}, end='')")
+    monkeypatch.setattr("verifier.service.rego_process.rego_worker.__file__", str(tmp_path / "worker.py"))
+    monkeypatch.setattr("verifier.service.rego_process.require_engine", lambda: tmp_path)
+    assert evaluate("p", "", "data.p", {}).outcome == "failed"
+    (tmp_path / "worker.py").write_text("raise SystemExit(3)")
+    assert evaluate("p", "", "data.p", {}).outcome == "exhausted"
+
+
+def test_an_engine_that_cannot_be_loaded(tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "regopy.py").write_text("raise OSError('no such library')")
+    monkeypatch.setattr("verifier.service.rego_process.require_engine", lambda: tmp_path)
+    with pytest.raises(UnsupportedError) as caught:
+        evaluate("p", "", "data.p", {})
+    assert caught.value.code == "policy.rego.engine-absent"
 
 
 @engine

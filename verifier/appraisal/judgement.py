@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import attestation.errors
+from attestation.clock import Counters
 from attestation.collateral import EMPTY, Collateral, sort_collateral
-from attestation.contract import Appraisal, Check, Format
+from attestation.contract import Appraisal, Check, Format, clock_keys
 from attestation.ear.tiers import Tier
 from attestation.formats import FORMATS
 from verifier.appraisal.carried import split_members
@@ -38,6 +39,7 @@ class Judgement:
         simulated: the evidence proves nothing, whatever the verdict.
         expires: the earliest end of validity among what was relied upon; ``None`` where nothing ends.
         at: the time of the question.
+        clocks: what TPMs signed over the challenge about their clocks, by SHA-256 of the attestation key.
     """
 
     type: str
@@ -53,6 +55,7 @@ class Judgement:
     score: AppraisalScore = NO_SCORE
     simulated: bool = False
     expires: datetime | None = None
+    clocks: Mapping[bytes, Counters] = field(default_factory=dict)
 
 
 def judge(
@@ -64,6 +67,7 @@ def judge(
     policy: Policy,
     collateral: Collateral = EMPTY,
     reference: Mapping[str, Any] | None = None,
+    seen: Mapping[bytes, Counters] | None = None,
 ) -> Judgement:
     """Appraise one piece of evidence and decide about it.
 
@@ -75,6 +79,7 @@ def judge(
         policy: whom to trust, and what to demand (``policy.demands``).
         collateral: what others say about it.
         reference: reference values over the policy's table of this format, see :mod:`verifier.appraisal.trust`.
+        seen: what the caller remembers of TPMs' clocks, by SHA-256 of the attestation key.
 
     Returns:
         A judgement for any bytes; ERROR only where the caller's own arguments cannot be used.
@@ -88,7 +93,7 @@ def judge(
         remedy = "list the type in the policy's [evidence] accept, with its roots"
         return _open(kind, at, "evidence.type.not-accepted", kind, accepted, remedy)
     try:
-        trust = trust_for(scheme, policy, reference)
+        trust = trust_for(scheme, policy, reference, seen or {})
         appraisal = scheme.appraise(members, challenge=challenge, at=at, trust=trust, collateral=collateral)
     except (attestation.errors.MalformedError, MalformedError) as error:
         return Judgement(kind, Verdict.MALFORMED, error.code, error.message, at, error.remedy)
@@ -117,10 +122,12 @@ def judge_file(
     policy: Policy,
     collateral: Iterable[bytes] | Collateral = EMPTY,
     reference: Mapping[str, Any] | None = None,
+    remember: Callable[[frozenset[bytes]], Mapping[bytes, Counters]] | None = None,
 ) -> tuple[Judgement, dict[str, bytes] | None]:
     """Judge one file, in a raw form in which the format's sources give evidence; also its members, where it was read.
 
-    ``collateral``: a bag, or files to make one of; otherwise as :func:`judge`.
+    ``collateral``: a bag, or files to make one of. ``remember``: asked for what is known of the clocks of these
+    attestation keys; otherwise as :func:`judge`.
     """
     kind = scheme.type
     try:
@@ -132,8 +139,10 @@ def judge_file(
         return Judgement(kind, Verdict.ERROR, error.code, error.message, at, error.remedy), None
     except attestation.errors.EvidenceError as error:
         return _open(kind, at, error.code, error.message, "evidence this version can read", error.remedy), None
+    keys = clock_keys(scheme, members) if remember else frozenset()
     found = judge(
-        kind, members, challenge=challenge, at=at, policy=policy, collateral=bag, reference=reference
+        kind, members, challenge=challenge, at=at, policy=policy, collateral=bag, reference=reference,
+        seen=remember(keys) if remember and keys else {},
     )  # fmt: skip
     return found, members
 
@@ -183,6 +192,7 @@ def conclude(
         score,
         appraisal.simulated,
         appraisal.expires,
+        appraisal.clocks,
     )
 
 
@@ -190,7 +200,7 @@ def worsen(found: Judgement, lines: Sequence[Check]) -> Judgement:
     """The judgement with further lines behind its own. It can only become worse; what was not understood stays so."""
     if found.verdict in (Verdict.MALFORMED, Verdict.ERROR):
         return found
-    appraisal = Appraisal(found.type, found.checks, found.claims, found.simulated, found.expires)
+    appraisal = Appraisal(found.type, found.checks, found.claims, found.simulated, found.expires, found.clocks)
     excused = found.simulated and found.verdict is Verdict.ACCEPT
     open_ = any(line.outcome == "SKIP" and line.demanded for line in lines)
     fails = found.verdict is not Verdict.REJECT and any(line.outcome == "FAIL" for line in lines)

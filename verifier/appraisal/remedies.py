@@ -18,6 +18,9 @@ REMEDIES = (
     ("tcb-info-expired", _EXPIRED),
     ("qe-identity-expired", _EXPIRED),
     ("tcb-out-of-date", "have the machine's firmware updated, or tolerate OutOfDate in the policy (a warning)"),
+    ("challenge-ambiguous", "ask with a nonce of 32 random bytes, or give it at the full length of the field"),
+    ("counters-backwards", "ask the machine again; where its owner cleared the TPM, forget what is kept of its clock"),
+    ("event-log-foreign", "give the log of this machine and this boot, or none"),
     ("challenge-mismatch", "ask the machine again, with the nonce of this question"),
 )
 """Endings of codes with their remedies; a code takes the first that fits."""

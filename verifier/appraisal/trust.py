@@ -23,8 +23,10 @@ import json
 import tomllib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
+from attestation.clock import Counters, merge
 from attestation.cmw import TYPE as CMW
 from attestation.cmw import CmwTrust
 from attestation.contract import Format
@@ -37,10 +39,16 @@ from verifier.trust import READERS
 
 CODE = "policy.reference.malformed"
 MAX_REFERENCE = 4 << 20
+_NOTHING_SEEN: Mapping[bytes, Counters] = MappingProxyType({})
 
 
-def trust_for(format_: Format, policy: Policy, reference: Mapping[str, Any] | None = None) -> Any:
-    """The format's trust object.
+def trust_for(
+    format_: Format,
+    policy: Policy,
+    reference: Mapping[str, Any] | None = None,
+    seen: Mapping[bytes, Counters] = _NOTHING_SEEN,
+) -> Any:
+    """The format's trust object; ``seen``: what is remembered of TPMs' clocks, beside the policy's ``last_seen``.
 
     Raises:
         MalformedError: ``policy.reference.malformed``, or a reader's own code.
@@ -58,7 +66,25 @@ def trust_for(format_: Format, policy: Policy, reference: Mapping[str, Any] | No
         trust = _with_profile(policy.trust[format_.name], stated, policy.demands)
     else:
         trust = _unstated(format_.trust_class, policy.demands)
-    return _with_pieces(trust, policy) if isinstance(trust, CmwTrust) else trust
+    if isinstance(trust, CmwTrust):
+        return _with_pieces(trust, policy, seen)
+    return _with_memory(trust, seen) if seen else trust
+
+
+def _with_memory(trust: Any, seen: Mapping[bytes, Counters]) -> Any:
+    """The trust, and any inside it, with what was seen of the TPMs' clocks."""
+    if not dataclasses.is_dataclass(trust) or isinstance(trust, type):
+        return trust
+    changes: dict[str, Any] = {}
+    for field in dataclasses.fields(trust):
+        value = getattr(trust, field.name)
+        if field.name == "last_seen":
+            changes[field.name] = merge(value, seen)
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            inner = _with_memory(value, seen)
+            if inner is not value:
+                changes[field.name] = inner
+    return dataclasses.replace(trust, **changes) if changes else trust
 
 
 @lru_cache(maxsize=64)
@@ -67,12 +93,12 @@ def _unstated(trust_class: Callable[..., Any], demands: Demands) -> Any:
     return _with_profile(trust_class(), {}, demands)
 
 
-def _with_pieces(trust: CmwTrust, policy: Policy) -> CmwTrust:
+def _with_pieces(trust: CmwTrust, policy: Policy, seen: Mapping[bytes, Counters]) -> CmwTrust:
     """A collection's pieces are judged as if each stood alone: by the same types and tables."""
     accepted = {type_ for type_ in policy.evidence if type_ in FORMATS and type_ != CMW}
     if policy.unsafe_accept_simulated:
         accepted |= {scheme.type for scheme in FORMATS.values() if scheme.simulated}
-    trusts = {FORMATS[type_].name: trust_for(FORMATS[type_], policy) for type_ in accepted}
+    trusts = {FORMATS[type_].name: trust_for(FORMATS[type_], policy, seen=seen) for type_ in accepted}
     return dataclasses.replace(trust, trusts=trusts, accept=frozenset(accepted))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select
 
+from attestation.clock import Counters
 from attestation.contract import Format, signed_body, statement_digests
 from attestation.ear.claims import Dialect, to_cbor, to_json
 from attestation.ear.keys import VerificationKey
@@ -28,6 +29,7 @@ from verifier.appraisal.report import judgement_json
 from verifier.errors import OperationalError
 from verifier.policy import Policy
 from verifier.service import audit, nonces, schema
+from verifier.service.clocks import Clocks, remember
 from verifier.service.database import Database
 from verifier.service.entries import appraisal_entry
 from verifier.service.errors import Refusal, unknown
@@ -83,6 +85,7 @@ class Appraisals:
 
     database: Database
     nonces: nonces.Nonces
+    clocks: Clocks
     signer: Signer | None
     version: str
     rego: tuple[RegoPolicy, ...] = ()
@@ -104,6 +107,7 @@ class Appraisals:
             at=question.arrived_at,
             policy=question.policy,
             collateral=question.collateral,
+            remember=lambda keys: self._known(keys, question),
         )
         if found.verdict is Verdict.ERROR:
             raise OperationalError(found.code, found.message, remedy=found.remedy)
@@ -113,8 +117,15 @@ class Appraisals:
             return Appraised(question, found, None)
         return Appraised(question, found, signed_body(scheme, members), statement_digests(scheme, members))
 
+    def _known(self, keys: frozenset[bytes], question: Question) -> dict[bytes, Counters]:
+        """What these keys' TPMs said before the nonce was drawn; a client's own is no older than one minted here."""
+        if question.nonce is None:
+            return {}
+        drawn = self.nonces.drawn_at(question.nonce)
+        return self.clocks.known(keys, drawn or question.arrived_at - self.clocks.lifetime)
+
     def record(self, seen: Appraised, at: datetime) -> tuple[Row[Any], audit.Head]:
-        """Spend the nonce, remember the body, write the row; all or nothing.
+        """Spend the nonce, remember the body and the TPM's clock, write the row; all or nothing.
 
         Raises:
             Refusal: ``request.nonce.*``, ``service.evidence.replayed`` (409).
@@ -147,6 +158,8 @@ class Appraisals:
                 rows = [{"digest": digest, "appraisal": number} for digest in statements]
                 connection.execute(insert(schema.statements), rows)
             row = connection.execute(select(schema.appraisals).where(_ROWS.id == number)).one()
+            accepted = found.verdict is Verdict.ACCEPT
+            remember(connection, found.clocks, accepted=accepted, at=at, lifetime=self.clocks.lifetime)
             head = audit.append(connection, "appraisal", appraisal_entry(row))
         return row, head
 

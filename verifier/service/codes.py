@@ -25,6 +25,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "service.body.timeout": "the body did not arrive in time",
         "service.body.too-large": "a body over its limit",
         "service.busy": "all places are taken; see Retry-After",
+        "service.clock.unknown": "nothing is remembered of this attestation key's clock",
         "service.database.unavailable": "the database does not answer",
         "service.database.unsupported": "the URL names neither a SQLite file nor PostgreSQL, or the driver is missing",
         "service.enrolment.disabled": "this service is no attestation CA",

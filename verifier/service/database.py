@@ -152,9 +152,8 @@ class Database:
         later = {name for version, names in schema.ADDED.items() if version > found for name in names}
         if 0 < found < schema.SCHEMA_VERSION and present == schema.metadata.tables.keys() - later:
             schema.metadata.create_all(connection, tables=[schema.metadata.tables[name] for name in sorted(later)])
-            connection.execute(
-                insert(schema.schema_version).values(version=schema.SCHEMA_VERSION, applied_at=to_ticks(at))
-            )
+            for version in range(found + 1, schema.SCHEMA_VERSION + 1):
+                connection.execute(insert(schema.schema_version).values(version=version, applied_at=to_ticks(at)))
             return
         if found < schema.SCHEMA_VERSION or present != schema.metadata.tables.keys():
             raise OperationalError(

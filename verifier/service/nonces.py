@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from verifier.service import schema
 from verifier.service.database import Database
 from verifier.service.errors import Refusal, busy
-from verifier.service.times import to_text, to_ticks
+from verifier.service.times import from_ticks, to_text, to_ticks
 
 NONCE_BYTES = 32
 _TABLE = schema.nonces.c
@@ -53,6 +53,12 @@ class Nonces:
                 insert(schema.nonces).values(nonce=nonce.hex(), issued_at=to_ticks(at), expires_at=to_ticks(expires))
             )
         return nonce, expires
+
+    def drawn_at(self, nonce: bytes) -> datetime | None:
+        """When this nonce was minted here; ``None`` for a client's own."""
+        with self.database.read() as connection:
+            ticks = connection.execute(select(_TABLE.issued_at).where(_TABLE.nonce == nonce.hex())).scalar_one_or_none()
+        return None if ticks is None else from_ticks(ticks)
 
     def check(self, nonce: bytes, at: datetime) -> None:
         """Refuse early what :func:`spend` would refuse; a nonce not minted here is the client's own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select
@@ -14,6 +14,7 @@ from verifier.keys import key_id
 from verifier.receipt import Receipt
 from verifier.service import audit, nonces, schema
 from verifier.service.blobs import BlobStore
+from verifier.service.clocks import remember
 from verifier.service.database import Database
 from verifier.service.entries import keeps_affidavit, verification_entry
 from verifier.service.times import to_ticks
@@ -57,10 +58,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class Records:
-    """Verifications in the database, their bytes in the blob store."""
+    """Verifications in the database, their bytes in the blob store; minted nonces are good for ``nonce_lifetime``."""
 
     database: Database
     blobs: BlobStore
+    nonce_lifetime: timedelta
 
     def add(self, seen: Seen, at: datetime) -> tuple[Row[Any], audit.Head]:
         """Record; blobs first, then everything else in one transaction.
@@ -102,6 +104,8 @@ class Records:
                 nonces.spend(connection, seen.nonce, seen.arrived_at, number)
             _remember_nonce(connection, seen, receipt, node, number)
             row = connection.execute(select(schema.verifications).where(_ROWS.id == number)).one()
+            accepted = seen.result.verdict is Verdict.ACCEPT
+            remember(connection, seen.result.clocks, accepted=accepted, at=at, lifetime=self.nonce_lifetime)
             head = audit.append(connection, "verification", verification_entry(row))
         return row, head
 

@@ -14,17 +14,18 @@ rule                                         line
 none of these is defined                     an open line that is demanded, ``policy.rego.undefined``
 ===========================================  ============================================================
 
+It runs in a process of its own with bounds on time and memory (:mod:`verifier.service.rego_process`): where it hits
+one, an open line that is demanded, ``policy.rego.exhausted``.
+
 Builtins that look at anything but their arguments (network, clock, chance, environment) are refused when the source is
 loaded, wherever their names stand outside of text and comments.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from attestation.contract import Category, Check
@@ -33,6 +34,7 @@ from attestation.formats import FORMATS
 from verifier.appraisal.judgement import Judgement, worsen
 from verifier.appraisal.report import judgement_json
 from verifier.errors import MalformedError, OperationalError, UnsupportedError
+from verifier.service.rego_process import evaluate
 
 MAX_SOURCE = 1 << 20
 
@@ -98,25 +100,28 @@ def load_rego(source: bytes, name: str) -> RegoPolicy:
     return RegoPolicy(name, text, packages[0])
 
 
-def require_engine() -> tuple[Any, Any]:
-    """The engine's two modules. Raises ``UnsupportedError``: ``policy.rego.engine-absent``."""
-    try:
-        return import_module("regopy"), import_module("regopy.rego_shared")
-    except (ImportError, OSError):
-        raise UnsupportedError(
-            "policy.rego.engine-absent", "no Rego engine is installed", remedy="pip install 'affidavit[rego]'"
-        ) from None
-
-
 def apply_rego(found: Judgement, policy: RegoPolicy, policy_name: str) -> Judgement:
     """The judgement with the policy's lines behind its own; never better than it was.
+
+    An evaluation that hits its bound on time or memory (:mod:`verifier.service.rego_process`) is an open line that is
+    demanded, ``policy.rego.exhausted``.
 
     Raises:
         UnsupportedError: ``policy.rego.engine-absent``.
         MalformedError: ``policy.rego.malformed``: the engine does not take the source.
         OperationalError: ``policy.rego.failed``: it failed on it.
     """
-    return worsen(found, _lines(_evaluate(policy, _input(found, policy_name)), policy.name))
+    done = evaluate(policy.name, policy.source, f"data.{policy.package}", _input(found, policy_name))
+    match done.outcome:
+        case "malformed":
+            raise MalformedError("policy.rego.malformed", f"{policy.name}: {done.message}")
+        case "failed":
+            raise OperationalError("policy.rego.failed", f"{policy.name}: {done.message}")
+        case "exhausted":
+            observed = f"{policy.name}: {done.message}"
+            line = Check("policy.rego", "SKIP", observed, "a decision within bounds", "policy.rego.exhausted")
+            return worsen(found, (line,))
+    return worsen(found, _lines(_rules(done.value), policy.name))
 
 
 def _input(found: Judgement, policy_name: str) -> dict[str, Any]:
@@ -126,32 +131,10 @@ def _input(found: Judgement, policy_name: str) -> dict[str, Any]:
     return {**document, short: document["claims"]}
 
 
-def _evaluate(policy: RegoPolicy, document: Mapping[str, Any]) -> Mapping[str, Any]:
+def _rules(value: Any) -> Mapping[str, Any]:
     """What the package defines; empty where nothing is."""
-    regopy, shared = require_engine()
-    engine = regopy.Interpreter()
-    rego_error: type[Exception] = shared.RegoError
-    engine.log_level = shared.LogLevel.NONE  # it writes to standard output by itself
-    try:
-        engine.add_module(policy.name, policy.source)
-    except (rego_error, ValueError) as error:
-        message = f"{policy.name}: {_one_line(error)}"
-        raise MalformedError("policy.rego.malformed", message) from None
-    try:
-        engine.set_input_term(json.dumps(document))
-        output = engine.query(f"data.{policy.package}")
-        text = str(output)
-        if not output.ok():
-            raise ValueError(text)
-        results = {} if text == "undefined" else json.loads(text)
-    except (rego_error, ValueError) as error:
-        raise OperationalError("policy.rego.failed", f"{policy.name}: {_one_line(error)}") from None
-    values = results.get("expressions", []) if isinstance(results, dict) else []
+    values = value.get("expressions", []) if isinstance(value, dict) else []
     return values[0] if len(values) == 1 and isinstance(values[0], dict) else {}
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _lines(rules: Mapping[str, Any], name: str) -> tuple[Check, ...]:

@@ -10,6 +10,7 @@ seen_nonces        each (node, request nonce) under a valid node signature, with
 it nonces             each nonce minted here
 appraisals         each piece of evidence appraised; ``body`` is what counted as fresh
 statements         each signed statement in evidence that counted as fresh, with the appraisal that it did so in
+clocks             each saying of a TPM about its clock and counts that was ahead of those before it
 models             each circuit given to the service
 enrolments         each challenge sent to a TPM, and the certificate it ended in
 audit              each entry of the append-only log; ``audit_head`` is its last link and its lock
@@ -33,7 +34,7 @@ from sqlalchemy import (
 )
 
 SCHEMA_VERSION = 3
-ADDED = {2: frozenset({"appraisals"}), 3: frozenset({"statements"})}
+ADDED = {2: frozenset({"appraisals"}), 3: frozenset({"clocks", "statements"})}
 """Tables by the version that added them; nothing else ever changed. What was fresh before version 3 is known by
 ``appraisals.body`` alone, the whole of it."""
 
@@ -117,6 +118,18 @@ statements = Table(
     metadata,
     Column("digest", _HEX32, primary_key=True),
     Column("appraisal", _ID, ForeignKey("appraisals.id"), nullable=False),
+)
+
+clocks = Table(
+    "clocks",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=False),
+    Column("key", _HEX32, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("clock_ms", String(20), nullable=False),  # up to 2^64 - 1, which no integer column of either database holds
+    Column("reset_count", BigInteger, nullable=False),
+    Column("restart_count", BigInteger, nullable=False),
+    Index("clocks_by_key", "key", "id"),
 )
 
 models = Table(

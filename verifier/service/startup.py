@@ -23,12 +23,14 @@ from verifier.policy import DEFAULT_POLICY, MAX_BYTES, Policy, parse_policy
 from verifier.service.appraisals import Appraisals, Signer
 from verifier.service.blobs import BlobStore, FolderBlobs
 from verifier.service.catalogue import Catalogue
+from verifier.service.clocks import Clocks
 from verifier.service.database import Database
 from verifier.service.enrolment import Enrolments
 from verifier.service.metrics import Metrics
 from verifier.service.nonces import Nonces
 from verifier.service.records import Records
-from verifier.service.rego import RegoPolicy, load_rego, require_engine
+from verifier.service.rego import RegoPolicy, load_rego
+from verifier.service.rego_process import require_engine
 from verifier.service.settings import Limits, Settings
 from verifier.service.tokens import Gatekeeper
 from verifier.service.verification import Verification
@@ -90,7 +92,8 @@ def assemble(settings: Settings, clock: Clock) -> Parts:
     except OperationalError:
         database.close()
         raise
-    records = Records(database, blobs)
+    records = Records(database, blobs, limits.nonce_lifetime)
+    clocks = Clocks(database, limits.nonce_lifetime)
     nonces = Nonces(database, limits.nonce_lifetime, limits.outstanding)
     catalogue = Catalogue(database, blobs, limits.loaded_circuits)
     enrolments = None
@@ -108,8 +111,8 @@ def assemble(settings: Settings, clock: Clock) -> Parts:
         nonces=nonces,
         catalogue=catalogue,
         policies=policies,
-        verification=Verification(records, nonces, catalogue, policies, _version()),
-        appraisals=Appraisals(database, nonces, signer, _version(), rego),
+        verification=Verification(records, nonces, catalogue, clocks, policies, _version()),
+        appraisals=Appraisals(database, nonces, clocks, signer, _version(), rego),
         enrolments=enrolments,
         metrics=Metrics(),
         workers=Workers(limits.concurrency),

@@ -19,6 +19,11 @@ def to_ticks(at: datetime) -> int:
     return (at - _EPOCH) // _TICK
 
 
+def from_ticks(ticks: int) -> datetime:
+    """The time of so many microseconds since the epoch, in UTC."""
+    return _EPOCH + ticks * _TICK
+
+
 def to_text(ticks: int) -> str:
     """RFC 3339 with microseconds, always 27 characters."""
     at = _EPOCH + ticks * _TICK

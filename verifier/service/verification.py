@@ -14,12 +14,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from verifier.affidavit import read_affidavit
+from attestation.clock import Counters
+from verifier.affidavit import Affidavit, read_affidavit
 from verifier.errors import OperationalError, VerifierError
+from verifier.evidence import clock_keys
 from verifier.policy import Policy
 from verifier.recheck import receipt_digest
 from verifier.report import result_json
 from verifier.service.catalogue import Catalogue
+from verifier.service.clocks import Clocks
 from verifier.service.entries import verification_entry
 from verifier.service.errors import malformed, unknown
 from verifier.service.nonces import Nonces
@@ -56,6 +59,7 @@ class Verification:
     records: Records
     nonces: Nonces
     catalogue: Catalogue
+    clocks: Clocks
     policies: Mapping[str, Policy]
     version: str
 
@@ -80,15 +84,15 @@ class Verification:
             if policy.request.input not in (None, question.input):
                 raise malformed("input: the policy pins another one")
             policy = replace(policy, request=replace(policy.request, input=question.input))
-        receipt, named = _peek(affidavit)
+        read = _peek(affidavit)
         circuit = None
         if question.model is not None:
             circuit = self.catalogue.get(question.model)
             if circuit is None:
                 raise unknown("model", question.model[:16])
-        elif named is not None and named in policy.models:
-            circuit = self.catalogue.get(named.hex())
-        known = Known(circuit=circuit, nonce=question.nonce)
+        elif read is not None and read.receipt.model.circuit in policy.models:
+            circuit = self.catalogue.get(read.receipt.model.circuit.hex())
+        known = Known(circuit=circuit, nonce=question.nonce, clocks=self._seen(read, question))
         result = verify(affidavit, at=question.at, policy=policy, known=known)
         if result.verdict is Verdict.ERROR:
             raise OperationalError(result.code, result.message, remedy=result.remedy)
@@ -97,13 +101,21 @@ class Verification:
             affidavit,
             report.encode(),
             result,
-            receipt,
+            None if read is None else receipt_digest(read.receipt_envelope.payload),
             policy.id,
             question.nonce,
             question.at,
             question.arrived_at,
             self.version,
         )
+
+    def _seen(self, read: Affidavit | None, question: Question) -> dict[bytes, Counters]:
+        """What the machine's TPMs said before the nonce was minted here.
+
+        Of a client's own nonce nobody knows how old it is: an old affidavit may be shown again at any time.
+        """
+        drawn = None if question.nonce is None else self.nonces.drawn_at(question.nonce)
+        return {} if drawn is None or read is None else self.clocks.known(clock_keys(read), drawn)
 
     def record(self, seen: Seen, at: datetime) -> dict[str, Any]:
         """Commit the verdict, then render it."""
@@ -143,10 +155,9 @@ def recorded(row: Any) -> dict[str, Any]:
     return {"record": verification_entry(row), "findings": findings}
 
 
-def _peek(affidavit: bytes) -> tuple[bytes | None, bytes | None]:
-    """Receipt digest and named circuit of a readable file; the verdict about it is the core's."""
+def _peek(affidavit: bytes) -> Affidavit | None:
+    """What a readable file says; the verdict about it is the core's."""
     try:
-        read = read_affidavit(affidavit)
+        return read_affidavit(affidavit)
     except VerifierError:
-        return None, None
-    return receipt_digest(read.receipt_envelope.payload), read.receipt.model.circuit
+        return None

@@ -182,7 +182,13 @@ def test_nonces():
         (Tier.WARNING, {"hardware": 96}, True),
         (Tier.NONE, {"hardware": 96}, True),
         (Tier.AFFIRMING, {"hardware": -33}, True),
-        (Tier.AFFIRMING, {"hardware": 0, "executables": 2}, False),
+        (Tier.AFFIRMING, {"hardware": 0, "executables": 2}, False),  # no claim about the hardware
+        (Tier.AFFIRMING, {"hardware": 0}, False),  # as if there were no vector
+        (Tier.AFFIRMING, {}, False),
+        (Tier.AFFIRMING, {"hardware": 1, "executables": 2}, True),  # evidence that was not understood
+        (Tier.AFFIRMING, {"hardware": -1}, True),  # a verifier that failed
+        (Tier.NONE, {"hardware": 1}, False),
+        (Tier.WARNING, {"hardware": -1, "executables": 32}, False),
         (Tier.CONTRAINDICATED, {"hardware": 2}, False),
         (Tier.NONE, {"hardware": 2}, False),
     ],

@@ -188,6 +188,22 @@ def test_list_from_the_collateral():
     assert ask(members, [other, REAL, b"10 nonsense", data], require_ima=True).passed
 
 
+def test_a_strangers_list_among_collateral_is_left_aside():
+    """Offered, not claimed; so is this machine's own with a line altered. A member speaks against the evidence."""
+    members = quoted(len(MEASURED), MEASURED)
+    data = members.pop("ima_log")
+    lines = data.split(b"\n")
+    lines[2] = b"10 " + b"1" * 40 + lines[2][43:]
+    for stranger in (REAL, ascii_list(MEASURED[1:]), b"\n".join(lines)):
+        found = ask(members, [stranger])
+        line = next(check for check in found.checks if check.id == ID)
+        assert (line.outcome, line.code, line.demanded) == ("SKIP", f"{ID}-foreign", False)
+        assert found.passed and "ima_entries" not in found.claims
+        assert codes(ask(members, [stranger], require_ima=True)) == {ID: f"{ID}-foreign"}
+        assert ask(members, [stranger, data], require_ima=True).passed
+        assert ask({**members, "ima_log": stranger}).failed
+
+
 @pytest.mark.parametrize(
     ("change", "check", "code"),
     [

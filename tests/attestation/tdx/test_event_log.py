@@ -95,6 +95,23 @@ def test_log_among_collateral():
     assert appraisal.claims["event_log_covered"] == [0, 1, 2, 3] and codes(appraisal) == {}
 
 
+def test_a_strangers_log_among_collateral_is_left_aside():
+    """Offered, not claimed: it says nothing against this TD. As a member of the evidence it does."""
+    paper = paper_for(GOOD)
+    partly = log_of(*GOOD.events[:2])  # explains RTMR0 and contradicts RTMR1 and 2
+    for stranger in (log_of(event(0, b"other")), partly, log_of(event(3, b"runtime alone"))):
+        files = sort_collateral([stranger.encode(), *paper.files().values()])
+        found = judge(paper, collateral=files)
+        line = next(check for check in found.checks if check.id == "evidence.tdx.event-log")
+        assert (line.outcome, line.code, line.demanded) == ("SKIP", "evidence.tdx.event-log-foreign", False)
+        assert "boot_events" not in found.claims and codes(found) == {}
+        assert codes(judge(paper, collateral=files, require_event_log=True)) == {"event-log": "event-log-foreign"}
+        both = sort_collateral([stranger.encode(), GOOD.encode(), *paper.files().values()])
+        assert judge(paper, collateral=both).claims["event_log_covered"] == [0, 1, 2, 3]
+        member = judge(paper, event_log=stranger.encode(), collateral=files)
+        assert codes(member) == {"event-log": "event-log-mismatch"}
+
+
 def appraise(name, **trust):
     files = collateral("tdx/google/ccel/ccel_data.dat")
     return tdx.appraise(tdx.read(vector(name)), challenge=None, at=AT, trust=tdx.TdxTrust(**trust), collateral=files)

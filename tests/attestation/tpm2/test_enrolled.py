@@ -153,6 +153,8 @@ def test_meaningless_lists_are_refused(settings):
         (Counters(123457, 0, 0), True, "FAIL"),
         (Counters(123457, 0, 0), False, "PASS"),  # behind by what it lost with the power
         (Counters(123457, 1, 1), False, "FAIL"),
+        (Counters(123456 + (1 << 22), 0, 0), False, "PASS"),
+        (Counters(123457 + (1 << 22), 0, 0), False, "FAIL"),  # further than a TPM may lose
         (Counters(0, (1 << 32) - 1, 0), True, "PASS"),  # obfuscated counts wrap
         (Counters(0, (1 << 31) + 2, 0), True, "PASS"),
         (Counters(0, (1 << 31) + 1, 0), True, "FAIL"),
@@ -224,6 +226,23 @@ def test_collateral_has_the_ek_certificate_and_the_event_log():
     found = ask(lacking, paper_trust(), sort_collateral([ek_certificate(), boot().encode() + b"\xff" * 64]))
     assert found.passed and found.claims["boot_events"]
     assert not ask(lacking, paper_trust(), sort_collateral([maker().der])).passed
+
+
+def test_a_strangers_event_log_among_collateral_is_left_aside():
+    """Offered, not claimed. As a member of the evidence it speaks against it."""
+    lacking = PaperTpm().members(event_log=None)
+    partly = replace(boot(), events=tuple(event for event in boot().events if event.register != 7)).encode()
+    loose = paper_trust(require_event_log=False)
+    more = replace(boot(), events=(*boot().events, next(event for event in boot().events if event.register == 4)))
+    for stranger in (more.encode(), partly):
+        found = ask(lacking, loose, sort_collateral([stranger]))
+        line = next(check for check in found.checks if check.id == f"{ID}.event-log")
+        assert (line.outcome, line.code, line.demanded) == ("SKIP", f"{ID}.event-log-foreign", False)
+        assert found.passed and "boot_events" not in found.claims
+        assert codes(ask(lacking, paper_trust(), sort_collateral([stranger]))) == {f"{ID}.event-log": line.code}
+        assert ask(lacking, paper_trust(), sort_collateral([stranger, boot().encode()])).passed
+        member = ask({**lacking, "event_log": stranger}, loose)
+        assert codes(member) == {f"{ID}.event-log": f"{ID}.event-log-mismatch"}
 
 
 @pytest.mark.parametrize(
