@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""A small dose of what `make mutations` does a million times: no mutant passes, and none costs much."""
+"""A small dose of what `make mutations` does a million times: no mutant passes, and none takes much memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from circuits.gates import RULES
 from tests.proof import mutations
-from tests.proof.mutations import MUTATIONS, is_refusal, mutant, outcome, timed, traced
+from tests.proof.mutations import MUTATIONS, is_refusal, mutant, outcome, traced
 
 DOSE = 1200
 
@@ -43,9 +43,8 @@ def test_no_mutant_passes(pool):
     kinds, codes = Counter[str](), Counter[str]()
     for number in range(DOSE):
         subject, kind, data = mutant(7, number, pool)
-        code, seconds = timed(subject, data)
+        code = outcome(subject, data)
         assert is_refusal(code), (number, kind, code)
-        assert seconds < mutations.MAX_SECONDS, (number, kind, code)
         kinds[kind] += 1
         codes[code] += 1
     assert kinds.keys() == MUTATIONS.keys()
