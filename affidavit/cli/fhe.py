@@ -38,6 +38,7 @@ def presets_command(as_json: JsonOption = False) -> None:
     """Encryption parameters by name: scheme, security, depth, sizes."""
     from fhe import PRESETS
     from fhe.presets import MAX_MODULUS_BITS, SECURITY_BITS
+    from fhe.privacy import TARGET_BITS, TOTAL_BITS
 
     rows: list[dict[str, str | int | bool | list[str]]] = [
         {
@@ -52,6 +53,8 @@ def presets_command(as_json: JsonOption = False) -> None:
             "switching_key_bytes": preset.switching_key_bytes,
             "packings": list(preset.packings),
             "floods": preset.floods,
+            "distance_bits_per_reply": TARGET_BITS if preset.floods else 0,
+            "replies_until_2_20": 1 << (TARGET_BITS - TOTAL_BITS) if preset.floods else 0,
             "purpose": preset.purpose,
             "parameters": preset.digest.hex(),
         }
@@ -61,18 +64,31 @@ def presets_command(as_json: JsonOption = False) -> None:
     if as_json:
         console.print_json(data={"presets": rows})
         return
-    for row in rows:
+    for row, preset in zip(rows, PRESETS.values(), strict=True):
         console.print(f"[bold]{row['name']}[/]: {escape(str(row['purpose']))}", highlight=False)
         console.print(
             f"  {row['scheme']}, {row['security_bits']} bits of security: n = {row['degree']}, log2 q = "
             f"{row['modulus_bits']} (at most {row['modulus_bits_allowed']}), depth {row['depth']}, "
-            f"{'can' if row['floods'] else 'cannot'} protect a model",
+            f"{_protection(preset.floods)}",
             highlight=False,
         )
         console.print(
             f"  a ciphertext {row['ciphertext_bytes']:,} bytes, a switching key {row['switching_key_bytes']:,} bytes",
             highlight=False,
         )
+
+
+def _protection(floods: bool) -> str:
+    """What a preset does for a model, with what it adds up to."""
+    from fhe.privacy import TARGET_BITS, TOTAL_BITS
+
+    if not floods:
+        return "cannot protect a model"
+    replies = 1 << (TARGET_BITS - TOTAL_BITS)
+    return (
+        f"can protect a model: at most 2^-{TARGET_BITS} a reply, so at least {replies:,} replies to one client until "
+        f"2^-{TOTAL_BITS}"
+    )
 
 
 @app.command("plan")
@@ -145,8 +161,18 @@ def _print(console: Console, advice: Advice) -> None:
         )
         shown = advice.as_json()
         if plan.private:
-            say(f"protected: {shown['flood_bits']} bits of noise, distance 2^-{shown['statistical_distance_bits']}")
+            until = shown["replies_until"]
+            say(
+                f"protected: {shown['flood_bits']} bits of noise, distance 2^-{shown['statistical_distance_bits']} a reply; "
+                f"distances add up: {until['replies']:,} replies to one client until 2^-{until['distance_bits']}"
+            )
         else:
             say("bare replies: whoever sends requests can compute the weights of what runs")
+    for other, told in advice.others:
+        answers = "exact" if not told.error else f"error about {told.error:.3g}"
+        say(
+            f"or preset {other.preset.name} ({other.preset.scheme}), packing {other.packing}: {answers}; about "
+            f"{told.cpu_ms:.2f} ms, sent {told.bytes_sent:,} bytes, back {told.bytes_returned:,}, keys {told.key_bytes:,}"
+        )
     for name, reason in list(advice.reasons.items())[:16]:
         say(f"not {name}: {reason}")
