@@ -2,8 +2,8 @@
 """Evaluation of untrusted bytes: worker processes that are killed and replaced on any fault.
 
 The node's own process never parses a request or a key, makes no SEAL object and holds no secret key; it looks at
-the answer's framing alone, and digests what it gave and got itself. A worker that crashes, hangs, runs out of memory or answers nonsense is killed, the
-request gets a typed error, and the next one a new worker.
+the answer's framing alone, and digests what it gave and got itself. A worker that crashes, hangs, runs out of memory
+or answers nonsense is killed, the request gets a typed error, and the next one a new worker.
 """
 
 from __future__ import annotations
@@ -110,13 +110,14 @@ class EvaluationPool:
         if len(keys) > MAX_KEY_BYTES:
             raise errors.MalformedError("fhe.keys.too-large", f"{len(keys)} bytes")
         with self._worker() as worker:
-            answer, seconds = self._checked(plan, worker.run(_job(plan, keys), plan, [keys, request, seed or b""], self._seconds))
+            said = worker.run(_job(plan, keys), plan, [keys, request, seed or b""], self._seconds)
+            answer, seconds = self._checked(plan, said)
         reply = write_tenseal(plan.interface, answer) if is_tenseal(request) else dump_ciphertexts(answer)
-        digests = (hashlib.sha256(blob).digest() for blob in (keys, request, reply))
-        return EncryptedAnswer(reply, *digests, seconds)
+        named = [hashlib.sha256(blob).digest() for blob in (keys, request, reply)]
+        return EncryptedAnswer(reply, named[0], named[1], named[2], seconds)
 
     def inspect(self, data: bytes) -> str:
-        """What a TenSEAL client sends, before it is kept: ``context`` or ``tensor`` (:func:`fhe.tenseal_contexts.inspect`).
+        """What a TenSEAL client sends, before it is kept: ``context`` or ``tensor``.
 
         Raises:
             MalformedError: ``fhe.tenseal.malformed``, ``.secret-key``, ``.parameters``.

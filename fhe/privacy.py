@@ -49,9 +49,9 @@ __all__ = ["check_room", "commit_seed", "flood_bits", "open_seed", "replies_unti
 
 SEED_BYTES = 32
 TARGET_BITS = 30
-"""A reply is called protected if its statistical distance is below 2^-30. It leaves `lin8` room for 512 x 512 in 8 bits."""
+"""A reply is called protected if its statistical distance is below 2^-30; `lin8` has room for 512 x 512 in 8 bits."""
 TOTAL_BITS = 20
-"""The total that replies are counted up to: a chance of one in a million to tell them from ones that know no weights."""
+"""The total that replies are counted up to: one chance in a million to tell them from ones that know no weights."""
 MAX_FLOOD_BITS = 126
 
 

@@ -79,7 +79,8 @@ def read_ciphertext(blob: Bytes, preset: Preset, moduli: tuple[int, ...], *, ntt
     for i, q in enumerate(moduli):
         if int(limbs[:, i].max()) >= q:
             raise MalformedError("fhe.residue.range", f"a residue at or above {q}")
-    return limbs.astype(np.uint64)
+    checked: Limbs = limbs.astype(np.uint64)
+    return checked
 
 
 def dump_ciphertext(preset: Preset, limbs: Limbs, scale: float) -> bytes:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Clients that only have TenSEAL: its encrypted tensors and vectors in, the same out.
 
-A batched ``bfv_tensor`` or ``ckks_tensor`` of shape [samples, inputs] holds one ciphertext per input with the samples in
-its slots, which is the `columns` packing. A ``ckks_vector`` of whole ciphertexts holds its values in the slots, in
+A batched ``bfv_tensor`` or ``ckks_tensor`` of shape [samples, inputs] holds one ciphertext per input with the samples
+in its slots, which is the `columns` packing. A ``ckks_vector`` of whole ciphertexts holds its values in the slots, in
 order, which is the `diagonals` packing where the client has put them in the places of ``Interface.gather``.
 
-Bytes are taken apart by :mod:`fhe.protobuf` and :mod:`fhe.seal_objects`, field by field; TenSEAL itself, which crashes on
-malformed messages, is not used. On a node reading happens in a worker alone. Writing makes one encoding, uncompressed,
-so an answer has a digest that whoever executes again arrives at.
+Bytes are taken apart by :mod:`fhe.protobuf` and :mod:`fhe.seal_objects`, field by field; TenSEAL itself, which crashes
+on malformed messages, is not used. On a node reading happens in a worker alone. Writing makes one encoding,
+uncompressed, so an answer has a digest that whoever executes again arrives at.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def read_tenseal(interface: Interface, data: bytes) -> Ciphertexts:
     preset, fields, count = interface.preset, Fields(data), interface.sent
     shape = [interface.width] * count if vector else [interface.inputs]
     if fields.packed(1, len(shape)) != shape:
-        raise malformed(f"another shape than {shape[0]}" + (f" slots in {count} ciphertexts" if vector else " a sample"))
+        what = f"{interface.width} slots in {count} ciphertexts" if vector else f"{interface.inputs} elements a sample"
+        raise malformed(f"another shape than {what}")
     blobs = fields.repeated(2, min(count + 1, MAX_CIPHERTEXTS))
     if len(blobs) != count:
         raise malformed(f"{len(blobs)} ciphertexts; required {count}")

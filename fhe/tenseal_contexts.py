@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """TenSEAL contexts as a session's evaluation keys: ``context.serialize()``, without a secret key.
 
-A context names no parameters here: its own must be, byte for byte, those of a preset, and only the keys that a plan needs
-are read from it. Galois keys, for vectors, may stand in a second ``public_context``, as TenSEAL's Python can make the
-plan's (``sealapi``) and not put them into a context; protocol buffers merge the two.
+A context names no parameters here: its own must be, byte for byte, those of a preset, and only the keys that a plan
+needs are read from it. Galois keys, for vectors, may stand in a second ``public_context``, as TenSEAL's Python can make
+the plan's (``sealapi``) and not put them into a context; protocol buffers merge the two.
 """
 
 from __future__ import annotations

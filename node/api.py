@@ -76,8 +76,7 @@ class _Routes:
         return body
 
     async def upload(self, request: Request) -> schemas.UploadBody:
-        """Send ciphertexts or evaluation keys ahead, once for all requests of a session. TenSEAL's may come, too: tensors,
-        vectors, contexts without a secret key."""
+        """Send ciphertexts or evaluation keys ahead, once for all requests of a session; TenSEAL's, too."""
         body = await request.body()
         digest = await run_in_threadpool(self._service.node.upload, body, request.scope[CLIENT])
         return schemas.UploadBody(sha256=digest.hex(), bytes=len(body))

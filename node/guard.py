@@ -45,7 +45,7 @@ _HEADERS = [
 
 
 def read_tokens(path: Path) -> tuple[bytes, ...]:
-    """The bearer tokens in a file: a line of at least 16 printable characters without spaces for each client.
+    """The bearer tokens in a file, one a line, a client's each: 16 or more printable characters without spaces.
 
     Raises:
         MalformedError: ``node.token.malformed``.
@@ -62,8 +62,8 @@ def read_tokens(path: Path) -> tuple[bytes, ...]:
     if not fine or len(tokens) > MAX_TOKENS or len(set(tokens)) != len(tokens):
         raise MalformedError(
             "node.token.malformed",
-            f"1 to {MAX_TOKENS} tokens required, one a line, all distinct, of at least {MIN_TOKEN} printable characters "
-            "without spaces",
+            f"1 to {MAX_TOKENS} tokens required, one a line, all distinct, each of at least {MIN_TOKEN} printable "
+            "characters without spaces",
         )
     return tokens
 

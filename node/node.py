@@ -178,8 +178,8 @@ class Node(AbstractContextManager["Node"]):
     def upload(self, data: bytes, client: str = LOCAL) -> bytes:
         """Keep ciphertexts or evaluation keys for requests to name; their SHA-256.
 
-        This project's own formats are kept unread, as what they hold can do no harm. What else comes is TenSEAL's, and is
-        looked at in a sandboxed process first: a context with a secret key must not lie here.
+        This project's own formats are kept unread: they have no place for a secret key. What else comes is TenSEAL's,
+        and is looked at in a sandboxed process first: a context with a secret key must not lie here.
 
         Raises:
             NodeError: ``request.upload.malformed``, ``fhe.tenseal.*``, ``fhe.worker.*``, ``node.uploads.*``.
@@ -198,9 +198,9 @@ class Node(AbstractContextManager["Node"]):
             NodeError: ``request.model.unknown``, ``node.model.*``, ``fhe.network.*``, ``fhe.plan.none``,
                 ``fhe.preset.unknown``.
         """
-        circuit, stored = self._sessions.circuit(model), self.models.about(model)
+        circuit = self._sessions.circuit(model)
         try:
-            return describe(self._plans.chosen(circuit, wish, choose), stored)
+            return describe(self._plans.chosen(circuit, wish, choose))
         except FheError as error:
             raise as_node_error(error) from None
 

@@ -29,7 +29,16 @@ STATUS: Mapping[str, int] = {
 }
 """Where the code decides; elsewhere the kind of error does."""
 
-_RETRY = frozenset({"node.queue.full", "node.busy", "node.store.failed", "node.blobs.unusable", "node.uploads.full", "node.uploads.quota"})
+_RETRY = frozenset(
+    {
+        "node.queue.full",
+        "node.busy",
+        "node.store.failed",
+        "node.blobs.unusable",
+        "node.uploads.full",
+        "node.uploads.quota",
+    }
+)
 
 
 def status_of(error: NodeError) -> int:

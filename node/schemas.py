@@ -153,7 +153,7 @@ class ModelBody(_Model):
 
 
 class TensealPlanBody(_Model):
-    """How to ask a model with TenSEAL. Integers are the model's: real value = integer * scale of `input` or `output`."""
+    """How to ask a model with TenSEAL. Integers are the model's: real value = integer * its port's scale."""
 
     model: Hex32
     layout: Annotated[LayoutBody, Field(description="for the submission, unchanged")]
@@ -163,7 +163,9 @@ class TensealPlanBody(_Model):
     coeff_mod_bit_sizes: list[int]
     plain_modulus: Annotated[int, Field(description="BFV; 0 in CKKS")]
     global_scale: Annotated[float, Field(description="CKKS; 1 in BFV")]
-    object: Annotated[Literal["bfv_tensor", "ckks_tensor", "ckks_vector"], Field(description="tensors with batch=True")]
+    object: Annotated[
+        Literal["bfv_tensor", "ckks_tensor", "ckks_vector"], Field(description="by its constructor; batch=True")
+    ]
     samples: int
     inputs: Annotated[int, Field(description="elements per sample; a tensor is [samples, inputs]")]
     outputs: int

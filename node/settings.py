@@ -56,7 +56,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         least = {
-            "workers": 1, "queue": 1, "uploads": 1, "request_bytes": 1024, "upload_bytes": 1024, "retention_jobs": 1, "threads": 0,
+            "workers": 1, "queue": 1, "uploads": 1, "request_bytes": 1024,
+            "upload_bytes": 1024, "retention_jobs": 1, "threads": 0,
             "retention_seconds": 1, "model_memory": 1, "max_elements": 1, "port": 0,
         }  # fmt: skip
         for name, minimum in least.items():

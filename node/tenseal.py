@@ -2,8 +2,8 @@
 """What a client that only has TenSEAL must know to ask a model: context, tensor, layout, and how to read the answer.
 
 The plan is the node's choice among those whose packing a TenSEAL object has; the client checks of it what it cares
-about (security is the preset's, and every preset has 128 bits) and names its layout in the request. Nothing of the weights
-is in it.
+about (security is the preset's, and every preset has 128 bits) and names its layout in the request. Nothing of the
+weights is in it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from node.models import StoredModel
+from node.models import port_json
 from node.plans import Layout
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def choose(circuit: Circuit, wish: Wish) -> EncryptedPlan:
     raise fhe.UnsupportedError("fhe.plan.none", f"no preset fits a TenSEAL client: {reasons}")
 
 
-def describe(plan: EncryptedPlan, model: StoredModel) -> dict[str, Any]:
+def describe(plan: EncryptedPlan) -> dict[str, Any]:
     """The plan as a client with TenSEAL and numpy needs it: plain values (:class:`node.schemas.TensealPlanBody`)."""
     import fhe
     from fhe.privacy import replies_until, statistical_distance_bits
@@ -103,8 +103,8 @@ def describe(plan: EncryptedPlan, model: StoredModel) -> dict[str, Any]:
             "relin": bool(interface.keys.relin),
             "galois": sorted(interface.keys.galois),
         },
-        "input": model.inputs[0] if whole else None,
-        "output": model.outputs[0] if ends else None,
+        "input": port_json(circuit, circuit.inputs[0]) if whole else None,
+        "output": port_json(circuit, circuit.outputs[0]) if ends else None,
         "node_cpu_ms": told.cpu_ms,
         "statistical_distance_bits": statistical_distance_bits(plan) if plan.private else None,
         "replies_until": replies_until(plan) if plan.private else None,

@@ -98,7 +98,7 @@ class Uploads:
         if len(own) >= most or sum(own) + size > share:
             raise OperationalError(
                 "node.uploads.quota",
-                f"{len(own)} uploads with {sum(own)} bytes are this client's already; at most {most} with {share} bytes",
+                f"{len(own)} uploads with {sum(own)} bytes are this client's; at most {most} with {share} bytes",
                 remedy="send keys once a session, and less at a time; uploads are forgotten after an hour",
             )
         sizes = [one for client in kept.values() for one in client]

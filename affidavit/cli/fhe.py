@@ -117,6 +117,23 @@ def plan_command(
     )  # fmt: skip
 
 
+@app.command("tenseal")
+def tenseal_command(
+    circuit: Annotated[Path, typer.Argument(metavar="CIRCUIT", help="A circuit file.")],
+    samples: SamplesOption = 1,
+    scheme: Annotated[str, typer.Option("--scheme", help="bfv or ckks; by default whichever is cheaper.")] = "",
+    preset: PresetOption = None,
+    protected: ProtectedOption = False,
+    first: Annotated[int | None, typer.Option("--first", help="The tensor that comes encrypted.")] = None,
+    last: Annotated[int | None, typer.Option("--last", help="The tensor that goes back encrypted.")] = None,
+) -> None:
+    """Print how a client that only has TenSEAL asks a circuit: what an honest node says at /v1/models/DIGEST/tenseal."""
+    from node.tenseal import Wish, choose, describe
+
+    plan = choose(files.read_circuit(circuit), Wish(samples, scheme, preset or "", protected, first, last))
+    Console(soft_wrap=True).print_json(data=describe(plan))
+
+
 def show_plan(
     console: Console,
     circuit: Circuit,
@@ -163,8 +180,8 @@ def _print(console: Console, advice: Advice) -> None:
         if plan.private:
             until = shown["replies_until"]
             say(
-                f"protected: {shown['flood_bits']} bits of noise, distance 2^-{shown['statistical_distance_bits']} a reply; "
-                f"distances add up: {until['replies']:,} replies to one client until 2^-{until['distance_bits']}"
+                f"protected: {shown['flood_bits']} bits of noise, distance 2^-{shown['statistical_distance_bits']} a "
+                f"reply; distances add up: {until['replies']:,} replies to one client until 2^-{until['distance_bits']}"
             )
         else:
             say("bare replies: whoever sends requests can compute the weights of what runs")
@@ -172,7 +189,8 @@ def _print(console: Console, advice: Advice) -> None:
         answers = "exact" if not told.error else f"error about {told.error:.3g}"
         say(
             f"or preset {other.preset.name} ({other.preset.scheme}), packing {other.packing}: {answers}; about "
-            f"{told.cpu_ms:.2f} ms, sent {told.bytes_sent:,} bytes, back {told.bytes_returned:,}, keys {told.key_bytes:,}"
+            f"{told.cpu_ms:.2f} ms, sent {told.bytes_sent:,} bytes, back {told.bytes_returned:,}, "
+            f"keys {told.key_bytes:,}"
         )
     for name, reason in list(advice.reasons.items())[:16]:
         say(f"not {name}: {reason}")

@@ -157,9 +157,15 @@ def advise(
 
 
 def _others(
-    chosen: EncryptedPlan, samples: int, preset: str | None, calibration: IntArray | None, *, protected: bool, exact: bool
+    chosen: EncryptedPlan,
+    samples: int,
+    preset: str | None,
+    calibration: IntArray | None,
+    *,
+    protected: bool,
+    exact: bool,
 ) -> tuple[Estimated, ...]:
-    """What else would run the whole circuit, the cheapest first: an exact answer has its price, which may be worth it."""
+    """What else would run the whole circuit, the cheapest first: an exact answer has its price."""
     circuit, network = chosen.circuit, fhe.read_network(chosen.circuit)
     magnitudes = () if calibration is None else tuple(network.measured(calibration))
     presets = presets_for(preset, exact=exact)
