@@ -34,7 +34,7 @@ class Uploads:
     Args:
         folder: made with mode 0700; what an earlier process left in it is forgotten in time.
         seconds: how long an upload is kept after it was last sent or used.
-        total: bytes of all uploads together.
+        total: bytes of all uploads together; :data:`MAX_TOTAL_BYTES` by default.
         clock: seconds, as file times have them.
     """
 
@@ -43,10 +43,11 @@ class Uploads:
         folder: Path,
         *,
         seconds: float = KEPT_SECONDS,
-        total: int = MAX_TOTAL_BYTES,
+        total: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._folder, self._seconds, self._total, self._clock = folder, seconds, total, clock
+        self._folder, self._seconds, self._clock = folder, seconds, clock
+        self._total = MAX_TOTAL_BYTES if total is None else total
         self._lock = threading.Lock()
 
     def put(self, data: bytes, client: str = LOCAL) -> bytes:

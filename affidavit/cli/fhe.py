@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -111,8 +112,8 @@ def plan_command(
     console = Console(soft_wrap=True)
     raise typer.Exit(
         show_plan(
-            console, loaded, samples=samples, preset=preset, protected=protected, exact=exact, calibrate=calibrate,
-            as_json=as_json,
+            console, loaded, samples=samples, preset=preset, protected=protected, exact=exact,
+            calibrate=files.read_arrays(calibrate) if calibrate else None, as_json=as_json,
         )
     )  # fmt: skip
 
@@ -142,18 +143,19 @@ def show_plan(
     preset: str | None,
     protected: bool,
     exact: bool,
-    calibrate: Path | None,
+    calibrate: files.Arrays | None,
+    more: Mapping[str, Any] | None = None,
     as_json: bool,
 ) -> int:
-    """Decide, print, and give the exit code."""
+    """Decide, print (as JSON with `more`), and give the exit code."""
     from affidavit.private.advice import advise
 
     typical = None
     if calibrate is not None and len(circuit.inputs) == 1:
-        (typical,) = encode_inputs(circuit, files.read_arrays(calibrate)).values()
+        (typical,) = encode_inputs(circuit, calibrate).values()
     advice = advise(circuit, samples=samples, preset=preset, protected=protected, exact=exact, calibration=typical)
     if as_json:
-        console.print_json(data={"circuit": circuit.digest.hex(), **advice.as_json()})
+        console.print_json(data={"circuit": circuit.digest.hex(), **advice.as_json(), **(more or {})})
     else:
         _print(console, advice)
     return 20 if advice.plan is None else 0
