@@ -79,7 +79,7 @@ def read_ciphertext(blob: Bytes, preset: Preset, moduli: tuple[int, ...], *, ntt
     for i, q in enumerate(moduli):
         if int(limbs[:, i].max()) >= q:
             raise MalformedError("fhe.residue.range", f"a residue at or above {q}")
-    checked: Limbs = limbs.astype(np.uint64)
+    checked: Limbs = np.array(limbs, np.uint64)
     return checked
 
 
@@ -94,7 +94,9 @@ def dump_ciphertext(preset: Preset, limbs: Limbs, scale: float) -> bytes:
 
 def read_public(preset: Preset, blob: Bytes) -> Limbs:
     """A public key: [2, all moduli, n]. Raises as :func:`read_ciphertext`, and ``fhe.keys.degenerate``."""
-    return _masked(read_ciphertext(blob, preset, preset.moduli, ntt=True, scale=1.0)[None])[0]
+    key: Limbs = read_ciphertext(blob, preset, preset.moduli, ntt=True, scale=1.0)
+    _masked(key[None])
+    return key
 
 
 def read_relin(preset: Preset, blob: Bytes) -> Limbs:

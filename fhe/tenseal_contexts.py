@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from fhe.errors import MalformedError
 from fhe.interface import Interface
+from fhe.limits import MAX_CIPHERTEXTS
 from fhe.presets import PRESETS, Preset
 from fhe.protobuf import Fields, malformed
 from fhe.seal_objects import SEAL_MAGIC, encryption_parameters, read_body, read_galois, read_public, read_relin
@@ -63,7 +64,7 @@ def inspect(data: bytes) -> str:
     """What bytes of a TenSEAL client are, before they are kept: ``context`` or ``tensor``.
 
     A context is without a secret key and of some preset's parameters; its keys are read where a plan says which. A
-    tensor is read where a plan says of what shape.
+    tensor (or vector) is a message of SEAL objects; they are read where a plan says of what shape.
 
     Raises MalformedError: ``fhe.tenseal.malformed``, ``fhe.tenseal.secret-key``, ``fhe.tenseal.parameters``.
     """
@@ -71,6 +72,7 @@ def inspect(data: bytes) -> str:
     if first is None:
         raise malformed("neither a context nor a tensor")
     if first[: len(SEAL_MAGIC)] != SEAL_MAGIC:
+        _check_tensor(data)
         return "tensor"
     parts = _parts(data)
     if not any(_is_of(parts, preset) for preset in PRESETS.values()):
@@ -78,6 +80,18 @@ def inspect(data: bytes) -> str:
             "fhe.tenseal.parameters", "a context of parameters that are no preset's", "make it as the plan says"
         )
     return "context"
+
+
+def _check_tensor(data: bytes) -> None:
+    fields = Fields(data)
+    fields.packed(1, MAX_CIPHERTEXTS)
+    blobs = fields.repeated(2, MAX_CIPHERTEXTS)
+    if not blobs or any(blob[: len(SEAL_MAGIC)] != SEAL_MAGIC for blob in blobs):
+        raise malformed("neither a context nor a tensor of ciphertexts")
+    fields.double(3)
+    fields.integer(3)
+    fields.integer(4)
+    fields.end()
 
 
 def _is_of(parts: _Context, preset: Preset) -> bool:
@@ -126,4 +140,3 @@ def read_context(interface: Interface, data: bytes) -> EvaluationKeys:
         None if relin is None else trimmed(relin, demand.relin),
         {element: trimmed(key, demand.galois[element]) for element, key in galois.items()},
     )
-

@@ -64,7 +64,7 @@ def choose(circuit: Circuit, wish: Wish) -> EncryptedPlan:
             refused.append(error)
         else:
             return plan
-    reasons = "; ".join(error.message for error in refused) or f"no preset {wish.preset} in {wish.scheme}"
+    reasons = "; ".join(error.message for error in refused) or f"{wish.preset or 'no preset'} is not in {wish.scheme}"
     raise fhe.UnsupportedError("fhe.plan.none", f"no preset fits a TenSEAL client: {reasons}")
 
 
@@ -109,4 +109,3 @@ def describe(plan: EncryptedPlan) -> dict[str, Any]:
         "statistical_distance_bits": statistical_distance_bits(plan) if plan.private else None,
         "replies_until": replies_until(plan) if plan.private else None,
     }
-

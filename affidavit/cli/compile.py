@@ -69,7 +69,7 @@ def compile_command(
 
     The same file, calibration and options give the same digest. With --private, a network of linear operators and
     squares becomes a circuit that only adds and multiplies; of any other, what can run encrypted is said. The options
-    --samples, --preset, --protected and --exact go with --private. An array `labels` beside the inputs gives an accuracy.
+    --samples, --preset, --protected and --exact go with --private. An array `labels` beside inputs gives an accuracy.
     """
     if private:
         circuit = _polynomial(
@@ -165,8 +165,9 @@ def _plan(
         out.print(f"  {len(circuit.gates)} gates, written to {escape(str(output))}", highlight=False)
         for line in quality_lines(quality):
             out.print(f"  {escape(line)}", highlight=False)
+    typical, _ = _samples(calibrate)
     code = show_plan(
-        out, circuit, samples=samples, preset=preset, protected=protected, exact=exact, calibrate=_samples(calibrate)[0],
+        out, circuit, samples=samples, preset=preset, protected=protected, exact=exact, calibrate=typical,
         more={"quality": dict(quality)}, as_json=as_json,
     )  # fmt: skip
     raise typer.Exit(code)

@@ -128,7 +128,7 @@ def tenseal_command(
     first: Annotated[int | None, typer.Option("--first", help="The tensor that comes encrypted.")] = None,
     last: Annotated[int | None, typer.Option("--last", help="The tensor that goes back encrypted.")] = None,
 ) -> None:
-    """Print how a client that only has TenSEAL asks a circuit: what an honest node says at /v1/models/DIGEST/tenseal."""
+    """Print how a client that only has TenSEAL asks a circuit: what honest nodes say at /v1/models/DIGEST/tenseal."""
     from node.tenseal import Wish, choose, describe
 
     plan = choose(files.read_circuit(circuit), Wish(samples, scheme, preset or "", protected, first, last))

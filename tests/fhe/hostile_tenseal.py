@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Mutants of what TenSEAL serialises: truncated, flipped, bombs, other parameters, secret keys, other messages' parts."""
+"""Mutants of what TenSEAL serialises: truncated, flipped, bombs, other parameters, secret keys, others' parts."""
 
 from __future__ import annotations
 

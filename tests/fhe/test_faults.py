@@ -100,9 +100,7 @@ def test_a_process_that_does_not_greet_is_not_left_behind(monkeypatch: pytest.Mo
     assert len(made) == 1 and made[0].returncode is not None
 
 
-def test_a_worker_that_lies_about_what_it_read_changes_no_digest(
-    good: Target, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_lies_about_what_it_read_changes_no_digest(good: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a receipt names is digested where the bytes came in, whatever a worker says of others."""
     honest = Worker.run
     lies = dict.fromkeys(("interface", "keys", "request", "answer"), "ab" * 32)

@@ -31,9 +31,7 @@ def pool() -> Iterator[EvaluationPool]:
         yield made
 
 
-def served(
-    pool: EvaluationPool, plan: fhe.EncryptedPlan, request: bytes, seed: bytes | None = None
-) -> EncryptedAnswer:
+def served(pool: EvaluationPool, plan: fhe.EncryptedPlan, request: bytes, seed: bytes | None = None) -> EncryptedAnswer:
     return pool.evaluate(plan, request, keys_for(plan), seed=seed)
 
 

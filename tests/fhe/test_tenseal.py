@@ -108,6 +108,10 @@ def test_a_secret_key_is_refused_wherever_it_comes(pool: EvaluationPool) -> None
 def test_what_is_uploaded_is_told_apart() -> None:
     asked, elsewhere = linear_request(), ask(squares())
     assert (inspect(asked.context), inspect(asked.request)) == ("context", "tensor")
+    bare = tagged(1, varint(6))
+    for data in (bare, bare + tagged(2, b"x"), bare + tagged(2, b"\x5e\xa1\x10") + b"\x28\x01"):
+        with pytest.raises(fhe.MalformedError, match=r"fhe\.tenseal\.malformed"):
+            inspect(data)
     for data in (b"", b"\x0a", b"hello", asked.context[:100], asked.context[1:], b"\x12\x00", asked.context + b"\x00"):
         with pytest.raises(fhe.MalformedError, match=r"fhe\.tenseal\.malformed"):
             inspect(data)

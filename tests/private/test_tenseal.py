@@ -75,10 +75,10 @@ def ask(url: str, folder: Path, wish: str, arrays: dict[str, Any]) -> str:
     ],
 )
 def test_the_script_of_the_docs_asks_verifies_and_decrypts(
-    live,  # noqa: ANN001 - a fixture
+    live,
     tmp_path: Path,
     circuit_file: Path,
-    affidavit,  # noqa: ANN001, F811 - a fixture
+    affidavit,  # noqa: F811 - a fixture
     wish: Wish,
     kind: str,
 ) -> None:
@@ -111,7 +111,7 @@ def test_the_script_of_the_docs_asks_verifies_and_decrypts(
     assert ran.code == 0 and ran.json["agrees"] and ran.json["gates"] == 3, ran.out + ran.err
 
 
-def test_a_secret_key_is_refused_and_nothing_is_kept(live) -> None:  # noqa: ANN001 - a fixture
+def test_a_secret_key_is_refused_and_nothing_is_kept(live) -> None:
     import tenseal as ts
 
     url, data = live
@@ -142,13 +142,13 @@ def test_a_secret_key_is_refused_and_nothing_is_kept(live) -> None:  # noqa: ANN
         ("scheme=bgv", 400, "request.parameter.malformed"),
     ],
 )
-def test_plans_that_tenseal_has_no_object_for(live, query: str, status: int, code: str) -> None:  # noqa: ANN001
+def test_plans_that_tenseal_has_no_object_for(live, query: str, status: int, code: str) -> None:
     url, _ = live
     answer = httpx.get(f"{url}/v1/models/{network().digest.hex()}/tenseal?{query}", timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-def test_a_protected_plan_says_what_its_replies_add_up_to(live) -> None:  # noqa: ANN001 - a fixture
+def test_a_protected_plan_says_what_its_replies_add_up_to(live) -> None:
     url, _ = live
     query = "protected=true&last=1&samples=4"
     plan = httpx.get(f"{url}/v1/models/{network().digest.hex()}/tenseal?{query}", timeout=60).json()
