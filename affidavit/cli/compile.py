@@ -69,36 +69,40 @@ def compile_command(
 
     The same file, calibration and options give the same digest. With --private, a network of linear operators and
     squares becomes a circuit that only adds and multiplies; of any other, what can run encrypted is said. The options
-    --samples, --preset, --protected and --exact go with --private. An array `labels` beside inputs gives an accuracy.
+    --samples, --preset, --protected and --exact go with --private. An array `labels` beside the inputs, one class for each
+    sample, gives an accuracy.
     """
     if private:
         circuit = _polynomial(
-            files.read_bytes(model), _samples(calibrate)[0], _ranges(input_range or []), activation_bits, weight_bits
-        )
+            files.read_bytes(model), _samples(model, calibrate)[0], _ranges(input_range or []), activation_bits,
+            weight_bits,
+        )  # fmt: skip
         if circuit is not None:
             from circuits.compiler.agreement import measure_agreement
 
             files.write_bytes(output, dump_circuit(circuit))
-            arrays, labels = _samples(evaluate or calibrate)
+            arrays, _ = _samples(model, evaluate or calibrate)
             name = "evaluation" if evaluate else "calibration"
-            quality = measure_agreement(files.read_bytes(model), circuit, arrays, name, labels)
-            _plan(circuit, output, calibrate, samples, preset, protected, exact, quality, as_json=as_json)
+            quality = measure_agreement(files.read_bytes(model), circuit, arrays, name)
+            quality |= _accuracy(model, circuit, evaluate or calibrate)
+            _plan(circuit, output, model, calibrate, samples, preset, protected, exact, quality, as_json=as_json)
     from circuits.compiler import compile_model
 
     console = Console(stderr=True, soft_wrap=True)
     with console.status("compiling", spinner="line") as status:
         circuit = compile_model(
             files.read_bytes(model),
-            _samples(calibrate)[0],
-            evaluation=_samples(evaluate)[0] if evaluate else None,
+            _samples(model, calibrate)[0],
+            evaluation=_samples(model, evaluate)[0] if evaluate else None,
             input_range=_ranges(input_range or []),
             progress=lambda stage, done, total: status.update(escape(f"{stage} {done}/{total}")),
             activation_bits=activation_bits,
             weight_bits=weight_bits,
         )
     files.write_bytes(output, dump_circuit(circuit))
+    quality = {**circuit.quality, **_accuracy(model, circuit, evaluate or calibrate)}
     if private:
-        _plan(circuit, output, calibrate, samples, preset, protected, exact, circuit.quality, as_json=as_json)
+        _plan(circuit, output, model, calibrate, samples, preset, protected, exact, quality, as_json=as_json)
     out = Console(soft_wrap=True)
     if as_json:
         out.print_json(
@@ -107,7 +111,7 @@ def compile_command(
                 "weights": circuit.weights_digest.hex(),
                 "profile": circuit.profile,
                 "gates": len(circuit.gates),
-                "quality": dict(circuit.quality),
+                "quality": quality,
             }
         )
         return
@@ -116,14 +120,32 @@ def compile_command(
         f"  {len(circuit.gates)} gates, profile {circuit.profile}, written to {escape(str(output))}",
         highlight=False,
     )
-    for line in quality_lines(circuit.quality):
+    for line in quality_lines(quality):
         out.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
 
 
-def _samples(path: Path) -> tuple[files.Arrays, npt.NDArray[Any] | None]:
-    """Inputs by name, and the right classes where the file has an array ``labels``."""
+def _samples(model: Path, path: Path) -> tuple[files.Arrays, npt.NDArray[Any] | None]:
+    """Inputs by name, and the right classes where the file has an array ``labels`` that is no input of the model."""
+    import onnx
+
     arrays = dict(files.read_arrays(path))
-    return arrays, arrays.pop(LABELS, None) if len(arrays) > 1 else None
+    if LABELS not in arrays:
+        return arrays, None
+    try:
+        named = {value.name for value in onnx.load_from_string(files.read_bytes(model)).graph.input}
+    except Exception:  # noqa: BLE001 - protobuf raises what it likes; the compiler then says what is wrong with it
+        return arrays, None
+    return arrays, None if LABELS in named else arrays.pop(LABELS)
+
+
+def _accuracy(model: Path, circuit: Circuit, path: Path) -> dict[str, int]:
+    """On labelled samples, of a circuit of one input and one output; nothing where there are none."""
+    from circuits.compiler.agreement import measure_accuracy
+
+    arrays, labels = _samples(model, path)
+    if labels is None or len(circuit.inputs) != 1 or len(circuit.outputs) != 1:
+        return {}
+    return measure_accuracy(circuit, arrays, labels)
 
 
 def _polynomial(
@@ -149,6 +171,7 @@ def _polynomial(
 def _plan(
     circuit: Circuit,
     output: Path,
+    model: Path,
     calibrate: Path,
     samples: int,
     preset: str | None,
@@ -165,7 +188,7 @@ def _plan(
         out.print(f"  {len(circuit.gates)} gates, written to {escape(str(output))}", highlight=False)
         for line in quality_lines(quality):
             out.print(f"  {escape(line)}", highlight=False)
-    typical, _ = _samples(calibrate)
+    typical, _ = _samples(model, calibrate)
     code = show_plan(
         out, circuit, samples=samples, preset=preset, protected=protected, exact=exact, calibrate=typical,
         more={"quality": dict(quality)}, as_json=as_json,

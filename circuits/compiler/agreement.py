@@ -1,61 +1,91 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""A circuit that was compiled without rescaling against its float model, and against labels.
+"""A compiled circuit against the float model that it came from, and against labels. Nothing of it goes into the circuit.
 
-The float model runs in onnxruntime and the circuit in the reference interpreter; nothing of it goes into the circuit.
+:func:`measure_agreement` is for circuits without rescaling; the other compiler measures while it compiles
+(:mod:`circuits.compiler.quality`). Both records have the same form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from circuits.circuit import Circuit
+from circuits.circuit import Circuit, Port
+from circuits.compiler.execution import Execution
 from circuits.compiler.score import Score
+from circuits.errors import MalformedError
 from circuits.ops.operator import Array
-from circuits.reference import evaluate
 from circuits.signature import decode_outputs, encode_inputs
 
 CHUNK = 256
 
 
-def measure_agreement(
-    model: bytes, circuit: Circuit, samples: Mapping[str, Array], name: str, labels: Array | None = None
-) -> dict[str, object]:
-    """The quality of a circuit of one input and one output, as :func:`circuits.compiler.quality.measure` records it.
+def measure_agreement(model: bytes, circuit: Circuit, samples: Mapping[str, Array], name: str) -> dict[str, object]:
+    """The quality of a circuit of one input and one output.
 
     Args:
         model: the ONNX file.
         circuit: what it became.
         samples: real inputs by name, batch first.
         name: which set it is.
-        labels: int [batch], the right classes, where they are known; adds ``correct`` and ``labelled``.
 
     Samples outside the input's range are counted as refused, and not compared.
     """
     import onnxruntime
 
     (port,), (output,) = circuit.inputs, circuit.outputs
-    array = samples[port.name].astype(np.float32)
-    flat = array.reshape(len(array), -1)
-    inside = ((flat >= port.real_lo) & (flat <= port.real_hi)).all(axis=1)
+    inside = _inside(port, samples[port.name])
     record: dict[str, object] = {"set": name, "samples": int(inside.sum()), "refused": int((~inside).sum())}
     if not inside.any():
         return record
-    kept = array[inside]
-    known = None if labels is None or len(labels) != len(array) else labels[inside]
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    score, right = Score(False, False), 0
     (fed,) = [value.name for value in session.get_inputs()]
-    for begin in range(0, len(kept), CHUNK):
-        chunk = kept[begin : begin + CHUNK]
-        wanted = np.asarray(session.run(None, {fed: chunk})[0])
-        tensors = evaluate(circuit, encode_inputs(circuit, {port.name: chunk.astype(port.dtype)}))
-        found = decode_outputs(circuit, {output.name: tensors[output.tensor]})[output.name]
+    score = Score(False, False)
+    for chunk, found in _answers(circuit, samples[port.name][inside]):
+        wanted = np.asarray(session.run(None, {fed: chunk.astype(np.float32)})[0])
         score.add(wanted, found.astype(np.float64).reshape(wanted.shape))
-        if known is not None:
-            right += int((found.reshape(len(chunk), -1).argmax(axis=1) == known[begin : begin + CHUNK]).sum())
-    record["outputs"] = {output.name: score.report()}
-    if known is not None:
-        record |= {"correct": right, "labelled": len(kept)}
-    return record
+    return record | {"outputs": {output.name: score.report()}}
+
+
+def measure_accuracy(circuit: Circuit, samples: Mapping[str, Array], labels: Array) -> dict[str, int]:
+    """How many samples a circuit of one input and one output puts into the right class: ``correct`` of ``labelled``.
+
+    Args:
+        circuit: with scores per class as output, or with the class itself.
+        samples: real inputs by name, batch first; those outside the input's range are left out.
+        labels: int [batch].
+
+    Raises:
+        MalformedError: ``input.shape``: not one integer for each sample.
+    """
+    (port,), _ = circuit.inputs, circuit.outputs
+    array = samples[port.name]
+    if labels.shape != (len(array),) or not np.issubdtype(labels.dtype, np.integer):
+        raise MalformedError(
+            "input.shape", f"labels are {labels.dtype} {labels.shape}; required integers ({len(array)},)"
+        )
+    inside = _inside(port, array)
+    known, right, done = labels[inside], 0, 0
+    for chunk, found in _answers(circuit, array[inside]):
+        rows = found.reshape(len(chunk), -1)
+        classes = rows.argmax(axis=1) if rows.shape[1] > 1 else rows[:, 0]
+        right += int((classes == known[done : done + len(chunk)]).sum())
+        done += len(chunk)
+    return {"correct": right, "labelled": len(known)}
+
+
+def _inside(port: Port, array: Array) -> Array:
+    flat = array.reshape(len(array), -1).astype(np.float64)
+    inside: Array = ((flat >= port.real_lo) & (flat <= port.real_hi)).all(axis=1)
+    return inside
+
+
+def _answers(circuit: Circuit, array: Array) -> Iterator[tuple[Array, Array]]:
+    """Chunks of the input, and the output's real values for each."""
+    (port,), (output,) = circuit.inputs, circuit.outputs
+    run = Execution(circuit)
+    for begin in range(0, len(array), CHUNK):
+        chunk = array[begin : begin + CHUNK].astype(port.dtype)
+        integers = run.outputs(encode_inputs(circuit, {port.name: chunk}))
+        yield chunk, decode_outputs(circuit, integers)[output.name]

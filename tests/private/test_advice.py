@@ -233,3 +233,12 @@ def test_compile_command(affidavit, tmp_path):  # noqa: F811
     assert "same class as the float model on" in ran.out
     ran = affidavit(*options, "--calibrate", tmp_path / "labelled.npz", "--json")
     assert ran.code == 0 and ran.json["quality"]["correct"] == 30
+    for options, found in (  # a network that is more than squares, and a compilation that is not for ciphertexts
+        (("compile", tmp_path / "relu.onnx", "--private"), 40),
+        (("compile", tmp_path / "square.onnx"), 40),
+    ):
+        ran = affidavit(*options, "-o", tmp_path / "any", "--calibrate", tmp_path / "labelled.npz", "--json")
+        assert ran.code == 0 and ran.json["quality"]["labelled"] == found, ran.out + ran.err
+    np.savez(tmp_path / "wrong.npz", x=x, labels=labels[:5])
+    ran = affidavit("compile", tmp_path / "square.onnx", "-o", tmp_path / "any", "--calibrate", tmp_path / "wrong.npz")
+    assert ran.code == 30 and "input.shape" in ran.err
