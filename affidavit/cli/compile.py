@@ -69,8 +69,8 @@ def compile_command(
 
     The same file, calibration and options give the same digest. With --private, a network of linear operators and
     squares becomes a circuit that only adds and multiplies; of any other, what can run encrypted is said. The options
-    --samples, --preset, --protected and --exact go with --private. An array `labels` beside the inputs, one class for each
-    sample, gives an accuracy.
+    --samples, --preset, --protected and --exact go with --private. An array `labels` beside the inputs, one
+    class for each sample, gives an accuracy.
     """
     if private:
         circuit = _polynomial(

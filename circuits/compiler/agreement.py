@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""A compiled circuit against the float model that it came from, and against labels. Nothing of it goes into the circuit.
+"""A compiled circuit against the float model that it came from, and against labels; the circuit is not changed.
 
 :func:`measure_agreement` is for circuits without rescaling; the other compiler measures while it compiles
 (:mod:`circuits.compiler.quality`). Both records have the same form.
@@ -77,8 +77,8 @@ def measure_accuracy(circuit: Circuit, samples: Mapping[str, Array], labels: Arr
 
 def _inside(port: Port, array: Array) -> Array:
     flat = array.reshape(len(array), -1).astype(np.float64)
-    inside: Array = ((flat >= port.real_lo) & (flat <= port.real_hi)).all(axis=1)
-    return inside
+    fits = (flat >= port.real_lo) & (flat <= port.real_hi)
+    return np.asarray(fits.all(axis=1))
 
 
 def _answers(circuit: Circuit, array: Array) -> Iterator[tuple[Array, Array]]:

@@ -227,15 +227,15 @@ def test_compile_command(affidavit, tmp_path):  # noqa: F811
     labels = decode_outputs(circuit, {"y": tensors[circuit.outputs[0].tensor]})["y"].argmax(axis=1)
     labels[:10] = (labels[:10] + 1) % 4
     np.savez(tmp_path / "labelled.npz", x=x, labels=labels)
-    options = ("compile", tmp_path / "square.onnx", "--private", "-o", tmp_path / "square.circuit")
+    options = ["compile", tmp_path / "square.onnx", "--private", "-o", tmp_path / "square.circuit"]
     ran = affidavit(*options, "--calibrate", tmp_path / "x.npz", "--evaluate", tmp_path / "labelled.npz")
     assert ran.code == 0 and "accuracy 75.00 %: 30 of 40 labelled samples (evaluation set)" in ran.out, ran.out
     assert "same class as the float model on" in ran.out
     ran = affidavit(*options, "--calibrate", tmp_path / "labelled.npz", "--json")
     assert ran.code == 0 and ran.json["quality"]["correct"] == 30
     for options, found in (  # a network that is more than squares, and a compilation that is not for ciphertexts
-        (("compile", tmp_path / "relu.onnx", "--private"), 40),
-        (("compile", tmp_path / "square.onnx"), 40),
+        (["compile", tmp_path / "relu.onnx", "--private"], 40),
+        (["compile", tmp_path / "square.onnx"], 40),
     ):
         ran = affidavit(*options, "-o", tmp_path / "any", "--calibrate", tmp_path / "labelled.npz", "--json")
         assert ran.code == 0 and ran.json["quality"]["labelled"] == found, ran.out + ran.err
