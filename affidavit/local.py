@@ -33,7 +33,7 @@ class LocalClient:
 
     def upload(self, data: bytes) -> bytes:
         """Ciphertexts or evaluation keys for requests to name; their SHA-256. Raises node.errors.NodeError."""
-        return self._node.uploads.put(data)
+        return self._node.upload(data)
 
     def exchange_unverified(self, request: Request) -> bytes:
         """An affidavit in which nothing has been checked. Raises node.errors.NodeError."""

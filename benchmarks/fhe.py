@@ -7,15 +7,15 @@ its `mm` is for CKKS vectors, at the same security (128 bits, the same table): m
 layer, those of our preset for more. One layer in coefficient encoding takes and leaves ciphertexts in NTT form, as
 CKKS ciphertexts are on both sides.
 
-`rates` are what a transform and a copied byte take on the same machine: the floors that a kernel could reach follow
-from the number of transforms and the bytes of ciphertexts, keys and encoded weights.
+Beside each row stands its floor (:mod:`benchmarks.floors`): what the transforms, bytes and products of that very run
+take at the `rates` of this machine, and how many times longer the run takes.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
 from itertools import pairwise
@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 import fhe
+from benchmarks.floors import floor_of, rates, work_of
 from circuits import Circuit, CircuitBuilder, evaluate
 from fhe.client import Session
 from fhe.evaluation import Evaluation
@@ -61,12 +62,13 @@ def network(sizes: Sequence[int], hi: int, most: int, conv: bool = False) -> Cir
 
 @dataclass
 class Side:
-    """Something to time, and how far its answer is from the integers, relative to the largest of them."""
+    """Something to time, and how far its answer is from the integers, relative to the largest of them; and its work."""
 
     run: Callable[[], Any]
     error: Callable[[Any], float]
     samples: int
     details: dict[str, Any]
+    work: dict[str, Any] = field(default_factory=dict)
 
 
 def ours(circuit: Circuit, preset: str, samples: int) -> Side:
@@ -95,7 +97,7 @@ def ours(circuit: Circuit, preset: str, samples: int) -> Side:
         "galois_key_bytes": told.galois_bytes,
         "cost_model_ms": told.cpu_ms,
     }
-    return Side(lambda: evaluation.run(request), error, samples, details)
+    return Side(lambda: evaluation.run(request), error, samples, details, work_of(evaluation, request))
 
 
 def tenseal(circuit: Circuit, bits: Sequence[int], scale_bits: int) -> Side:
@@ -194,27 +196,6 @@ def _repeats(side: Side) -> int:
     return count
 
 
-def transform_rates() -> dict[str, float]:
-    """Seconds per transform of n residues, by n; and bytes per second of a copy."""
-    from fhe.ring import Ring
-
-    rates = {}
-    for name in ("lin8", "mlp1"):
-        ring = Ring(fhe.preset_of(name))
-        rows = np.zeros((64, 1, ring.n), np.uint64)
-        ring.forward(rows)
-        started = time.process_time()
-        for _ in range(10):
-            ring.forward(rows)
-        rates[f"transform_{ring.n}_s"] = (time.process_time() - started) / 640
-    block = np.zeros(1 << 24, np.uint64)
-    started = time.process_time()
-    for _ in range(5):
-        block.copy()
-    rates["copy_bytes_per_s"] = 5 * block.nbytes / (time.process_time() - started)
-    return rates
-
-
 def measure(rounds: int, only: Collection[str] = ()) -> dict[str, Any]:
     """All pairs, or `only` these, one round of ours and one of TenSEAL's in turn.
 
@@ -224,6 +205,7 @@ def measure(rounds: int, only: Collection[str] = ()) -> dict[str, Any]:
     results: dict[str, Any] = {}
     limits = import_module("threadpoolctl").threadpool_limits
     with limits(1):
+        measured = rates()
         for name, (goal, make) in GOALS.items():
             if only and name not in only:
                 continue
@@ -239,10 +221,11 @@ def measure(rounds: int, only: Collection[str] = ()) -> dict[str, Any]:
                 "tenseal_s": float(np.median([b for _, b in times])),
                 "ours_relative_error": errors[0],
                 "tenseal_relative_error": errors[1],
+                "floor": floor_of(mine.work, measured, mine.samples, float(np.median([a for a, _ in times]))),
                 "rounds": turns,
                 "ours": mine.details,
                 "tenseal": theirs.details,
             }
-        results["rates"] = transform_rates()
+        results["rates"] = measured
     results["versions"] = {package: version(package) for package in ("seal-python", "tenseal")}
     return results

@@ -10,7 +10,7 @@ holds ciphertexts, evaluation keys and circuit executes again and compares diges
     request   = session.encrypt(interface, integers)
     answer    = pool.evaluate(plan, request, keys)                the node: fhe.pool.EvaluationPool
     integers  = session.decrypt(interface, answer.ciphertexts)    after verification
-    fhe.recheck.recheck_encrypted(...)                            the auditor
+    pool.evaluate(plan, request, keys) again                      the auditor: the same bytes, or not
 
 BFV answers are the integers of `circuits.evaluate`, bit for bit; CKKS answers come with an estimated error.
 
@@ -32,8 +32,9 @@ gemm, squares,
 embedding
 pool, process,        evaluation of untrusted bytes in processes of their own
 worker, sandbox
-recheck               re-execution on ciphertexts
-tenseal_clients       ciphertexts of clients that only have TenSEAL
+tenseal_clients,      tensors, vectors and contexts of clients that only have TenSEAL, read and written without
+tenseal_contexts,     it: messages and SEAL's objects, byte by byte
+seal_objects, protobuf
 ====================  ====================================================================================
 
 Importing this package needs numpy alone. It may be imported by `verifier`, `node` and `affidavit`, and imports

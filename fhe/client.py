@@ -25,6 +25,7 @@ from fhe.ring import Ring
 from fhe.scaling import scaled
 from fhe.seal_bridge import SealContext
 from fhe.wire import Ciphertexts, EvaluationKeys, Limbs, dump_ciphertexts, dump_keys, parse_ciphertexts
+from fhe.wire.keys import trimmed
 
 __all__ = ["Session"]
 
@@ -62,7 +63,7 @@ class Session:
         relin = None
         if demand.relin:
             (full,) = self._seal.switching_keys(self._generator.create_relin_keys())
-            relin = _trimmed(full, demand.relin)
+            relin = trimmed(full, demand.relin)
         return dump_keys(EvaluationKeys(self.preset, public, relin, self._galois(demand.galois)))
 
     def _galois(self, wanted: Mapping[int, int]) -> dict[int, Limbs]:
@@ -74,7 +75,7 @@ class Session:
             made = self._seal.seal.GaloisKeys()
             self._generator.create_galois_keys([steps[element]], made)
             (full,) = self._seal.switching_keys(made)
-            keys[element] = _trimmed(full, digits)
+            keys[element] = trimmed(full, digits)
         return keys
 
     def encrypt(self, interface: Interface, inputs: IntArray) -> bytes:
@@ -198,9 +199,3 @@ def _batched(rows: IntArray, preset: Preset) -> IntArray:
         data = plain.to_bytes(context.seal.compr_mode_type.none)
         target[:count] = np.frombuffer(data[len(data) - 8 * count :], "<u8").astype(np.int64)
     return out
-
-
-def _trimmed(key: Limbs, digits: int) -> Limbs:
-    """The part of a full switching key that serves levels up to `digits`."""
-    moduli = [*range(digits), key.shape[2] - 1]
-    return np.ascontiguousarray(key[:digits][:, :, moduli])

@@ -30,13 +30,13 @@ class Evaluation:
             raise RejectedError("fhe.keys.preset-mismatch", f"keys for {keys.preset.name}; required {plan.preset.name}")
         self.plan, self.keys_digest = plan, keys.digest
         check_keys(plan, keys)
-        self._network: CoefficientLayer | ColumnNetwork | SlotNetwork
+        self.network: CoefficientLayer | ColumnNetwork | SlotNetwork
         if plan.packing == "coefficient":
-            self._network = CoefficientLayer(plan.network, plan.interface)
+            self.network = CoefficientLayer(plan.network, plan.interface)
         elif plan.packing == "columns":
-            self._network = ColumnNetwork(plan.network, plan.interface, keys)
+            self.network = ColumnNetwork(plan.network, plan.interface, keys)
         else:
-            self._network = SlotNetwork(plan.network, plan.interface, keys)
+            self.network = SlotNetwork(plan.network, plan.interface, keys)
         self._flooding = None
         if plan.private and keys.public is not None:
             self._flooding = Flooding(Ring(plan.preset), plan, keys.public)
@@ -52,7 +52,7 @@ class Evaluation:
         check_request(self.plan, request)
         if (seed is not None) != self.plan.private or (seed is not None and len(seed) != SEED_BYTES):
             raise MalformedError("fhe.seed.length", f"a private plan takes a seed of {SEED_BYTES} bytes, others none")
-        limbs = self._network.evaluate(request.limbs)
+        limbs = self.network.evaluate(request.limbs)
         if self._flooding is not None and seed is not None:
             limbs = self._flooding.apply(limbs, seed, binding_of(self.plan, request, self.keys_digest))
         return Ciphertexts(self.plan.preset, limbs, self.plan.interface.output_scale)

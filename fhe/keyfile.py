@@ -31,7 +31,13 @@ _TAG = 16
 
 
 def save_session(session: Session, path: Path, passphrase: str) -> None:
-    """Write a new file, to the disk, or leave none. Raises FileExistsError rather than overwrite a key."""
+    """Write a new file, to the disk, or leave none.
+
+    Raises:
+        FileExistsError: rather than overwrite a key.
+        MalformedError: ``fhe.keyfile.passphrase``: an empty passphrase keeps nobody out.
+    """
+    _check_passphrase(passphrase)
     salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
     head = MAGIC + session.preset.name.encode().ljust(16, b"\0") + salt + nonce
     sealed = AESGCM(_derived(passphrase, salt)).encrypt(nonce, session.export_secret(), head)
@@ -50,9 +56,10 @@ def load_session(path: Path, passphrase: str) -> Session:
     """The session of a file.
 
     Raises:
-        MalformedError: ``fhe.keyfile.malformed``.
+        MalformedError: ``fhe.keyfile.malformed``, ``.passphrase``.
         RejectedError: ``fhe.keyfile.unopened``: another passphrase, or an altered file.
     """
+    _check_passphrase(passphrase)
     data = path.read_bytes()
     if len(data) < _HEAD or data[:8] != MAGIC:
         raise MalformedError("fhe.keyfile.malformed", "not a session file")
@@ -65,6 +72,11 @@ def load_session(path: Path, passphrase: str) -> Session:
         raise RejectedError("fhe.keyfile.unopened", "another passphrase, or an altered file") from None
     limbs = np.frombuffer(secret, "<u8").reshape(len(preset.moduli), preset.n).astype(np.uint64)
     return Session(preset, secret=limbs)
+
+
+def _check_passphrase(passphrase: str) -> None:
+    if not passphrase.strip():
+        raise MalformedError("fhe.keyfile.passphrase", "an empty passphrase", "choose one of several words")
 
 
 def _secret_bytes(preset: Preset) -> int:

@@ -85,6 +85,7 @@ def plan(
     samples: int = 1,
     preset: str | None = None,
     private: bool = False,
+    exact: bool = False,
     start: int | None = None,
     stop: int | None = None,
     calibration: IntArray | None = None,
@@ -96,6 +97,7 @@ def plan(
         samples: samples per request.
         preset: only this preset.
         private: the model must not leak: only presets with room to flood the replies.
+        exact: BFV alone: the circuit's own integers.
         start, stop: see :func:`fhe.read_network`.
         calibration: typical inputs of that part, integers [samples, ...]. CKKS then makes room for four times the
             values seen instead of the circuit's bounds: far more precise, and wrong where values go beyond.
@@ -103,7 +105,7 @@ def plan(
     Raises UnsupportedError: ``fhe.network.*``, ``fhe.plan.none`` with the reason of each preset.
     """
     network = read_network(circuit, start=start, stop=stop)
-    chosen = [preset_of(preset)] if preset is not None else list(PRESETS.values())
+    chosen = presets_for(preset, exact=exact)
     magnitudes = () if calibration is None else tuple(network.measured(calibration))
     found, refused = candidates(
         circuit, network, samples=samples, presets=chosen, private=private, magnitudes=magnitudes
@@ -114,6 +116,18 @@ def plan(
         reasons = "; ".join(e.message for e in refused)
         raise UnsupportedError("fhe.plan.none", f"no preset fits: {reasons}")
     return found[0]
+
+
+def presets_for(name: str | None, *, exact: bool = False) -> list[Preset]:
+    """The preset of that name, or all of them; with `exact` those of BFV.
+
+    Raises UnsupportedError: ``fhe.preset.unknown``, ``fhe.plan.inexact``.
+    """
+    found = [preset_of(name)] if name is not None else list(PRESETS.values())
+    found = [preset for preset in found if not exact or preset.scheme == "bfv"]
+    if not found:
+        raise UnsupportedError("fhe.plan.inexact", f"{name} is approximate", "choose a BFV preset")
+    return found
 
 
 def candidates(

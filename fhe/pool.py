@@ -2,12 +2,13 @@
 """Evaluation of untrusted bytes: worker processes that are killed and replaced on any fault.
 
 The node's own process never parses a request or a key, makes no SEAL object and holds no secret key; it looks at
-the answer's framing alone. A worker that crashes, hangs, runs out of memory or answers nonsense is killed, the
-request gets a typed error, and the next one a new worker.
+the answer's framing alone, and digests what it gave and got itself. A worker that crashes, hangs, runs out of memory
+or answers nonsense is killed, the request gets a typed error, and the next one a new worker.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ from fhe import errors
 from fhe.limits import MAX_BUNDLE_BYTES, MAX_KEY_BYTES
 from fhe.planning import EncryptedPlan
 from fhe.process import Worker
-from fhe.wire import parse_ciphertexts
+from fhe.tenseal_clients import is_tenseal, write_tenseal
+from fhe.wire import Ciphertexts, dump_ciphertexts, parse_ciphertexts
 from fhe.worker import digest_of
 
 __all__ = ["EncryptedAnswer", "EvaluationPool"]
@@ -30,13 +32,13 @@ class EncryptedAnswer:
     """An answer with the digests that a receipt names.
 
     Attributes:
-        ciphertexts: `fhe-ciphertexts@v1`.
-        interface_digest, keys_digest, request_digest, answer_digest: of parameters and residues, 32 bytes each.
+        ciphertexts: `fhe-ciphertexts@v1`, or TenSEAL's form where the request had it.
+        keys_digest, request_digest, answer_digest: SHA-256 of the bytes that were given and that are returned, taken in
+            this process: a worker has no say in them.
         cpu_seconds: of the evaluation itself, as the worker says.
     """
 
     ciphertexts: bytes
-    interface_digest: bytes
     keys_digest: bytes
     request_digest: bytes
     answer_digest: bytes
@@ -94,35 +96,40 @@ class EvaluationPool:
 
         Args:
             plan: made from the node's own circuit.
-            request: `fhe-ciphertexts@v1`, untrusted.
-            keys: `fhe-keys@v1`, untrusted.
+            request: `fhe-ciphertexts@v1`, or a TenSEAL tensor or vector; untrusted.
+            keys: `fhe-keys@v1`, or a TenSEAL context; untrusted.
             seed: 32 bytes for a private plan (commit to it first: :func:`fhe.commit_seed`).
 
         Raises:
             MalformedError, RejectedError, UnsupportedError: what is wrong with request, keys or plan.
             OperationalError: ``fhe.worker.busy``, ``.closed``, ``.timeout``, ``.died``, ``.memory``, ``.garbled``,
-                ``.sandbox``.
+                ``.circuit``, ``.sandbox``.
         """
         if len(request) > MAX_BUNDLE_BYTES:
             raise errors.MalformedError("fhe.ciphertext.too-large", f"{len(request)} bytes")
         if len(keys) > MAX_KEY_BYTES:
             raise errors.MalformedError("fhe.keys.too-large", f"{len(keys)} bytes")
         with self._worker() as worker:
-            answer = worker.run(_job("evaluate", plan, keys), plan, [keys, request, seed or b""], self._seconds)
-            return self._checked(plan, answer)
+            said = worker.run(_job(plan, keys), plan, [keys, request, seed or b""], self._seconds)
+            answer, seconds = self._checked(plan, said)
+        reply = write_tenseal(plan.interface, answer) if is_tenseal(request) else dump_ciphertexts(answer)
+        named = [hashlib.sha256(blob).digest() for blob in (keys, request, reply)]
+        return EncryptedAnswer(reply, named[0], named[1], named[2], seconds)
 
-    def from_tenseal(self, plan: EncryptedPlan, tensor: bytes, relin: bytes = b"") -> tuple[bytes, bytes]:
-        """A TenSEAL client's tensor and relinearisation keys as request and keys of this project's own formats.
+    def inspect(self, data: bytes) -> str:
+        """What a TenSEAL client sends, before it is kept: ``context`` or ``tensor``.
 
-        Raises as :func:`fhe.tenseal_clients.read_tensor`, and OperationalError as `evaluate`.
+        Raises:
+            MalformedError: ``fhe.tenseal.malformed``, ``.secret-key``, ``.parameters``.
+            OperationalError: as :meth:`evaluate`.
         """
-        if len(tensor) > MAX_BUNDLE_BYTES or len(relin) > MAX_KEY_BYTES:
-            raise errors.MalformedError("fhe.tenseal.malformed", f"{len(tensor)} and {len(relin)} bytes")
+        if len(data) > MAX_BUNDLE_BYTES:
+            raise errors.MalformedError("fhe.tenseal.malformed", f"{len(data)} bytes")
         with self._worker() as worker:
-            answer = worker.run(_job("tenseal", plan, relin), plan, [relin, tensor, b""], self._seconds)
-            if len(answer) != 3:
+            answer = worker.run({"kind": "inspect"}, None, [b"", data, b""], self._seconds)
+            if answer[1:] not in ([b"context"], [b"tensor"]):
                 raise errors.OperationalError("fhe.worker.garbled", "a worker's answer has not the agreed form")
-            return answer[1], answer[2]
+            return answer[1].decode()
 
     def enforced(self) -> tuple[str, ...]:
         """What the sandbox of a worker enforces on this machine (starts one)."""
@@ -172,25 +179,23 @@ class EvaluationPool:
         worker.stop()
 
     @staticmethod
-    def _checked(plan: EncryptedPlan, answer: list[bytes]) -> EncryptedAnswer:
+    def _checked(plan: EncryptedPlan, answer: list[bytes]) -> tuple[Ciphertexts, float]:
+        """The answer that a worker gives, of the form that the plan has, and its processor time."""
         try:
             _, head, ciphertexts = answer
-            details = json.loads(head)
-            digests = [bytes.fromhex(details[name]) for name in ("interface", "keys", "request")]
-            seconds = float(details["cpu_seconds"])
+            seconds = float(json.loads(head)["cpu_seconds"])
             bundle = parse_ciphertexts(ciphertexts, answer=True)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError, errors.FheError):
             raise errors.OperationalError("fhe.worker.garbled", "a worker's answer has not the agreed form") from None
         interface = plan.interface
         expected = (interface.preset, interface.returned, interface.output_level, interface.output_scale)
-        answers = (bundle.preset, bundle.count, bundle.level, bundle.scale) == expected
-        if not answers or digests[0] != interface.digest or any(len(digest) != 32 for digest in digests):
+        if (bundle.preset, bundle.count, bundle.level, bundle.scale) != expected:
             raise errors.OperationalError("fhe.worker.garbled", "a worker's answer is not to this request")
-        return EncryptedAnswer(ciphertexts, digests[0], digests[1], digests[2], bundle.digest, seconds)
+        return bundle, seconds
 
 
-def _job(kind: str, plan: EncryptedPlan, keys: bytes) -> dict[str, str]:
+def _job(plan: EncryptedPlan, keys: bytes) -> dict[str, str]:
     """What to run, by digests."""
     spec = json.dumps(plan.spec, sort_keys=True)
     identity = digest_of(plan.circuit_digest + spec.encode())
-    return {"kind": kind, "plan": identity, "keys": digest_of(keys), "spec": spec}
+    return {"kind": "evaluate", "plan": identity, "keys": digest_of(keys), "spec": spec}

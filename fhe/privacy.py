@@ -13,7 +13,10 @@ weights. A protected reply adds an encryption of zero under the client's public 
 c1 is then an RLWE sample with secret u, and the phase is the message plus noise drowned in E: whoever holds the
 secret key sees what can be simulated from the outputs alone, up to RLWE and a statistical distance of at most
 
-    outputs * B / 2^(k + 1),        B the bound of the circuit's noise plus n * 21 * 2 for e u and e1 s.
+    outputs * B / 2^(k + 1),        B the bound of the circuit's noise plus n * 21 * 2 for e u and e1 s
+
+*per reply*. Distances add up: after r replies the sum is r times that, and :func:`replies_until` says how many replies
+of a plan stay within a stated total. One client's limit, not one session's: its keys do not matter.
 
 It holds for requests and keys made as :mod:`fhe.client` makes them. A client who forges either learns linear
 functions of its own choice, up to the precision of the modulus; and any client learns a linear model from enough
@@ -42,11 +45,13 @@ if TYPE_CHECKING:
     from fhe.planning import EncryptedPlan
     from fhe.ring import Prime, Ring
 
-__all__ = ["check_room", "commit_seed", "flood_bits", "open_seed", "statistical_distance_bits"]
+__all__ = ["check_room", "commit_seed", "flood_bits", "open_seed", "replies_until", "statistical_distance_bits"]
 
 SEED_BYTES = 32
 TARGET_BITS = 30
-"""A reply is called protected if its statistical distance is below 2^-30."""
+"""A reply is called protected if its statistical distance is below 2^-30; `lin8` has room for 512 x 512 in 8 bits."""
+TOTAL_BITS = 20
+"""The total that replies are counted up to: one chance in a million to tell them from ones that know no weights."""
 MAX_FLOOD_BITS = 126
 
 
@@ -80,6 +85,11 @@ def statistical_distance_bits(plan: EncryptedPlan) -> float:
     if plan.interface.encoding != "coefficients":
         places = plan.interface.returned * plan.preset.n
     return flood_bits(plan) + 1 - float(np.log2(float(_bound(plan)))) - float(np.log2(places))
+
+
+def replies_until(plan: EncryptedPlan, total_bits: int = TOTAL_BITS) -> int:
+    """Protected replies to one client whose statistical distances add up to at most 2^-total_bits."""
+    return int(2.0 ** (statistical_distance_bits(plan) - total_bits))
 
 
 def check_room(plan: EncryptedPlan) -> None:

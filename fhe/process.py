@@ -81,14 +81,14 @@ class Worker:
                     continue
         self._process.wait()
 
-    def run(self, job: dict[str, str], plan: EncryptedPlan, blobs: list[bytes], seconds: float) -> list[bytes]:
-        """One job. Raises what the worker says, or OperationalError."""
+    def run(self, job: dict[str, str], plan: EncryptedPlan | None, blobs: list[bytes], seconds: float) -> list[bytes]:
+        """One job; `blobs` are keys, request and seed. Raises what the worker says, or OperationalError."""
         with self._deadline(seconds):
             self._write([json.dumps(job).encode()])
             lacks = self._read()
             if len(lacks) != 1 or len(lacks[0]) != 1:
                 raise _garbled()
-            circuit = dump_circuit(plan.circuit) if lacks[0][0] & 1 else b""
+            circuit = dump_circuit(plan.circuit) if plan is not None and lacks[0][0] & 1 else b""
             keys, *rest = blobs
             self._write([circuit, keys if lacks[0][0] & 2 else b"", *rest])
             answer = self._read()
@@ -146,9 +146,9 @@ def _garbled() -> errors.OperationalError:
 
 def _error(answer: list[bytes]) -> errors.FheError:
     """The error that a worker reports, if it is one of ours."""
-    if len(answer) == 4 and answer[0] == b"error":
-        kind, code, message = (part[:2000].decode("utf-8", "replace") for part in answer[1:])
+    if len(answer) == 5 and answer[0] == b"error":
+        kind, code, message, remedy = (part[:2000].decode("utf-8", "replace") for part in answer[1:])
         if kind in _KINDS and code in CODES:
-            made: errors.FheError = _KINDS[kind](code, message)
+            made: errors.FheError = _KINDS[kind](code, message, remedy)
             return made
     return errors.OperationalError("fhe.worker.garbled", "a worker's error has not the agreed form")

@@ -4,7 +4,8 @@
 Messages on standard input and output: a count of parts (u32), their lengths (u64 each), the parts; little-endian. The
 first message out says what the sandbox enforces. A job is the JSON of what to run and the SHA-256 of the blobs that the
 worker may still hold; the worker answers which it lacks; then these follow. An answer is ``ok``, JSON and the
-ciphertexts, or ``error``, kind, code and message. Nothing is unpickled on either side.
+ciphertexts, or ``error``, kind, code, message and remedy. Nothing is unpickled on either side, and no digest that a
+worker names is believed.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from circuits import CircuitError, load_circuit
 from fhe.errors import FheError
 from fhe.limits import MAX_BUNDLE_BYTES, MAX_KEY_BYTES
 from fhe.planning import EncryptedPlan, remake
-from fhe.tenseal_clients import read_relin, read_tensor
-from fhe.wire import EvaluationKeys, dump_ciphertexts, dump_keys, parse_ciphertexts, parse_keys
+from fhe.tenseal_clients import is_tenseal, read_tenseal
+from fhe.tenseal_contexts import inspect, read_context
+from fhe.wire import dump_ciphertexts, parse_ciphertexts, parse_keys
 
 if TYPE_CHECKING:
     from fhe.evaluation import Evaluation  # needs numba, which the other side of the pipe may do without
@@ -68,23 +70,19 @@ class _Bench:
 
     def lacks(self, job: dict[str, str]) -> bytes:
         """One byte: 1 for the circuit, 2 for the keys."""
-        keys = job["kind"] == "tenseal" or (job["plan"], job["keys"]) not in self._sessions
-        return bytes([(job["plan"] not in self._plans) | 2 * keys])
+        if job["kind"] == "inspect":
+            return bytes([0])
+        return bytes([(job["plan"] not in self._plans) | 2 * ((job["plan"], job["keys"]) not in self._sessions)])
 
     def run(self, job: dict[str, str], circuit: bytes, keys: bytes, request: bytes, seed: bytes) -> list[bytes]:
         """The parts of an answer."""
+        if job["kind"] == "inspect":
+            return [b"ok", inspect(request).encode()]
         if job["plan"] not in self._plans:
             self._plans[job["plan"]] = remake(load_circuit(circuit), json.loads(job["spec"]))
             _trim(self._plans, HELD_PLANS)
         plan = self._plans[job["plan"]]
-        if job["kind"] == "tenseal":
-            return self._convert(plan, keys, request)
         return self._evaluate(job, plan, keys, request, seed)
-
-    @staticmethod
-    def _convert(plan: EncryptedPlan, relin: bytes, tensor: bytes) -> list[bytes]:
-        keys = read_relin(plan.interface, relin) if relin else EvaluationKeys(plan.preset)
-        return [b"ok", dump_ciphertexts(read_tensor(plan.interface, tensor)), dump_keys(keys)]
 
     def _evaluate(
         self, job: dict[str, str], plan: EncryptedPlan, keys: bytes, request: bytes, seed: bytes
@@ -93,21 +91,16 @@ class _Bench:
 
         session = (job["plan"], job["keys"])
         if session not in self._sessions:
-            self._sessions[session] = Evaluation(plan, parse_keys(keys))
+            read = read_context(plan.interface, keys) if is_tenseal(keys) else parse_keys(keys)
+            self._sessions[session] = Evaluation(plan, read)
             _trim(self._sessions, HELD_SESSIONS)
         evaluation = self._sessions[session]
         self._sessions.move_to_end(session)
-        parsed = parse_ciphertexts(request)
+        parsed = read_tenseal(plan.interface, request) if is_tenseal(request) else parse_ciphertexts(request)
         started = time.process_time()
         answer = evaluation.run(parsed, seed or None)
-        digests = {
-            "interface": plan.interface.digest.hex(),
-            "keys": evaluation.keys_digest.hex(),
-            "request": parsed.digest.hex(),
-            "answer": answer.digest.hex(),
-            "cpu_seconds": time.process_time() - started,
-        }
-        return [b"ok", json.dumps(digests).encode(), dump_ciphertexts(answer)]
+        taken = {"cpu_seconds": time.process_time() - started}
+        return [b"ok", json.dumps(taken).encode(), dump_ciphertexts(answer)]
 
 
 def _trim(held: OrderedDict[Any, Any], most: int) -> None:
@@ -132,12 +125,18 @@ def serve(memory_bytes: int, source: IO[bytes], sink: IO[bytes]) -> None:
         parts = read_message(source)
         try:
             answer = bench.run(job, *parts)
-        except (FheError, CircuitError) as error:
-            answer = [b"error", type(error).__name__.encode(), error.code.encode(), error.message.encode()]
+        except FheError as error:
+            answer = _refusal(type(error).__name__, error.code, error.message, error.remedy)
+        except CircuitError as error:  # the node's own circuit, by codes that are not this room's
+            answer = _refusal("OperationalError", "fhe.worker.circuit", f"{error.code}: {error.message}", "")
         except MemoryError:
-            answer = [b"error", b"OperationalError", b"fhe.worker.memory", b"the memory limit of the worker is reached"]
+            answer = _refusal("OperationalError", "fhe.worker.memory", "the memory limit of the worker is reached", "")
         del parts
         write_message(sink, answer)
+
+
+def _refusal(*parts: str) -> list[bytes]:
+    return [b"error", *(part.encode() for part in parts)]
 
 
 def digest_of(blob: bytes) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, FastAPI, Path, Query, Request, Response, Security
 from fastapi.concurrency import run_in_threadpool
@@ -22,11 +22,12 @@ from starlette.exceptions import HTTPException
 from node import schemas
 from node.channel import channel_bindings, exporter_of
 from node.errors import MalformedError, NodeError, OperationalError, UnsupportedError
-from node.guard import Guard
+from node.guard import CLIENT, Guard
 from node.jobs import Job
 from node.metrics import Metrics
 from node.refusals import body_of, headers_of, status_of
 from node.service import Service
+from node.tenseal import Wish
 
 AFFIDAVIT_TYPE = "application/vnd.affidavit+zip"
 BINARY_TYPE = "application/octet-stream"
@@ -50,6 +51,7 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
         408: "the body came in too slowly",
         409: "not in this state",
         413: "too large",
+        429: "this client's share is full; try again after Retry-After",
         500: "the node's own fault",
         503: "not now; try again after Retry-After",
     }
@@ -75,9 +77,9 @@ class _Routes:
         return body
 
     async def upload(self, request: Request) -> schemas.UploadBody:
-        """Send ciphertexts or evaluation keys ahead, once for all requests of a session; they are not read here."""
+        """Send ciphertexts or evaluation keys ahead, once for all requests of a session; TenSEAL's, too."""
         body = await request.body()
-        digest = await run_in_threadpool(self._service.node.uploads.put, body)
+        digest = await run_in_threadpool(self._service.node.upload, body, request.scope[CLIENT])
         return schemas.UploadBody(sha256=digest.hex(), bytes=len(body))
 
     def job(self, job: JobId) -> schemas.JobBody:
@@ -129,6 +131,21 @@ class _Routes:
         """A circuit without its weights (proof@v1): what a client needs of a model that it may ask and not have."""
         return Response(self._service.node.outline(bytes.fromhex(digest)), media_type=BINARY_TYPE)
 
+    def tenseal(
+        self,
+        digest: Digest,
+        samples: Annotated[int, Query(ge=1, le=65536)] = 1,
+        scheme: Annotated[Literal["bfv", "ckks", ""], Query(description="bfv is exact; either by default")] = "",
+        preset: Annotated[str, Query(pattern="^[a-z0-9-]{0,32}$", max_length=32)] = "",
+        protected: Annotated[Literal["true", "false"], Query(description="replies hide the weights")] = "false",
+        first: Annotated[int | None, Query(ge=0, le=65536)] = None,
+        last: Annotated[int | None, Query(ge=0, le=65536)] = None,
+    ) -> schemas.TensealPlanBody:
+        """How a client that only has TenSEAL encrypts for a model, and reads the answer."""
+        wish = Wish(samples, scheme, preset, protected == "true", first, last)
+        plan = self._service.node.tenseal_plan(bytes.fromhex(digest), wish)
+        return schemas.TensealPlanBody.model_validate(plan)
+
     def health(self, request: Request) -> schemas.HealthBody:
         """Whether the service and its database answer."""
         self._service.jobs.ping()
@@ -168,7 +185,7 @@ def create_app(service: Service, metrics: Metrics) -> Guard:
         routes.upload,
         methods=["POST"],
         status_code=201,
-        responses=_refusals(400, 401, 408, 413, 500, 503),
+        responses=_refusals(400, 401, 408, 413, 429, 500, 503),
         openapi_extra={"requestBody": {"required": True, "content": {BINARY_TYPE: octets}}},
     )
     found = _refusals(400, 401, 404, 500, 503)
@@ -186,6 +203,9 @@ def create_app(service: Service, metrics: Metrics) -> Guard:
     outline = {**_binary(BINARY_TYPE, "the outline"), **_refusals(400, 401, 404, 500)}
     api.add_api_route(
         "/v1/models/{digest}/outline", routes.outline, methods=["GET"], responses=outline, response_class=Response
+    )
+    api.add_api_route(
+        "/v1/models/{digest}/tenseal", routes.tenseal, methods=["GET"], responses=_refusals(400, 401, 404, 500)
     )
     text: dict[int | str, dict[str, Any]] = {
         200: {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}}

@@ -8,7 +8,9 @@ bytes and seconds that also holds without ``Content-Length``; the application se
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
+import ipaddress
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -27,7 +29,10 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OPEN_PATHS = frozenset({"/health"})
-MIN_TOKEN = 16
+UPLOADS_PATH = "/v1/uploads"
+MIN_TOKEN, MAX_TOKENS = 16, 1024
+CLIENT = "affidavit.client"
+"""In the scope: who asks, for shares of what the node has. By token; by address where there are no tokens."""
 _LOG = logging.getLogger("node")
 _HEADERS = [
     (b"cache-control", b"no-store"),
@@ -39,26 +44,28 @@ _HEADERS = [
 ]
 
 
-def read_token(path: Path) -> bytes:
-    """The bearer token in a file: one line of at least 16 printable characters without spaces.
+def read_tokens(path: Path) -> tuple[bytes, ...]:
+    """The bearer tokens in a file, one a line, a client's each: 16 or more printable characters without spaces.
 
     Raises:
         MalformedError: ``node.token.malformed``.
         OperationalError: ``node.token.unreadable``.
     """
     try:
-        token = path.read_bytes().strip()
+        tokens = tuple(line.strip() for line in path.read_bytes().strip().split(b"\n"))
     except OSError as error:
         raise OperationalError(
             "node.token.unreadable",
             f"the token file cannot be read ({error.strerror or type(error).__name__})",
         ) from None
-    if len(token) < MIN_TOKEN or not all(33 <= byte <= 126 for byte in token):
+    fine = all(len(token) >= MIN_TOKEN and all(33 <= byte <= 126 for byte in token) for token in tokens)
+    if not fine or len(tokens) > MAX_TOKENS or len(set(tokens)) != len(tokens):
         raise MalformedError(
             "node.token.malformed",
-            f"a token of at least {MIN_TOKEN} printable characters without spaces required",
+            f"1 to {MAX_TOKENS} tokens required, one a line, all distinct, each of at least {MIN_TOKEN} printable "
+            "characters without spaces",
         )
-    return token
+    return tokens
 
 
 class _Disconnected(Exception):  # noqa: N818 - not an error: the client went away
@@ -70,12 +77,13 @@ class Guard:
 
     def __init__(self, application: Application, settings: Settings, metrics: Metrics) -> None:
         self._application, self._metrics = application, metrics
+        self._limits = {UPLOADS_PATH: settings.upload_bytes}
         self._limit, self._seconds, self._uploads = (
             settings.request_bytes,
             settings.request_seconds,
             settings.uploads,
         )
-        self._token = None if settings.token_file is None else read_token(settings.token_file)
+        self._tokens = None if settings.token_file is None else read_tokens(settings.token_file)
         self._reading = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,14 +114,15 @@ class Guard:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            self._check_token(scope)
-            declared = _declared_length(scope)
-            if declared > self._limit:
-                raise self._too_large()
+            token = self._check_token(scope)
+            scope[CLIENT] = _address(scope) if token is None else f"token {hashlib.sha256(token).hexdigest()}"
+            declared, limit = _declared_length(scope), self._limits.get(scope["path"], self._limit)
+            if declared > limit:
+                raise _too_large(limit)
             if declared == 0 and not _chunked(scope):
                 body = b""
             else:
-                body = await self._read(receive)
+                body = await self._read(receive, limit)
         except NodeError as error:
             await _refuse(error, send, close=True)
             return
@@ -128,9 +137,10 @@ class Guard:
 
         await self._application(scope, replay, send)
 
-    def _check_token(self, scope: Scope) -> None:
-        if self._token is None or scope["path"] in OPEN_PATHS:
-            return
+    def _check_token(self, scope: Scope) -> bytes | None:
+        """The token, where one is needed."""
+        if self._tokens is None or scope["path"] in OPEN_PATHS:
+            return None
         given = _header(scope, b"authorization")
         if given is None:
             raise RejectedError(
@@ -139,10 +149,13 @@ class Guard:
                 remedy="send Authorization: Bearer with the node's token",
             )
         scheme, _, token = given.partition(b" ")
-        if scheme.lower() != b"bearer" or not hmac.compare_digest(token.strip(), self._token):
-            raise RejectedError("request.token.wrong", "not the token of this node")
+        token = token.strip()
+        known = [hmac.compare_digest(token, own) for own in self._tokens]  # all of them, whichever it is
+        if scheme.lower() != b"bearer" or not any(known):
+            raise RejectedError("request.token.wrong", "not a token of this node")
+        return token
 
-    async def _read(self, receive: Receive) -> bytes:
+    async def _read(self, receive: Receive, limit: int) -> bytes:
         if self._reading >= self._uploads:
             raise OperationalError(
                 "node.busy",
@@ -152,7 +165,7 @@ class Guard:
         self._reading += 1
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._read_all(receive)
+                return await _read_all(receive, limit)
         except TimeoutError:
             raise MalformedError(
                 "request.body.timeout", f"the body did not come in within {self._seconds:g} s"
@@ -160,30 +173,44 @@ class Guard:
         finally:
             self._reading -= 1
 
-    async def _read_all(self, receive: Receive) -> bytes:
-        parts, size = [], 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _Disconnected
-            part = message.get("body", b"")
-            size += len(part)
-            if size > self._limit:
-                raise self._too_large()
-            parts.append(part)
-            if not message.get("more_body", False):
-                return b"".join(parts)
-
-    def _too_large(self) -> MalformedError:
-        return MalformedError(
-            "request.body.too-large",
-            f"a body of more than {self._limit} bytes",
-            remedy="send a smaller batch, or an opening in place of nested lists",
-        )
-
     def _count(self, scope: Scope, status: int) -> None:
         route = getattr(scope.get("route"), "path", "none")
         self._metrics.requests.labels(route, str(status)).inc()
+
+
+async def _read_all(receive: Receive, limit: int) -> bytes:
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Disconnected
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise _too_large(limit)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _too_large(limit: int) -> MalformedError:
+    return MalformedError(
+        "request.body.too-large",
+        f"a body of more than {limit} bytes",
+        remedy="send a smaller batch, or an opening in place of nested lists",
+    )
+
+
+def _address(scope: Scope) -> str:
+    """Whose share it is where clients have no tokens: an IPv4 address, or an IPv6 network of 64 bits."""
+    host = str((scope.get("client") or ("unknown",))[0])
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return f"network {ipaddress.ip_network((address, 64), strict=False)}"
+    return f"address {getattr(address, 'ipv4_mapped', None) or address}"
 
 
 async def _refuse(error: NodeError, send: Send, *, close: bool) -> None:

@@ -64,7 +64,8 @@ class StoredModel:
         }
 
 
-def _port(circuit: Circuit, port: Port) -> dict[str, Any]:
+def port_json(circuit: Circuit, port: Port) -> dict[str, Any]:
+    """An input or output as a plain object."""
     return {
         "name": port.name,
         "shape": list(circuit.tensors[port.tensor].shape),
@@ -83,8 +84,8 @@ def _about(circuit: Circuit, data: bytes, name: str) -> StoredModel:
         name,
         circuit.profile,
         len(data),
-        tuple(_port(circuit, port) for port in circuit.inputs),
-        tuple(_port(circuit, port) for port in circuit.outputs),
+        tuple(port_json(circuit, port) for port in circuit.inputs),
+        tuple(port_json(circuit, port) for port in circuit.outputs),
     )
 
 

@@ -18,6 +18,7 @@ import attestation
 from attestation.channel.binding import TLS_EXPORTER
 from attestation.producers import Producer
 from circuits import Circuit, dump_circuit
+from fhe.errors import FheError
 from node.description import describe_execution
 from node.errors import OperationalError
 from node.evidence import Identity, collect, keys_digest, keys_message
@@ -41,12 +42,16 @@ from node.stages.run import Run
 from node.stages.sign import Sign
 from node.stages.unseal import Unseal
 from node.stages.vouch import AnswerEncrypted, VouchEncrypted
-from node.uploads import Uploads
+from node.tenseal import Wish, choose, describe
+from node.uploads import LOCAL, Uploads
 from verifier.context import NO_POLICY
 from verifier.keys import KeySet
 
 if TYPE_CHECKING:
     from fhe.pool import EvaluationPool
+
+OWN_FORMATS = (b"AFFFHEC1", b"AFFFHEK1")
+"""How `fhe-ciphertexts@v1` and `fhe-keys@v1` begin."""
 
 
 def utc_now() -> datetime:
@@ -170,6 +175,35 @@ class Node(AbstractContextManager["Node"]):
         from verifier.proof import dump_outline
 
         return dump_outline(self._sessions.circuit(model))
+
+    def upload(self, data: bytes, client: str = LOCAL) -> bytes:
+        """Keep ciphertexts or evaluation keys for requests to name; their SHA-256.
+
+        This project's own formats are kept unread: they have no place for a secret key. What else comes is TenSEAL's,
+        and is looked at in a sandboxed process first: a context with a secret key must not lie here.
+
+        Raises:
+            NodeError: ``request.upload.malformed``, ``fhe.tenseal.*``, ``fhe.worker.*``, ``node.uploads.*``.
+        """
+        if data and not data.startswith(OWN_FORMATS):
+            try:
+                self._pool().inspect(data)
+            except FheError as error:
+                raise as_node_error(error) from None
+        return self.uploads.put(data, client)
+
+    def tenseal_plan(self, model: bytes, wish: Wish) -> dict[str, Any]:
+        """How a client that only has TenSEAL asks a model; see :mod:`node.tenseal`.
+
+        Raises:
+            NodeError: ``request.model.unknown``, ``node.model.*``, ``fhe.network.*``, ``fhe.plan.none``,
+                ``fhe.preset.unknown``.
+        """
+        circuit = self._sessions.circuit(model)
+        try:
+            return describe(self._plans.chosen(circuit, wish, choose))
+        except FheError as error:
+            raise as_node_error(error) from None
 
     def _pool(self) -> EvaluationPool:
         from fhe.pool import EvaluationPool

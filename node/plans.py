@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from node.errors import MalformedError
 
 if TYPE_CHECKING:
     from fhe import EncryptedPlan
+    from node.tenseal import Wish
 
 KEPT = 8
 MAX_NUMBER = 1 << 16
@@ -111,6 +112,7 @@ class Plans:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[bytes, Layout], EncryptedPlan] = OrderedDict()
+        self._chosen: OrderedDict[tuple[bytes, Wish], Layout] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, circuit: Circuit, layout: Layout) -> EncryptedPlan:
@@ -119,10 +121,26 @@ class Plans:
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = layout.plan(circuit)
-            self._kept.move_to_end(key)
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-            return self._kept[key]
+            return self._used(key)
+
+    def chosen(self, circuit: Circuit, wish: Wish, choose: Callable[[Circuit, Wish], EncryptedPlan]) -> EncryptedPlan:
+        """The plan that ``choose`` makes of a wish; raises as that does. One is made at a time."""
+        with self._lock:
+            layout = self._chosen.get((circuit.digest, wish))
+            if layout is None or (circuit.digest, layout) not in self._kept:
+                plan = choose(circuit, wish)
+                layout = Layout.of_plan(plan)
+                self._kept[circuit.digest, layout] = plan
+                self._chosen[circuit.digest, wish] = layout
+                while len(self._chosen) > KEPT:
+                    self._chosen.popitem(last=False)
+            return self._used((circuit.digest, layout))
+
+    def _used(self, key: tuple[bytes, Layout]) -> EncryptedPlan:
+        self._kept.move_to_end(key)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return self._kept[key]
 
 
 def _malformed(required: str) -> MalformedError:

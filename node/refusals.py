@@ -24,11 +24,21 @@ STATUS: Mapping[str, int] = {
     "node.store.failed": 503,
     "node.blobs.unusable": 503,
     "node.uploads.full": 503,
+    "node.uploads.quota": 429,
     "fhe.worker.busy": 503,
 }
 """Where the code decides; elsewhere the kind of error does."""
 
-_RETRY = frozenset({"node.queue.full", "node.busy", "node.store.failed", "node.blobs.unusable", "node.uploads.full"})
+_RETRY = frozenset(
+    {
+        "node.queue.full",
+        "node.busy",
+        "node.store.failed",
+        "node.blobs.unusable",
+        "node.uploads.full",
+        "node.uploads.quota",
+    }
+)
 
 
 def status_of(error: NodeError) -> int:

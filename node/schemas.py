@@ -51,6 +51,14 @@ class EncryptedBody(_Model):
     keys: Annotated[Hex32, Field(description="fhe-keys@v1")]
 
 
+class TensealKeysBody(_Model):
+    """What the context has to carry besides its parameters."""
+
+    public: Annotated[bool, Field(description="save_public_key")]
+    relin: Annotated[bool, Field(description="save_relin_keys")]
+    galois: Annotated[list[int], Field(description="elements of Galois keys, for vectors; see docs/private.md")]
+
+
 class UploadBody(_Model):
     """Bytes that the node keeps for an hour, for requests to name."""
 
@@ -148,6 +156,38 @@ class ModelBody(_Model):
     size: Annotated[int, Field(description="bytes of the circuit file")]
     inputs: list[PortBody]
     outputs: list[PortBody]
+
+
+class TensealPlanBody(_Model):
+    """How to ask a model with TenSEAL. Integers are the model's: real value = integer * its port's scale."""
+
+    model: Hex32
+    layout: Annotated[LayoutBody, Field(description="for the submission, unchanged")]
+    interface: Annotated[Hex32, Field(description="what the receipt must name")]
+    scheme: Literal["bfv", "ckks"]
+    poly_modulus_degree: int
+    coeff_mod_bit_sizes: list[int]
+    plain_modulus: Annotated[int, Field(description="BFV; 0 in CKKS")]
+    global_scale: Annotated[float, Field(description="CKKS; 1 in BFV")]
+    object: Annotated[
+        Literal["bfv_tensor", "ckks_tensor", "ckks_vector"], Field(description="by its constructor; batch=True")
+    ]
+    samples: int
+    inputs: Annotated[int, Field(description="elements per sample; a tensor is [samples, inputs]")]
+    outputs: int
+    range: Annotated[list[int], Field(min_length=2, max_length=2, description="integers that may be encrypted")]
+    unit: Annotated[float, Field(description="integers are multiplied by this before they are encrypted")]
+    places: Annotated[list[int], Field(description="vectors: the element in each slot, -1 for zero; else empty")]
+    slots: int
+    answer_unit: Annotated[float, Field(description="decrypted values are multiplied by this")]
+    answer_places: Annotated[list[int], Field(description="vectors: where each output is; else empty")]
+    error: Annotated[float, Field(description="largest expected, in integers; 0 where the answer is exact")]
+    keys: TensealKeysBody
+    input: PortBody | None
+    output: PortBody | None
+    node_cpu_ms: float
+    statistical_distance_bits: Annotated[float | None, Field(description="of one protected reply")]
+    replies_until: Annotated[int | None, Field(description="protected replies that add up to a distance of 2^-20")]
 
 
 class ModelsBody(_Model):

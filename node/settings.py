@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.errors import MalformedError
-from node.limits import MAX_MODEL_MEMORY, MAX_REQUEST_BYTES, MAX_TRACE_ELEMENTS
+from node.limits import MAX_MODEL_MEMORY, MAX_REQUEST_BYTES, MAX_TRACE_ELEMENTS, MAX_UPLOAD_BYTES
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,14 @@ class Settings:
         queue: accepted jobs that may wait or run; beyond that, requests get 503.
         uploads: request bodies that may be in memory at a time.
         request_bytes: largest body.
+        upload_bytes: largest body of ciphertexts or evaluation keys.
         request_seconds: time in which a body must have come in.
         retention_seconds, retention_jobs: how long, and how many, finished jobs are kept.
         model_memory: bound on the estimated bytes of loaded models.
         max_elements: bound on the elements of all tensors of one execution.
         shutdown_seconds: how long running inferences may take to finish after a signal; later ones run again.
-        token_file: file with a bearer token that every request but ``/health`` must carry; ``None`` for none.
+        token_file: file with bearer tokens, a line for each client, one of which every request but ``/health`` must
+            carry; ``None`` for none.
         tls_certificate, tls_key: PEM files; both or neither.
     """
 
@@ -41,6 +43,7 @@ class Settings:
     queue: int = 64
     uploads: int = 8
     request_bytes: int = MAX_REQUEST_BYTES
+    upload_bytes: int = MAX_UPLOAD_BYTES
     request_seconds: float = 30.0
     retention_seconds: int = 7 * 24 * 3600
     retention_jobs: int = 100_000
@@ -53,7 +56,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         least = {
-            "workers": 1, "queue": 1, "uploads": 1, "request_bytes": 1024, "retention_jobs": 1, "threads": 0,
+            "workers": 1, "queue": 1, "uploads": 1, "request_bytes": 1024,
+            "upload_bytes": 1024, "retention_jobs": 1, "threads": 0,
             "retention_seconds": 1, "model_memory": 1, "max_elements": 1, "port": 0,
         }  # fmt: skip
         for name, minimum in least.items():

@@ -2,7 +2,8 @@
 """Ciphertexts and evaluation keys that clients sent ahead: bytes under their SHA-256, for an hour, never read here.
 
 A request then names them, so that the keys of a session travel once. What is kept is what the network brought: nothing
-in this process parses it (:mod:`fhe.pool` does, in a sandbox).
+in this process parses it (:mod:`fhe.pool` does, in a sandbox). Each client has a folder and a share of its own, so that
+none can fill the node for the others; whoever knows a digest may name it, whoever sent it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from node.errors import MalformedError, OperationalError, UnsupportedError
@@ -20,6 +22,10 @@ from node.files import TEMPORARY, write_atomically
 KEPT_SECONDS = 3600.0
 MAX_TOTAL_BYTES = 1 << 30
 MAX_UPLOADS = 1024
+CLIENT_PART = 4
+"""A client may fill so much less than all of the room, in bytes and in number."""
+LOCAL = "local"
+"""Whoever runs the node in its own process."""
 
 
 class Uploads:
@@ -28,7 +34,7 @@ class Uploads:
     Args:
         folder: made with mode 0700; what an earlier process left in it is forgotten in time.
         seconds: how long an upload is kept after it was last sent or used.
-        total: bytes of all uploads together.
+        total: bytes of all uploads together; :data:`MAX_TOTAL_BYTES` by default.
         clock: seconds, as file times have them.
     """
 
@@ -37,34 +43,36 @@ class Uploads:
         folder: Path,
         *,
         seconds: float = KEPT_SECONDS,
-        total: int = MAX_TOTAL_BYTES,
+        total: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._folder, self._seconds, self._total, self._clock = folder, seconds, total, clock
+        self._folder, self._seconds, self._clock = folder, seconds, clock
+        self._total = MAX_TOTAL_BYTES if total is None else total
         self._lock = threading.Lock()
 
-    def put(self, data: bytes) -> bytes:
+    def put(self, data: bytes, client: str = LOCAL) -> bytes:
         """Keep some bytes; their SHA-256.
+
+        Args:
+            data: what was sent.
+            client: who sent it; its folder's name follows from it.
 
         Raises:
             MalformedError: ``request.upload.malformed`` for none.
-            OperationalError: ``node.uploads.full``, ``node.blobs.unusable``.
+            OperationalError: ``node.uploads.quota``, ``node.uploads.full``, ``node.blobs.unusable``.
         """
         if not data:
             raise MalformedError("request.upload.malformed", "an empty upload")
         digest = hashlib.sha256(data).digest()
+        own = self._folder / hashlib.sha256(client.encode()).hexdigest()[:32]
+        path = own / digest.hex()
         with self._lock:
             try:
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 kept = self._swept()
-                path = self._folder / digest.hex()
-                if self._read(digest) is None:
-                    if len(kept) >= MAX_UPLOADS or sum(kept) + len(data) > self._total:
-                        raise OperationalError(
-                            "node.uploads.full",
-                            f"{len(kept)} uploads with {sum(kept)} bytes are kept already",
-                            remedy="send it again later",
-                        )
+                if _read(path, digest) is None:
+                    self._check_room(kept, kept.get(own, []), len(data))
+                    own.mkdir(mode=0o700, exist_ok=True)
                     write_atomically(path, data)
                 os.utime(path)
             except OSError as error:
@@ -74,33 +82,61 @@ class Uploads:
         return digest
 
     def get(self, digest: bytes) -> bytes:
-        """What was sent; raises UnsupportedError ``request.upload.missing``."""
-        data = self._read(digest)
-        if data is None:
-            raise UnsupportedError(
-                "request.upload.missing",
-                f"nothing with SHA-256 {digest.hex()[:16]} was sent to this node, or not lately",
-                remedy="send ciphertexts and keys to /v1/uploads first",
+        """What was sent, by whomever; raises UnsupportedError ``request.upload.missing``."""
+        with suppress(OSError):
+            for own in self._folder.iterdir():
+                data = _read(own / digest.hex(), digest)
+                if data is not None:
+                    return data
+        raise UnsupportedError(
+            "request.upload.missing",
+            f"nothing with SHA-256 {digest.hex()[:16]} was sent to this node, or not lately",
+            remedy="send ciphertexts and keys to /v1/uploads first",
+        )
+
+    def _check_room(self, kept: dict[Path, list[int]], own: list[int], size: int) -> None:
+        most, share = MAX_UPLOADS // CLIENT_PART, self._total // CLIENT_PART
+        if len(own) >= most or sum(own) + size > share:
+            raise OperationalError(
+                "node.uploads.quota",
+                f"{len(own)} uploads with {sum(own)} bytes are this client's; at most {most} with {share} bytes",
+                remedy="send keys once a session, and less at a time; uploads are forgotten after an hour",
             )
-        return data
+        sizes = [one for client in kept.values() for one in client]
+        if len(sizes) >= MAX_UPLOADS or sum(sizes) + size > self._total:
+            raise OperationalError(
+                "node.uploads.full",
+                f"{len(sizes)} uploads with {sum(sizes)} bytes are kept already",
+                remedy="send it again later",
+            )
 
-    def _read(self, digest: bytes) -> bytes | None:
-        """What lies there, if it is what was sent; used just now."""
-        path = self._folder / digest.hex()
-        try:
-            data = path.read_bytes()
-            os.utime(path)  # and never `touch`, which would make an empty file where one has just been swept away
-        except OSError:
-            return None
-        return data if hashlib.sha256(data).digest() == digest else None
-
-    def _swept(self) -> list[int]:
-        """Sizes of what is left after what is too old is gone."""
-        sizes, before = [], self._clock() - self._seconds
-        for entry in self._folder.iterdir():
-            status = entry.stat()
-            if entry.name.startswith(TEMPORARY) or status.st_mtime < before:
-                entry.unlink(missing_ok=True)
+    def _swept(self) -> dict[Path, list[int]]:
+        """Sizes of what is left, by client, after what is too old is gone."""
+        kept: dict[Path, list[int]] = {}
+        before = self._clock() - self._seconds
+        for own in self._folder.iterdir():
+            if not own.is_dir():
+                own.unlink(missing_ok=True)  # no client's
+                continue
+            sizes = []
+            for entry in own.iterdir():
+                status = entry.stat()
+                if entry.name.startswith(TEMPORARY) or status.st_mtime < before:
+                    entry.unlink(missing_ok=True)
+                else:
+                    sizes.append(status.st_size)
+            if sizes:
+                kept[own] = sizes
             else:
-                sizes.append(status.st_size)
-        return sizes
+                own.rmdir()
+        return kept
+
+
+def _read(path: Path, digest: bytes) -> bytes | None:
+    """What lies there, if it is what was sent; used just now."""
+    try:
+        data = path.read_bytes()
+        os.utime(path)  # and never `touch`, which would make an empty file where one has just been swept away
+    except OSError:
+        return None
+    return data if hashlib.sha256(data).digest() == digest else None

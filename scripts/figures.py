@@ -238,6 +238,7 @@ def page() -> str:
 ROOMS = {
     "appraisals": figures_of_rooms.appraisals,
     "fhe": figures_of_rooms.encrypted,
+    "fhe_hostile": figures_of_rooms.hostile,
     "mutations": figures_of_rooms.mutations,
     "cheating": figures_of_rooms.cheating,
 }

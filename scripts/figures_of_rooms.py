@@ -35,8 +35,8 @@ def encrypted(found: dict[str, Any]) -> list[str]:
             "transformed, so that the "
             "node needs no transform for one layer and the client does them.\n"
         ),
-        "| work | preset, packing | ours | TenSEAL | ratio (least to most) | goal | errors | Galois keys |",
-        "|---|---|---|---|---|---|---|---|",
+        "| work | preset, packing | ours | TenSEAL | ratio (least to most) | goal | errors | Galois keys | floor |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, entry in found.items():
         if "ratio" not in entry:
@@ -48,9 +48,41 @@ def encrypted(found: dict[str, Any]) -> list[str]:
             f"| {entry['ours_s'] * 1e3:.3g} ms | {entry['tenseal_s'] * 1e3:,.0f} ms "
             f"| {ratio['median']:,.0f} ({ratio['least']:,.0f} to {ratio['most']:,.0f}) | {entry['goal']:,} {verdict} "
             f"| {entry['ours_relative_error']:.1e} / {entry['tenseal_relative_error']:.1e} "
-            f"| {ours.get('galois_key_bytes', 0) / 1e6:.1f} / {theirs.get('galois_key_bytes', 0) / 1e6:.1f} MB |"
+            f"| {ours.get('galois_key_bytes', 0) / 1e6:.1f} / {theirs.get('galois_key_bytes', 0) / 1e6:.1f} MB "
+            f"| {_floor(entry)} |"
+        )
+    if any("floor" in entry for entry in found.values()):
+        lines.append(
+            "\nFloor: the largest of what the run's transforms, the bytes that it must touch (request, answer, keys, "
+            "encoded weights, at the rate of a copy) and its matrix products take on the same machine by themselves; "
+            "in brackets how many times longer the run takes."
         )
     return lines
+
+
+def _floor(entry: dict[str, Any]) -> str:
+    """What bounds a row, and its distance."""
+    floor = entry.get("floor")
+    if floor is None:
+        return "not measured"
+    return f"{floor['bound']}, {floor['seconds'][floor['bound']] * 1e3:.3g} ms ({floor['distance']:.1f}x)"
+
+
+def hostile(found: dict[str, Any]) -> list[str]:
+    """Mutated requests and keys against the sandboxed workers."""
+    share = "half" if found["tenseal"] else "none"
+    lines = [
+        "## Hostile ciphertexts and keys\n",
+        (
+            f"{found['mutants']:,} mutants (seed {found['seed']}) of requests and keys, {share} of them "
+            f"TenSEAL's, against a pool of sandboxed workers: {found['crashes']} crashes or errors without a code, "
+            f"{found['worker_deaths']} workers that died or were stopped; the node's process grew by "
+            f"{found['memory_growth_mib']} MiB, the largest worker had {found['largest_worker_mib']} MiB.\n"
+        ),
+        "| outcome | times |",
+        "|---|---|",
+    ]
+    return lines + [f"| `{code}` | {times:,} |" for code, times in found["outcomes"].items()]
 
 
 def mutations(found: dict[str, Any]) -> list[str]:

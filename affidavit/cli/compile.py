@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy.typing as npt
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -17,6 +19,8 @@ from affidavit.cli.verify import JsonOption
 from circuits import Circuit, UnsupportedError, dump_circuit
 from verifier.errors import MalformedError
 
+LABELS = "labels"
+"""In a file of inputs, beside them: the right class of each sample."""
 POLYNOMIAL_BITS = (4, 7)
 """Of the input and of weights, where nothing else is asked for: integers grow with every layer."""
 
@@ -65,32 +69,40 @@ def compile_command(
 
     The same file, calibration and options give the same digest. With --private, a network of linear operators and
     squares becomes a circuit that only adds and multiplies; of any other, what can run encrypted is said. The options
-    --samples, --preset, --protected and --exact go with --private.
+    --samples, --preset, --protected and --exact go with --private. An array `labels` beside the inputs, one
+    class for each sample, gives an accuracy.
     """
     if private:
         circuit = _polynomial(
-            files.read_bytes(model), files.read_arrays(calibrate), _ranges(input_range or []), activation_bits,
+            files.read_bytes(model), _samples(model, calibrate)[0], _ranges(input_range or []), activation_bits,
             weight_bits,
         )  # fmt: skip
         if circuit is not None:
+            from circuits.compiler.agreement import measure_agreement
+
             files.write_bytes(output, dump_circuit(circuit))
-            _plan(circuit, output, calibrate, samples, preset, protected, exact, as_json=as_json)
+            arrays, _ = _samples(model, evaluate or calibrate)
+            name = "evaluation" if evaluate else "calibration"
+            quality = measure_agreement(files.read_bytes(model), circuit, arrays, name)
+            quality |= _accuracy(model, circuit, evaluate or calibrate)
+            _plan(circuit, output, model, calibrate, samples, preset, protected, exact, quality, as_json=as_json)
     from circuits.compiler import compile_model
 
     console = Console(stderr=True, soft_wrap=True)
     with console.status("compiling", spinner="line") as status:
         circuit = compile_model(
             files.read_bytes(model),
-            files.read_arrays(calibrate),
-            evaluation=files.read_arrays(evaluate) if evaluate else None,
+            _samples(model, calibrate)[0],
+            evaluation=_samples(model, evaluate)[0] if evaluate else None,
             input_range=_ranges(input_range or []),
             progress=lambda stage, done, total: status.update(escape(f"{stage} {done}/{total}")),
             activation_bits=activation_bits,
             weight_bits=weight_bits,
         )
     files.write_bytes(output, dump_circuit(circuit))
+    quality = {**circuit.quality, **_accuracy(model, circuit, evaluate or calibrate)}
     if private:
-        _plan(circuit, output, calibrate, samples, preset, protected, exact, as_json=as_json)
+        _plan(circuit, output, model, calibrate, samples, preset, protected, exact, quality, as_json=as_json)
     out = Console(soft_wrap=True)
     if as_json:
         out.print_json(
@@ -99,7 +111,7 @@ def compile_command(
                 "weights": circuit.weights_digest.hex(),
                 "profile": circuit.profile,
                 "gates": len(circuit.gates),
-                "quality": dict(circuit.quality),
+                "quality": quality,
             }
         )
         return
@@ -108,8 +120,32 @@ def compile_command(
         f"  {len(circuit.gates)} gates, profile {circuit.profile}, written to {escape(str(output))}",
         highlight=False,
     )
-    for line in quality_lines(circuit.quality):
+    for line in quality_lines(quality):
         out.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+
+
+def _samples(model: Path, path: Path) -> tuple[files.Arrays, npt.NDArray[Any] | None]:
+    """Inputs by name, and the right classes where the file has an array ``labels`` that is no input of the model."""
+    import onnx
+
+    arrays = dict(files.read_arrays(path))
+    if LABELS not in arrays:
+        return arrays, None
+    try:
+        named = {value.name for value in onnx.load_from_string(files.read_bytes(model)).graph.input}
+    except Exception:  # noqa: BLE001 - protobuf raises what it likes; the compiler then says what is wrong with it
+        return arrays, None
+    return arrays, None if LABELS in named else arrays.pop(LABELS)
+
+
+def _accuracy(model: Path, circuit: Circuit, path: Path) -> dict[str, int]:
+    """On labelled samples, of a circuit of one input and one output; nothing where there are none."""
+    from circuits.compiler.agreement import measure_accuracy
+
+    arrays, labels = _samples(model, path)
+    if labels is None or len(circuit.inputs) != 1 or len(circuit.outputs) != 1:
+        return {}
+    return measure_accuracy(circuit, arrays, labels)
 
 
 def _polynomial(
@@ -135,21 +171,26 @@ def _polynomial(
 def _plan(
     circuit: Circuit,
     output: Path,
+    model: Path,
     calibrate: Path,
     samples: int,
     preset: str | None,
     protected: bool,
     exact: bool,
+    quality: Mapping[str, Any],
     *,
     as_json: bool,
 ) -> None:
-    """What of the circuit runs encrypted; ends the command."""
+    """How good the circuit is, and what of it runs encrypted; ends the command."""
     out = Console(soft_wrap=True)
     if not as_json:
         out.print(f"circuit {circuit.digest.hex()}", highlight=False)
         out.print(f"  {len(circuit.gates)} gates, written to {escape(str(output))}", highlight=False)
+        for line in quality_lines(quality):
+            out.print(f"  {escape(line)}", highlight=False)
+    typical, _ = _samples(model, calibrate)
     code = show_plan(
-        out, circuit, samples=samples, preset=preset, protected=protected, exact=exact, calibrate=calibrate,
-        as_json=as_json,
+        out, circuit, samples=samples, preset=preset, protected=protected, exact=exact, calibrate=typical,
+        more={"quality": dict(quality)}, as_json=as_json,
     )  # fmt: skip
     raise typer.Exit(code)

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -38,6 +39,7 @@ def presets_command(as_json: JsonOption = False) -> None:
     """Encryption parameters by name: scheme, security, depth, sizes."""
     from fhe import PRESETS
     from fhe.presets import MAX_MODULUS_BITS, SECURITY_BITS
+    from fhe.privacy import TARGET_BITS, TOTAL_BITS
 
     rows: list[dict[str, str | int | bool | list[str]]] = [
         {
@@ -52,6 +54,8 @@ def presets_command(as_json: JsonOption = False) -> None:
             "switching_key_bytes": preset.switching_key_bytes,
             "packings": list(preset.packings),
             "floods": preset.floods,
+            "distance_bits_per_reply": TARGET_BITS if preset.floods else 0,
+            "replies_until_2_20": 1 << (TARGET_BITS - TOTAL_BITS) if preset.floods else 0,
             "purpose": preset.purpose,
             "parameters": preset.digest.hex(),
         }
@@ -61,18 +65,31 @@ def presets_command(as_json: JsonOption = False) -> None:
     if as_json:
         console.print_json(data={"presets": rows})
         return
-    for row in rows:
+    for row, preset in zip(rows, PRESETS.values(), strict=True):
         console.print(f"[bold]{row['name']}[/]: {escape(str(row['purpose']))}", highlight=False)
         console.print(
             f"  {row['scheme']}, {row['security_bits']} bits of security: n = {row['degree']}, log2 q = "
             f"{row['modulus_bits']} (at most {row['modulus_bits_allowed']}), depth {row['depth']}, "
-            f"{'can' if row['floods'] else 'cannot'} protect a model",
+            f"{_protection(preset.floods)}",
             highlight=False,
         )
         console.print(
             f"  a ciphertext {row['ciphertext_bytes']:,} bytes, a switching key {row['switching_key_bytes']:,} bytes",
             highlight=False,
         )
+
+
+def _protection(floods: bool) -> str:
+    """What a preset does for a model, with what it adds up to."""
+    from fhe.privacy import TARGET_BITS, TOTAL_BITS
+
+    if not floods:
+        return "cannot protect a model"
+    replies = 1 << (TARGET_BITS - TOTAL_BITS)
+    return (
+        f"can protect a model: at most 2^-{TARGET_BITS} a reply, so at least {replies:,} replies to one client until "
+        f"2^-{TOTAL_BITS}"
+    )
 
 
 @app.command("plan")
@@ -95,10 +112,27 @@ def plan_command(
     console = Console(soft_wrap=True)
     raise typer.Exit(
         show_plan(
-            console, loaded, samples=samples, preset=preset, protected=protected, exact=exact, calibrate=calibrate,
-            as_json=as_json,
+            console, loaded, samples=samples, preset=preset, protected=protected, exact=exact,
+            calibrate=files.read_arrays(calibrate) if calibrate else None, as_json=as_json,
         )
     )  # fmt: skip
+
+
+@app.command("tenseal")
+def tenseal_command(
+    circuit: Annotated[Path, typer.Argument(metavar="CIRCUIT", help="A circuit file.")],
+    samples: SamplesOption = 1,
+    scheme: Annotated[str, typer.Option("--scheme", help="bfv or ckks; by default whichever is cheaper.")] = "",
+    preset: PresetOption = None,
+    protected: ProtectedOption = False,
+    first: Annotated[int | None, typer.Option("--first", help="The tensor that comes encrypted.")] = None,
+    last: Annotated[int | None, typer.Option("--last", help="The tensor that goes back encrypted.")] = None,
+) -> None:
+    """Print how a client that only has TenSEAL asks a circuit: what honest nodes say at /v1/models/DIGEST/tenseal."""
+    from node.tenseal import Wish, choose, describe
+
+    plan = choose(files.read_circuit(circuit), Wish(samples, scheme, preset or "", protected, first, last))
+    Console(soft_wrap=True).print_json(data=describe(plan))
 
 
 def show_plan(
@@ -109,18 +143,19 @@ def show_plan(
     preset: str | None,
     protected: bool,
     exact: bool,
-    calibrate: Path | None,
+    calibrate: files.Arrays | None,
+    more: Mapping[str, Any] | None = None,
     as_json: bool,
 ) -> int:
-    """Decide, print, and give the exit code."""
+    """Decide, print (as JSON with `more`), and give the exit code."""
     from affidavit.private.advice import advise
 
     typical = None
     if calibrate is not None and len(circuit.inputs) == 1:
-        (typical,) = encode_inputs(circuit, files.read_arrays(calibrate)).values()
+        (typical,) = encode_inputs(circuit, calibrate).values()
     advice = advise(circuit, samples=samples, preset=preset, protected=protected, exact=exact, calibration=typical)
     if as_json:
-        console.print_json(data={"circuit": circuit.digest.hex(), **advice.as_json()})
+        console.print_json(data={"circuit": circuit.digest.hex(), **advice.as_json(), **(more or {})})
     else:
         _print(console, advice)
     return 20 if advice.plan is None else 0
@@ -145,8 +180,19 @@ def _print(console: Console, advice: Advice) -> None:
         )
         shown = advice.as_json()
         if plan.private:
-            say(f"protected: {shown['flood_bits']} bits of noise, distance 2^-{shown['statistical_distance_bits']}")
+            until = shown["replies_until"]
+            say(
+                f"protected: {shown['flood_bits']} bits of noise, distance 2^-{shown['statistical_distance_bits']} a "
+                f"reply; distances add up: {until['replies']:,} replies to one client until 2^-{until['distance_bits']}"
+            )
         else:
             say("bare replies: whoever sends requests can compute the weights of what runs")
+    for other, told in advice.others:
+        answers = "exact" if not told.error else f"error about {told.error:.3g}"
+        say(
+            f"or preset {other.preset.name} ({other.preset.scheme}), packing {other.packing}: {answers}; about "
+            f"{told.cpu_ms:.2f} ms, sent {told.bytes_sent:,} bytes, back {told.bytes_returned:,}, "
+            f"keys {told.key_bytes:,}"
+        )
     for name, reason in list(advice.reasons.items())[:16]:
         say(f"not {name}: {reason}")

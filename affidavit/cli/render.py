@@ -44,6 +44,9 @@ def quality_lines(quality: Mapping[str, Any]) -> list[str]:
         if "largest_value" in found:
             parts[-1] += f" (largest value {found['largest_value']})"
         lines.append(f"{name}: {', '.join(parts)} ({quality['set']} set)")
+    if "labelled" in quality:
+        right, of = quality["correct"], quality["labelled"]
+        lines.append(f"accuracy {100 * right / of:.2f} %: {right} of {of} labelled samples ({quality['set']} set)")
     if quality.get("refused"):
         lines.append(f"{quality['refused']} samples were outside the accepted range")
     return lines

@@ -9,18 +9,21 @@ entries of the folded linear layers.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import fhe
 from circuits import Circuit
 from circuits.circuit import IntArray
 from fhe import EncryptedPlan, Estimate
-from fhe.privacy import flood_bits, statistical_distance_bits
+from fhe.planning import presets_for
+from fhe.privacy import TOTAL_BITS, flood_bits, replies_until, statistical_distance_bits
 from verifier.encrypted import encrypted_gates
 
 MAX_TRIED = 64
 """Cuts that are looked at, prefixes first, the shortest ones first."""
+
+Estimated: TypeAlias = tuple[EncryptedPlan, Estimate]
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Advice:
         plan, cost: how, and what it takes; ``None`` for ``none``.
         gates: names of those that run encrypted.
         reasons: gate or ``circuit`` -> why it cannot.
+        others: of a whole circuit: other plans that fit, with their cost.
     """
 
     part: str
@@ -39,6 +43,7 @@ class Advice:
     cost: Estimate | None
     gates: tuple[str, ...]
     reasons: dict[str, str]
+    others: tuple[Estimated, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """A plain object."""
@@ -72,6 +77,21 @@ class Advice:
             "protected": plan.private,
             "flood_bits": flood_bits(plan) if plan.private else None,
             "statistical_distance_bits": round(statistical_distance_bits(plan), 1) if plan.private else None,
+            "replies_until": {"distance_bits": TOTAL_BITS, "replies": replies_until(plan)} if plan.private else None,
+            "others": [
+                {
+                    "preset": other.preset.name,
+                    "packing": other.packing,
+                    "exact": other.preset.scheme == "bfv",
+                    "error": told.error,
+                    "node_cpu_ms": round(told.cpu_ms, 3),
+                    "bytes_sent": told.bytes_sent,
+                    "bytes_returned": told.bytes_returned,
+                    "bytes_keys": told.key_bytes,
+                    "noise_budget_bits": told.layers[-1].budget_bits,
+                }
+                for other, told in self.others
+            ],
         }
 
 
@@ -102,23 +122,20 @@ def advise(
 
     def planned(first: int, last: int) -> EncryptedPlan | fhe.UnsupportedError:
         whole = first == 0 and last == circuit.outputs[0].tensor
-        typical = calibration if whole else None
+        # In the middle of a circuit approximate integers are of no use to the gates that follow.
         try:
-            made = fhe.plan(
+            return fhe.plan(
                 circuit,
                 samples=samples,
                 preset=preset,
                 private=protected,
+                exact=exact or not whole,
                 start=first,
                 stop=last,
-                calibration=typical,
+                calibration=calibration if whole else None,
             )
         except fhe.UnsupportedError as error:
             return error
-        if (exact or not whole) and made.preset.scheme != "bfv":
-            # In the middle of a circuit approximate integers are of no use to the gates that follow.
-            return fhe.UnsupportedError("fhe.plan.inexact", f"only {made.preset.name} fits, and it is approximate")
-        return made
 
     reasons = {gate.name: reason for gate in circuit.gates if (reason := fhe.refusal_of(circuit, gate)) is not None}
     if len(circuit.inputs) != 1 or len(circuit.outputs) != 1:
@@ -126,7 +143,8 @@ def advise(
     output = circuit.outputs[0].tensor
     found = planned(0, output)
     if isinstance(found, EncryptedPlan):
-        return _advice("whole", found, reasons)
+        others = _others(found, samples, preset, calibration, protected=protected, exact=exact)
+        return replace(_advice("whole", found, reasons), others=others)
     reasons.setdefault("circuit", found.message)
     best: tuple[int, str, EncryptedPlan] | None = None
     for part, first, last in _cuts(circuit, output):
@@ -136,6 +154,25 @@ def advise(
             if best is None or work > best[0]:
                 best = (work, part, made)
     return _advice(best[1], best[2], reasons) if best else Advice("none", None, None, (), reasons)
+
+
+def _others(
+    chosen: EncryptedPlan,
+    samples: int,
+    preset: str | None,
+    calibration: IntArray | None,
+    *,
+    protected: bool,
+    exact: bool,
+) -> tuple[Estimated, ...]:
+    """What else would run the whole circuit, the cheapest first: an exact answer has its price."""
+    circuit, network = chosen.circuit, fhe.read_network(chosen.circuit)
+    magnitudes = () if calibration is None else tuple(network.measured(calibration))
+    presets = presets_for(preset, exact=exact)
+    found, _ = fhe.candidates(
+        circuit, network, samples=samples, presets=presets, private=protected, magnitudes=magnitudes
+    )
+    return tuple((plan, fhe.estimate(plan)) for plan in found if plan.digest != chosen.digest)
 
 
 def _cuts(circuit: Circuit, output: int) -> Iterator[tuple[str, int, int]]:

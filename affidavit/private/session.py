@@ -46,6 +46,7 @@ class PrivateSession:
         samples: in each request.
         preset: only this one; by default the cheapest that fits.
         protected: replies that show nothing of the model but its answers.
+        exact: BFV alone: the circuit's own integers, whole networks included.
         first, last: the tensors between which it runs encrypted; by default input and output. The rest is computed
             here, in clear.
         calibration: typical inputs, real arrays by input name: makes CKKS more precise, and wrong where values go far
@@ -64,6 +65,7 @@ class PrivateSession:
         samples: int = 1,
         preset: str | None = None,
         protected: bool = False,
+        exact: bool = False,
         first: int | None = None,
         last: int | None = None,
         calibration: Mapping[str, npt.NDArray[Any]] | None = None,
@@ -76,8 +78,9 @@ class PrivateSession:
             begin = self.circuit.inputs[0].tensor if first is None else first
             typical = self._in_clear(calibration, begin)[begin]
         self.plan: EncryptedPlan = fhe.plan(
-            self.circuit, samples=samples, preset=preset, private=protected, start=first, stop=last, calibration=typical
-        )
+            self.circuit, samples=samples, preset=preset, private=protected, exact=exact, start=first, stop=last,
+            calibration=typical,
+        )  # fmt: skip
         self.layout = Layout.of_plan(self.plan)
         self._keys: Session | None = keys if keys is not None else _new_keys(self.plan)
         self.evaluation_keys = self._keys.evaluation_keys(self.plan.interface)

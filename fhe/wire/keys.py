@@ -68,6 +68,12 @@ def switching_moduli(preset: Preset, digits: int) -> tuple[int, ...]:
     return (*preset.moduli[:digits], preset.moduli[-1])
 
 
+def trimmed(key: Limbs, digits: int) -> Limbs:
+    """The part of a switching key of full level that serves levels up to `digits`."""
+    moduli = [*range(digits), key.shape[2] - 1]
+    return np.ascontiguousarray(key[:digits][:, :, moduli])
+
+
 def dump_keys(keys: EvaluationKeys) -> bytes:
     """The one encoding."""
     preset = keys.preset

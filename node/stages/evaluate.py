@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -35,5 +34,5 @@ class Evaluate:
     def __call__(self, inference: Inference) -> Evaluated:
         """Raises ``fhe.ciphertext.*``, ``fhe.keys.*``, ``fhe.request.mismatch``, ``fhe.worker.*``, ..."""
         framed = inference[Framed]
-        answer = self._pool().evaluate(framed.plan, framed.request, framed.keys, seed=framed.seed).ciphertexts
-        return Evaluated(answer, framed.claim(hashlib.sha256(answer).digest()))
+        answer = self._pool().evaluate(framed.plan, framed.request, framed.keys, seed=framed.seed)
+        return Evaluated(answer.ciphertexts, framed.claim(answer.answer_digest))

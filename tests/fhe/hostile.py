@@ -1,25 +1,31 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Hostile bytes against a pool of workers: ``python -m tests.fhe.hostile [COUNT]`` (10,000 by default).
+"""Hostile bytes against a pool of workers: ``python -m tests.fhe.hostile [COUNT] [--write]`` (10,000 by default).
 
 Every mutant must give a typed error or a valid answer; this process must not crash or grow, and no worker may die: what
-kills a worker is contained, but it is a finding.
+kills a worker is contained, but it is a finding. ``--write`` puts what came out into
+benchmarks/results/fhe_hostile.json.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
 import resource
 import struct
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import fhe
 from fhe.pool import EvaluationPool
+from tests.fhe import hostile_tenseal
 from tests.fhe.making import inputs_of, keys_for, linear, mlp, session
 
 HEAD, KEY_HEAD = 40, 28
+SEED = 2024
+SHARES = (9, 9, 9, 9, 1)
+"""Of TenSEAL's targets: a vector's context has tens of megabytes."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,13 @@ def targets() -> list[Target]:
         Target(p, session(p.preset.name).encrypt(p.interface, inputs_of(p.circuit, p.interface.samples)), keys_for(p))
         for p in plans
     ]
+
+
+def tenseal_targets() -> list[Target]:
+    """A small plan of each kind of TenSEAL object, where TenSEAL is there to make them."""
+    if find_spec("tenseal") is None:
+        return []
+    return [Target(asked.plan, asked.request, asked.context) for asked in hostile_tenseal.asked()]
 
 
 def structured(data: bytes, head: int, rng: random.Random) -> bytes:
@@ -81,55 +94,100 @@ def structured(data: bytes, head: int, rng: random.Random) -> bytes:
 
 
 def mutants(count: int, seed: int) -> Iterator[tuple[Target, bytes, bytes, bytes | None]]:
-    """Requests and keys, most of them wrong in one place."""
+    """Requests and keys, most of them wrong in one place; every other target is TenSEAL's."""
     rng = random.Random(seed)
-    good = targets()
+    own, theirs = targets(), tenseal_targets()
     for _ in range(count):
-        target = rng.choice(good)
+        foreign = bool(theirs) and rng.random() < 0.5
+        target = rng.choices(theirs, SHARES)[0] if foreign else rng.choice(own)
         request, keys = target.request, target.keys
         noise = bytes(32) if target.plan.private else None
         kind = rng.randrange(8)
         if kind < 3:
-            request = structured(request, HEAD, rng)
+            request = hostile_tenseal.mutated(request, rng) if foreign else structured(request, HEAD, rng)
         elif kind < 5:
-            keys = structured(keys, KEY_HEAD, rng)
+            keys = hostile_tenseal.mutated(keys, rng) if foreign else structured(keys, KEY_HEAD, rng)
         elif kind == 5:  # bit flips
             data = bytearray(request)
             for _ in range(rng.randrange(1, 5)):
                 data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
             request = bytes(data)
         elif kind == 6:  # somebody else's request or keys
-            other = rng.choice(good)
+            other = rng.choice(own + theirs)
             request, keys = rng.choice(((other.request, keys), (request, other.keys), (keys, request)))
         else:
             noise = rng.choice((None, b"", bytes(31), bytes(32)))
         yield target, request, keys, noise
 
 
-def attack(pool: EvaluationPool, count: int, seed: int, note: Callable[[str], None] = lambda _: None) -> Counter[str]:
-    """Run mutants; outcomes by code, "answer" for valid ones. Anything but a typed error is raised."""
+UNTYPED = "untyped "
+
+
+def attack(
+    pool: EvaluationPool, count: int, seed: int, note: Callable[[str], None] = lambda _: None, *, strict: bool = True
+) -> Counter[str]:
+    """Run mutants; outcomes by code, "answer" for valid ones.
+
+    Anything but a typed error is raised; or counted, as "untyped", where this is not `strict`.
+    """
     outcomes: Counter[str] = Counter()
     for number, (target, request, keys, noise) in enumerate(mutants(count, seed)):
         try:
+            # As on a node: what is not in this project's formats is looked at before it is kept.
+            for blob in (request, keys):
+                if blob and not blob.startswith((b"AFFFHEC1", b"AFFFHEK1")):
+                    pool.inspect(blob)
             pool.evaluate(target.plan, request, keys, seed=noise)
         except fhe.FheError as error:
             outcomes[error.code] += 1
+        except Exception as error:
+            if strict:
+                raise
+            outcomes[UNTYPED + type(error).__name__] += 1
         else:
             outcomes["answer"] += 1
         if number % 1000 == 999:
-            note(f"{number + 1} mutants, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
+            note(f"{number + 1} mutants, {megabytes()} MiB")
     return outcomes
+
+
+def megabytes() -> int:
+    """The most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def main() -> None:
     """Print outcomes by code."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("count", nargs="?", type=int, default=10_000)
+    parser.add_argument("--write", action="store_true", help="into benchmarks/results/fhe_hostile.json")
+    arguments = parser.parse_args()
     with EvaluationPool(seconds=60) as pool:
-        outcomes = attack(pool, count, seed=2024, note=print)
+        attack(pool, 200, SEED - 1)  # every kind once, so that what is loaded once is not taken for growth
+        before = megabytes()
+        outcomes = attack(pool, arguments.count, SEED, note=print, strict=False)
+        grown = megabytes() - before
     for code, times in sorted(outcomes.items()):
         print(f"{times:6} {code}")
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    print(f"largest worker: {children} MiB; workers that died: {outcomes['fhe.worker.died']}")
+    worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    died = sum(times for code, times in outcomes.items() if code.startswith("fhe.worker."))
+    print(f"largest worker: {worker} MiB; workers that died or failed: {died}; this process grew by {grown} MiB")
+    if arguments.write:
+        from benchmarks import record
+
+        found = {
+            "mutants": arguments.count,
+            "seed": SEED,
+            "tenseal": bool(tenseal_targets()),
+            "outcomes": dict(sorted(outcomes.items())),
+            "crashes": sum(times for code, times in outcomes.items() if code.startswith(UNTYPED)),
+            "worker_deaths": died,
+            "memory_growth_mib": grown,
+            "largest_worker_mib": worker,
+        }
+        command = f"python -m tests.fhe.hostile {arguments.count} --write"
+        path = record.write("fhe_hostile", record.machine(), found, command=command)
+        print(path.name)
 
 
 if __name__ == "__main__":

@@ -159,3 +159,14 @@ def test_a_session_survives_in_a_protected_file(tmp_path: Path) -> None:
         path.write_bytes(wrong)
         with pytest.raises(fhe.MalformedError, match=r"fhe\.keyfile\.malformed"):
             load_session(path, "correct horse")
+
+
+def test_an_empty_passphrase_protects_nothing(tmp_path: Path) -> None:
+    from fhe.keyfile import load_session, save_session
+
+    for passphrase in ("", " \n"):
+        with pytest.raises(fhe.MalformedError, match=r"fhe\.keyfile\.passphrase"):
+            save_session(session("lin6-public"), tmp_path / "session.key", passphrase)
+        with pytest.raises(fhe.MalformedError, match=r"fhe\.keyfile\.passphrase"):
+            load_session(tmp_path / "session.key", passphrase)
+    assert not list(tmp_path.iterdir())

@@ -30,12 +30,12 @@ def test_the_path_that_is_not_there_yet_is_refused() -> None:
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     from fhe.seal_bridge import load_seal
-    from fhe.tenseal_clients import _HEADER, _body
+    from fhe.seal_objects import _HEADER, read_body
 
     for name in ("seal", "zstandard"):
         monkeypatch.setitem(sys.modules, name, None)
     compressed = _HEADER.pack(0xA15E, 16, 4, 3, 2, 0, 20) + bytes(4)
-    for use in (load_seal, lambda: _body(compressed, 4)):
+    for use in (load_seal, lambda: read_body(compressed, 4)):
         with pytest.raises(fhe.UnsupportedError) as refused:
             use()
         assert refused.value.code == "fhe.library.missing" and "affidavit[fhe]" in refused.value.remedy

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fhe
+from circuits import CircuitBuilder
 from fhe import privacy
 from fhe.ring import Ring
 from fhe.scaling import times_mod
@@ -182,3 +183,18 @@ def test_long_noise_is_reduced_exactly() -> None:
     want = [(int(a) + (int(b) << 64) - (1 << 70)) % q for a, b in zip(low, high, strict=True)]
     assert got.tolist() == want
     assert times_mod(np.array([5]), 7, 11)[0] == 2
+
+
+@pytest.mark.parametrize(("shape", "bits"), [((128, 10), 40.8), ((784, 64), 35.2), ((512, 512), 30.5)])
+def test_distances_are_those_of_the_page_and_add_up(shape: tuple[int, int], bits: float) -> None:
+    """docs/privacy.md: a reply's distance in `lin8` with 8 bits, and replies until 2^-20."""
+    rng = np.random.default_rng(0)
+    builder = CircuitBuilder()
+    weights = builder.constant("w", rng.integers(-127, 128, shape))
+    offset = builder.constant("b", rng.integers(-9, 10, shape[1]))
+    builder.output("y", builder.gate("dense", "d", [builder.input("x", shape[:1], 0, 255)], [weights, offset]))
+    plan = fhe.plan(builder.build(), preset="lin8", private=True)
+    distance = privacy.statistical_distance_bits(plan)
+    assert distance == pytest.approx(bits, abs=0.05)
+    assert privacy.replies_until(plan) == int(2 ** (distance - 20))
+    assert privacy.replies_until(plan, 10) == int(2 ** (distance - 10))

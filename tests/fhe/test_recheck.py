@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,6 @@ from circuits import Circuit, CircuitBuilder, dump_circuit
 from fhe.evaluation import Evaluation
 from fhe.planning import remake
 from fhe.pool import EncryptedAnswer, EvaluationPool
-from fhe.recheck import EncryptedClaim, recheck_encrypted
 from tests.fhe.making import inputs_of, keys_for, linear, mlp, needs_seal, session
 
 pytestmark = needs_seal
@@ -33,13 +31,15 @@ def pool() -> Iterator[EvaluationPool]:
         yield made
 
 
-def served(pool: EvaluationPool, plan: fhe.EncryptedPlan, seed: bytes | None = None) -> tuple[bytes, EncryptedAnswer]:
-    client = session(plan.preset.name)
-    request = client.encrypt(plan.interface, inputs_of(plan.circuit, plan.interface.samples))
-    return request, pool.evaluate(plan, request, keys_for(plan), seed=seed)
+def served(pool: EvaluationPool, plan: fhe.EncryptedPlan, request: bytes, seed: bytes | None = None) -> EncryptedAnswer:
+    return pool.evaluate(plan, request, keys_for(plan), seed=seed)
 
 
-def test_an_honest_execution_passes(pool: EvaluationPool) -> None:
+def asked(plan: fhe.EncryptedPlan) -> bytes:
+    return session(plan.preset.name).encrypt(plan.interface, inputs_of(plan.circuit, plan.interface.samples))
+
+
+def test_an_honest_execution_gives_the_same_answer_again(pool: EvaluationPool) -> None:
     for plan, seed in (
         (fhe.plan(linear((40, 3), 15, 7), preset="lin8"), None),
         (fhe.plan(linear((40, 3), 15, 7), preset="lin8", private=True), SEED),
@@ -47,40 +47,35 @@ def test_an_honest_execution_passes(pool: EvaluationPool) -> None:
         (fhe.plan(mlp((2, 2, 1), 3, 3), preset="batch-mlp-exact", samples=4), None),
         (fhe.plan(mlp((9, 8, 2), 3, 3), preset="mlp1"), None),
     ):
-        request, answer = served(pool, plan, seed)
-        claim = EncryptedClaim.of(plan, answer, fhe.commit_seed(seed) if seed else None)
+        request = asked(plan)
+        answer = served(pool, plan, request, seed)
         auditor = remake(plan.circuit, json.loads(json.dumps(plan.spec)))
-        own = recheck_encrypted(claim, auditor, request, keys_for(plan), pool=pool, seed=seed)
-        assert own.ciphertexts == answer.ciphertexts
+        with EvaluationPool() as elsewhere:
+            own = elsewhere.evaluate(auditor, request, keys_for(plan), seed=seed)
+        assert own.ciphertexts == answer.ciphertexts and own.answer_digest == answer.answer_digest
 
 
-def test_cheating_is_caught(pool: EvaluationPool) -> None:
+def test_cheating_shows_in_the_answer(pool: EvaluationPool) -> None:
     circuit, other = mlp((9, 8, 2), 3, 3), mlp((9, 8, 2), 3, 3, seed=1)
     plan = fhe.plan(circuit, preset="mlp1")
-    keys = keys_for(plan)
-    request, answer = served(pool, plan)
-    claim = EncryptedClaim.of(plan, answer)
-    swapped = pool.evaluate(fhe.plan(other, preset="mlp1"), request, keys)  # another model's weights
-    skipped = pool.evaluate(fhe.plan(_first_layer_dropped(), preset="mlp1"), request, keys)
-    fresh, newer = served(pool, plan)  # an answer to another request of the same client
-
-    def verdict(said: EncryptedClaim, plan: fhe.EncryptedPlan = plan, sent: bytes = request) -> str:
-        with pytest.raises(fhe.RejectedError) as rejected:
-            recheck_encrypted(said, plan, sent, keys, pool=pool)
-        return rejected.value.code
-
-    assert verdict(replace(claim, answer=swapped.answer_digest)) == "fhe.recheck.answer"
-    assert verdict(replace(claim, answer=skipped.answer_digest)) == "fhe.recheck.answer"
-    assert verdict(replace(claim, answer=newer.answer_digest)) == "fhe.recheck.answer"
-    assert verdict(claim, sent=fresh) == "fhe.recheck.request"
-    assert verdict(replace(claim, request=newer.request_digest)) == "fhe.recheck.request"
-    assert verdict(replace(claim, keys=bytes(32))) == "fhe.recheck.keys"
-    assert verdict(replace(claim, circuit=other.digest)) == "fhe.recheck.circuit"
-    assert verdict(claim, plan=fhe.plan(circuit, preset="cnn1")) == "fhe.recheck.interface"
-    assert verdict(replace(claim, seed_commitment=bytes(32))) == "fhe.seed.mismatch"
+    request, newer = asked(plan), asked(plan)
+    honest, keys = served(pool, plan, request).answer_digest, keys_for(plan)
+    swapped = fhe.plan(other, preset="mlp1")  # another model's weights
+    skipped = fhe.plan(_first_layer_dropped(), preset="mlp1")
+    answers = {pool.evaluate(cheat, request, keys).answer_digest for cheat in (swapped, skipped)}
+    answers.add(served(pool, plan, newer).answer_digest)  # an answer to another request of the same client
+    assert len(answers) == 3 and honest not in answers
 
 
-def test_a_part_of_the_circuit_does_not_pass_for_the_whole(pool: EvaluationPool) -> None:
+def test_another_seed_gives_another_answer(pool: EvaluationPool) -> None:
+    plan = fhe.plan(linear((40, 3), 15, 7), preset="lin8", private=True)
+    request = asked(plan)
+    assert served(pool, plan, request, SEED).answer_digest != served(pool, plan, request, bytes(32)).answer_digest
+    with pytest.raises(fhe.RejectedError, match=r"fhe\.seed\.mismatch"):
+        fhe.open_seed(bytes(32), fhe.commit_seed(SEED))
+
+
+def test_a_part_of_the_circuit_does_not_pass_for_the_whole() -> None:
     """Same shapes, same ranges, same keys: what runs differs, and the interface that the client agreed to says so."""
     b = CircuitBuilder()
     t = b.input("x", (4,), 0, 3)
@@ -90,9 +85,6 @@ def test_a_part_of_the_circuit_does_not_pass_for_the_whole(pool: EvaluationPool)
     b.output("y", t)
     whole = fhe.plan(b.build(), preset="batch-lin", samples=4)
     part = fhe.plan(whole.circuit, preset="batch-lin", samples=4, stop=1)
-    request, answer = served(pool, part)
-    with pytest.raises(fhe.RejectedError, match=r"fhe\.recheck\.interface"):
-        recheck_encrypted(EncryptedClaim.of(part, answer), whole, request, keys_for(whole), pool=pool)
     assert part.interface.digest != whole.interface.digest
 
 
@@ -114,18 +106,6 @@ def _first_layer_dropped() -> Circuit:
     t = b.gate("dense", "e", [t], [b.constant("v", second[0].data), b.constant("c", second[1].data)])
     b.output("y", t)
     return b.build()
-
-
-def test_a_seed_that_was_not_committed_to_is_caught(pool: EvaluationPool) -> None:
-    plan = fhe.plan(linear((40, 3), 15, 7), preset="lin8", private=True)
-    request, answer = served(pool, plan, SEED)
-    claim = EncryptedClaim.of(plan, answer, fhe.commit_seed(SEED))
-    for seed in (bytes(32), None):
-        with pytest.raises(fhe.RejectedError, match=r"fhe\.seed\.mismatch"):
-            recheck_encrypted(claim, plan, request, keys_for(plan), pool=pool, seed=seed)
-    dishonest = EncryptedClaim.of(plan, answer, fhe.commit_seed(bytes(32)))
-    with pytest.raises(fhe.RejectedError, match=r"fhe\.recheck\.answer"):
-        recheck_encrypted(dishonest, plan, request, keys_for(plan), pool=pool, seed=bytes(32))
 
 
 ELSEWHERE = """

@@ -56,6 +56,7 @@ OPERATIONS = [
     *(("GET", path) for path in ("/v1/inferences/{id}", "/v1/inferences/{id}/affidavit")),
     *(("GET", path) for path in ("/v1/inferences/{id}/sealed-answer", "/v1/keys", "/v1/models")),
     *(("GET", path) for path in ("/v1/models/{digest}", "/v1/models/{digest}/outline", "/metrics", "/health")),
+    ("GET", "/v1/models/{digest}/tenseal"),
 ]
 
 

@@ -24,7 +24,7 @@ from circuits import (
 )
 from circuits.compiler.polynomial import compile_polynomial
 from tests.cli.conftest import affidavit  # noqa: F401 - the fixture
-from tests.private.making import inputs, network, policy
+from tests.private.making import expected, inputs, network, policy
 
 
 def clamped(*, at_start: bool) -> Circuit:
@@ -52,12 +52,34 @@ def test_the_whole_where_it_fits():
     assert shown["depth"] == 3 and shown["bytes_sent"] > 0 and shown["node_cpu_ms"] > 0
 
 
+def test_a_whole_exact_network_on_one_sample(node):
+    """A batch of one: exact integers of the whole circuit, dearer than approximate ones, and offered beside them."""
+    cheaper, exact = advise(network()), advise(network(), exact=True)
+    assert exact.part == "whole" and exact.plan is not None and exact.cost is not None and cheaper.cost is not None
+    assert (exact.plan.preset.name, exact.plan.interface.samples) == ("batch-mlp-exact", 1)
+    assert cheaper.plan is not None and cheaper.plan.preset.scheme == "ckks"
+    offered = [other for other in cheaper.as_json()["others"] if other["exact"]]
+    assert [other["preset"] for other in offered] == ["batch-mlp-exact"] and offered[0]["error"] == 0.0
+    assert offered[0]["node_cpu_ms"] > cheaper.cost.cpu_ms and offered[0]["noise_budget_bits"] > 0
+    session = PrivateSession(network(), exact=True)
+    answer = session.infer(LocalClient(node, policy=policy(node)), inputs())
+    assert answer.exact and answer.error == 0.0
+    np.testing.assert_array_equal(answer.outputs["y"], expected(inputs()))
+    with pytest.raises(fhe.UnsupportedError) as refusal:
+        fhe.plan(network(), exact=True, preset="mlp1")
+    assert refusal.value.code == "fhe.plan.inexact"
+
+
 def test_a_prefix_where_exactness_or_protection_is_asked_for():
     advice = advise(network(), exact=True, preset="lin8")
     assert (advice.part, advice.gates) == ("prefix", ("hidden",)) and "circuit" in advice.reasons
     assert advice.as_json()["layers"][0]["noise_budget_bits"] > 0
     protected = advise(network(), protected=True)
-    assert protected.as_json()["statistical_distance_bits"] >= 30
+    shown = protected.as_json()
+    assert shown["statistical_distance_bits"] >= 30
+    until = shown["replies_until"]
+    assert until["distance_bits"] == 20
+    assert until["replies"] == pytest.approx(2 ** (shown["statistical_distance_bits"] - 20), rel=0.05)
 
 
 def test_prefix_and_suffix_around_what_cannot():
@@ -104,11 +126,15 @@ def test_presets_command(affidavit):  # noqa: F811
     assert all(row["modulus_bits"] <= row["modulus_bits_allowed"] for row in rows.values())
     ran = affidavit("fhe", "presets")
     assert ran.code == 0 and all(name in ran.out for name in fhe.PRESETS)
+    assert "at most 2^-30 a reply, so at least 1,024 replies to one client until 2^-20" in ran.out
 
 
 def test_plan_command(affidavit, circuit_file, tmp_path):  # noqa: F811
     ran = affidavit("fhe", "plan", circuit_file)
     assert ran.code == 0 and "the whole circuit runs on ciphertexts" in ran.out
+    assert "or preset batch-mlp-exact (bfv), packing columns: exact" in ran.out
+    ran = affidavit("fhe", "plan", circuit_file, "--protected")
+    assert "a reply; distances add up: " in ran.out and "replies to one client until 2^-20" in ran.out
     ran = affidavit("fhe", "plan", circuit_file, "--exact", "--protected", "--json")
     assert ran.code == 0 and ran.json["part"] == "prefix" and ran.json["protected"]
     np.savez(tmp_path / "x.npz", x=inputs(20)["x"])
@@ -183,7 +209,8 @@ def test_what_is_no_such_network_is_refused(model, options, error, code):
 
 def test_compile_command(affidavit, tmp_path):  # noqa: F811
     rng = np.random.default_rng(5)
-    np.savez(tmp_path / "x.npz", x=rng.uniform(0, 1, (40, 1, 6, 6)).astype(np.float32))
+    x = rng.uniform(0, 1, (40, 1, 6, 6)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x=x)
     for name, model in (("square", cnn()), ("relu", cnn(activation="Relu"))):
         (tmp_path / f"{name}.onnx").write_bytes(model)
         ran = affidavit(
@@ -193,3 +220,25 @@ def test_compile_command(affidavit, tmp_path):  # noqa: F811
         assert ran.code == 0, ran.out + ran.err
         assert ran.json["part"] in (("whole",) if name == "square" else ("prefix", "suffix"))
         assert ("squares" in ran.err) == (name == "relu")
+        measured = ran.json["quality"]
+        assert measured["outputs"]["y"]["top1_of"] == 40 and "labelled" not in measured
+    circuit = compile_polynomial(cnn(), input_range=(float(x.min()), float(x.max())))
+    tensors = evaluate(circuit, encode_inputs(circuit, {"x": x}))
+    labels = decode_outputs(circuit, {"y": tensors[circuit.outputs[0].tensor]})["y"].argmax(axis=1)
+    labels[:10] = (labels[:10] + 1) % 4
+    np.savez(tmp_path / "labelled.npz", x=x, labels=labels)
+    options = ["compile", tmp_path / "square.onnx", "--private", "-o", tmp_path / "square.circuit"]
+    ran = affidavit(*options, "--calibrate", tmp_path / "x.npz", "--evaluate", tmp_path / "labelled.npz")
+    assert ran.code == 0 and "accuracy 75.00 %: 30 of 40 labelled samples (evaluation set)" in ran.out, ran.out
+    assert "same class as the float model on" in ran.out
+    ran = affidavit(*options, "--calibrate", tmp_path / "labelled.npz", "--json")
+    assert ran.code == 0 and ran.json["quality"]["correct"] == 30
+    for options, found in (  # a network that is more than squares, and a compilation that is not for ciphertexts
+        (["compile", tmp_path / "relu.onnx", "--private"], 40),
+        (["compile", tmp_path / "square.onnx"], 40),
+    ):
+        ran = affidavit(*options, "-o", tmp_path / "any", "--calibrate", tmp_path / "labelled.npz", "--json")
+        assert ran.code == 0 and ran.json["quality"]["labelled"] == found, ran.out + ran.err
+    np.savez(tmp_path / "wrong.npz", x=x, labels=labels[:5])
+    ran = affidavit("compile", tmp_path / "square.onnx", "-o", tmp_path / "any", "--calibrate", tmp_path / "wrong.npz")
+    assert ran.code == 30 and "input.shape" in ran.err

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import re
 import secrets
@@ -20,16 +21,16 @@ from affidavit.client import Client
 from affidavit.errors import ClientError
 from affidavit.private import PrivateSession
 from circuits import dump_circuit
-from node.errors import MalformedError, NodeError, OperationalError
+from fhe.process import Worker
+from node.errors import MalformedError, NodeError
 from node.keys import NodeKeys
 from node.models import ModelStore
 from node.plans import Layout, Plans
 from node.request import EncryptedReference, Request
 from node.submission import format_submission, parse_submission
-from node.uploads import Uploads
 from tests.conftest import ROOT
 from tests.import_graph import imports_of, read_sources
-from tests.private.making import expected, inputs, network, policy
+from tests.private.making import blob_of, claim_of, expected, inputs, network, policy
 from verifier.policy import Policy
 
 LAYOUT = Layout("lin8", "coefficient", 1, False, 0, 1)
@@ -146,29 +147,6 @@ def test_what_was_not_sent_cannot_be_named(node):
     assert refusal.value.code == "request.upload.missing"
 
 
-def test_uploads_are_bounded_and_forgotten(tmp_path):
-    now = [1e9]
-    uploads = Uploads(tmp_path / "uploads", seconds=60, total=100, clock=lambda: now[0])
-    digest = uploads.put(b"a" * 60)
-    assert uploads.put(b"a" * 60) == digest and uploads.get(digest) == b"a" * 60
-    with pytest.raises(OperationalError) as full:
-        uploads.put(b"b" * 60)
-    assert full.value.code == "node.uploads.full"
-    with pytest.raises(MalformedError) as empty:
-        uploads.put(b"")
-    assert empty.value.code == "request.upload.malformed"
-    now[0] = 1e12
-    uploads.put(b"b" * 60)
-    with pytest.raises(NodeError) as gone:
-        uploads.get(digest)
-    assert gone.value.code == "request.upload.missing"
-    (tmp_path / "uploads" / digest.hex()).write_bytes(b"damaged")
-    with pytest.raises(NodeError) as damaged:
-        uploads.get(digest)
-    assert damaged.value.code == "request.upload.missing"
-    assert uploads.get(uploads.put(b"a" * 30)) == b"a" * 30
-
-
 def test_plans_are_kept_and_trimmed():
     plans = Plans()
     layouts = [Layout("lin8", "coefficient", samples, False, 0, 1) for samples in range(1, 11)]
@@ -269,3 +247,22 @@ def test_over_http_and_no_secret_in_the_nodes_memory(tmp_path):
         assert any(in_memory(pid, [marker]) for pid in processes), "the search finds nothing at all"
         kept = b"".join(path.read_bytes() for path in data.rglob("*") if path.is_file())
         assert not any(needle in kept for needle in needles)
+
+
+def test_a_worker_that_lies_cannot_have_other_digests_signed(node, session, answered, monkeypatch):
+    """The receipt names what came in and what goes out, as this process digests it."""
+    question, _ = answered
+    honest = Worker.run
+
+    def lying(self, *job):
+        ok, details, answer = honest(self, *job)
+        lies = dict.fromkeys(("interface", "keys", "request", "answer"), "ab" * 32)
+        return [ok, json.dumps(json.loads(details) | lies).encode(), answer]
+
+    monkeypatch.setattr(Worker, "run", lying)
+    made = node.run(Request(network().digest, secrets.token_bytes(32), reference(node, session, question)))
+    claim = claim_of(made.affidavit)
+    assert claim.inputs.request == hashlib.sha256(question.ciphertexts).digest()
+    assert claim.inputs.keys == hashlib.sha256(session.evaluation_keys).digest()
+    assert claim.inputs.interface == session.plan.interface.digest
+    assert claim.answer == hashlib.sha256(blob_of(made.affidavit, "output")).digest()
