@@ -18,6 +18,7 @@ from fastapi.responses import FileResponse
 from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from node import schemas
 from node.channel import channel_bindings, exporter_of
@@ -78,9 +79,17 @@ class _Routes:
 
     async def upload(self, request: Request) -> schemas.UploadBody:
         """Send ciphertexts or evaluation keys ahead, once for all requests of a session; TenSEAL's, too."""
-        body = await request.body()
-        digest = await run_in_threadpool(self._service.node.upload, body, request.scope[CLIENT])
-        return schemas.UploadBody(sha256=digest.hex(), bytes=len(body))
+        node = self._service.node
+        incoming = await run_in_threadpool(node.uploads.begin)
+        try:
+            async for piece in request.stream():
+                await run_in_threadpool(incoming.write, piece)
+            digest = await run_in_threadpool(node.keep, incoming, request.scope[CLIENT])
+        except ClientDisconnect:
+            raise MalformedError("request.body.malformed", "the client went away before the end of the body") from None
+        finally:
+            await run_in_threadpool(incoming.__exit__, None, None, None)
+        return schemas.UploadBody(sha256=digest.hex(), bytes=incoming.size)
 
     def job(self, job: JobId) -> schemas.JobBody:
         """State of a job."""

@@ -7,15 +7,21 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
+from typing import BinaryIO
 
 TEMPORARY = ".new-"
 
 
+def open_private(path: Path) -> BinaryIO:
+    """Create ``path`` (mode 0600, must not exist), for writing."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb")
+
+
 def write_private(path: Path, data: bytes) -> None:
     """Create ``path`` (mode 0600, must not exist) and force its content to disk."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    opened = open_private(path)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with opened as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

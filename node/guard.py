@@ -2,31 +2,26 @@
 """What stands between the network and the application: token, size, time, headers, and no traceback ever.
 
 A plain ASGI layer. The token is compared before a byte of the body is read; the body is read here, under a bound on
-bytes and seconds that also holds without ``Content-Length``; the application sees whole bodies alone.
+bytes and seconds that also holds without ``Content-Length``; the application sees whole bodies alone. Uploads, which
+may be larger than what should lie in memory, go through piece by piece under such a bound (:mod:`node.intake`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import ipaddress
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from node.errors import MalformedError, NodeError, OperationalError, RejectedError
+from node.intake import Application, Intake, Message, Receive, Scope, Send, too_large
 from node.metrics import Metrics
 from node.refusals import body_of, headers_of, status_of
 from node.settings import Settings
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OPEN_PATHS = frozenset({"/health"})
 UPLOADS_PATH = "/v1/uploads"
@@ -77,7 +72,7 @@ class Guard:
 
     def __init__(self, application: Application, settings: Settings, metrics: Metrics) -> None:
         self._application, self._metrics = application, metrics
-        self._limits = {UPLOADS_PATH: settings.upload_bytes}
+        self._limit_of_uploads = settings.upload_bytes
         self._limit, self._seconds, self._uploads = (
             settings.request_bytes,
             settings.request_seconds,
@@ -116,13 +111,19 @@ class Guard:
         try:
             token = self._check_token(scope)
             scope[CLIENT] = _address(scope) if token is None else f"token {hashlib.sha256(token).hexdigest()}"
-            declared, limit = _declared_length(scope), self._limits.get(scope["path"], self._limit)
+            declared, streamed = _declared_length(scope), scope["path"] == UPLOADS_PATH
+            limit = self._limit_of_uploads if streamed else self._limit
             if declared > limit:
-                raise _too_large(limit)
+                raise too_large(limit)
+            if streamed:
+                async with self._place():
+                    await self._stream(scope, receive, send)
+                return
             if declared == 0 and not _chunked(scope):
                 body = b""
             else:
-                body = await self._read(receive, limit)
+                async with self._place():
+                    body = await self._read(receive)
         except NodeError as error:
             await _refuse(error, send, close=True)
             return
@@ -155,7 +156,9 @@ class Guard:
             raise RejectedError("request.token.wrong", "not a token of this node")
         return token
 
-    async def _read(self, receive: Receive, limit: int) -> bytes:
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """One of the bodies that may come in at a time."""
         if self._reading >= self._uploads:
             raise OperationalError(
                 "node.busy",
@@ -164,41 +167,33 @@ class Guard:
             )
         self._reading += 1
         try:
-            async with asyncio.timeout(self._seconds):
-                return await _read_all(receive, limit)
-        except TimeoutError:
-            raise MalformedError(
-                "request.body.timeout", f"the body did not come in within {self._seconds:g} s"
-            ) from None
+            yield
         finally:
             self._reading -= 1
+
+    async def _read(self, receive: Receive) -> bytes:
+        intake, parts = Intake(receive, self._limit, self._seconds), []
+        while not intake.whole:
+            message = await intake()
+            if message["type"] == "http.disconnect":
+                raise _Disconnected
+            parts.append(message.get("body", b""))
+        return b"".join(parts)
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        intake = Intake(receive, self._limit_of_uploads, self._seconds, self._seconds / self._limit)
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start" and not intake.whole:
+                # The rest of the body is not read, so the connection is of no further use.
+                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+            await send(message)
+
+        await self._application(scope, intake, answer)
 
     def _count(self, scope: Scope, status: int) -> None:
         route = getattr(scope.get("route"), "path", "none")
         self._metrics.requests.labels(route, str(status)).inc()
-
-
-async def _read_all(receive: Receive, limit: int) -> bytes:
-    parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Disconnected
-        part = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise _too_large(limit)
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
-
-
-def _too_large(limit: int) -> MalformedError:
-    return MalformedError(
-        "request.body.too-large",
-        f"a body of more than {limit} bytes",
-        remedy="send a smaller batch, or an opening in place of nested lists",
-    )
 
 
 def _address(scope: Scope) -> str:

@@ -6,8 +6,8 @@ from __future__ import annotations
 MAX_REQUEST_BYTES = 32 << 20
 """Default: bytes of one HTTP request body."""
 
-MAX_UPLOAD_BYTES = 64 << 20
-"""Default: bytes of one upload of ciphertexts or evaluation keys."""
+MAX_UPLOAD_BYTES = 1 << 29
+"""Default: bytes of one upload of ciphertexts or evaluation keys, as many as a bundle may have."""
 
 MAX_PROOF_SIZE = 1 << 26
 """Committed values and lookups of one proof, together: proving holds nearly a hundred bytes for each."""

@@ -43,7 +43,7 @@ from node.stages.sign import Sign
 from node.stages.unseal import Unseal
 from node.stages.vouch import AnswerEncrypted, VouchEncrypted
 from node.tenseal import Wish, choose, describe
-from node.uploads import LOCAL, Uploads
+from node.uploads import LOCAL, Incoming, Uploads
 from verifier.context import NO_POLICY
 from verifier.keys import KeySet
 
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 OWN_FORMATS = (b"AFFFHEC1", b"AFFFHEK1")
 """How `fhe-ciphertexts@v1` and `fhe-keys@v1` begin."""
+MAGIC_BYTES = 8
 
 
 def utc_now() -> datetime:
@@ -177,20 +178,28 @@ class Node(AbstractContextManager["Node"]):
         return dump_outline(self._sessions.circuit(model))
 
     def upload(self, data: bytes, client: str = LOCAL) -> bytes:
-        """Keep ciphertexts or evaluation keys for requests to name; their SHA-256.
+        """Keep ciphertexts or evaluation keys for requests to name; their SHA-256. Raises as :meth:`keep`."""
+        with self.uploads.begin() as incoming:
+            incoming.write(data)
+            return self.keep(incoming, client)
+
+    def keep(self, incoming: Incoming, client: str) -> bytes:
+        """The same for what came in piece by piece.
 
         This project's own formats are kept unread: they have no place for a secret key. What else comes is TenSEAL's,
         and is looked at in a sandboxed process first: a context with a secret key must not lie here.
 
         Raises:
-            NodeError: ``request.upload.malformed``, ``fhe.tenseal.*``, ``fhe.worker.*``, ``node.uploads.*``.
+            NodeError: ``request.upload.malformed``, ``fhe.tenseal.*``, ``fhe.worker.*``, ``node.uploads.*``,
+                ``node.blobs.unusable``.
         """
-        if data and not data.startswith(OWN_FORMATS):
+        incoming.finish()
+        if incoming.size and incoming.read(MAGIC_BYTES) not in OWN_FORMATS:
             try:
-                self._pool().inspect(data)
+                self._pool().inspect(incoming.read())
             except FheError as error:
                 raise as_node_error(error) from None
-        return self.uploads.put(data, client)
+        return self.uploads.keep(incoming, client)
 
     def tenseal_plan(self, model: bytes, wish: Wish) -> dict[str, Any]:
         """How a client that only has TenSEAL asks a model; see :mod:`node.tenseal`.

@@ -3,29 +3,72 @@
 
 A request then names them, so that the keys of a session travel once. What is kept is what the network brought: nothing
 in this process parses it (:mod:`fhe.pool` does, in a sandbox). Each client has a folder and a share of its own, so that
-none can fill the node for the others; whoever knows a digest may name it, whoever sent it.
+none can fill the node for the others; whoever knows a digest may name it, whoever sent it. An upload goes to disk piece
+by piece as it comes in, since batches are larger than what should lie in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import secrets
+import shutil
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 
 from node.errors import MalformedError, OperationalError, UnsupportedError
-from node.files import TEMPORARY, write_atomically
+from node.files import open_private, sync_directory
 
 KEPT_SECONDS = 3600.0
-MAX_TOTAL_BYTES = 1 << 30
+MAX_TOTAL_BYTES = 4 << 30
 MAX_UPLOADS = 1024
 CLIENT_PART = 4
 """A client may fill so much less than all of the room, in bytes and in number."""
 LOCAL = "local"
 """Whoever runs the node in its own process."""
+_INCOMING = "incoming"
+
+
+class Incoming(AbstractContextManager["Incoming"]):
+    """An upload that is coming in: a file of its own, which is gone at the end unless it was kept."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.size = path, 0
+        self._hash = hashlib.sha256()
+        with _usable():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = open_private(path)
+
+    def write(self, piece: bytes) -> None:
+        """The next bytes; raises OperationalError ``node.blobs.unusable``."""
+        with _usable():
+            self._file.write(piece)
+        self._hash.update(piece)
+        self.size += len(piece)
+
+    def finish(self) -> bytes:
+        """Force it to disk; the SHA-256 of all of it. Raises OperationalError ``node.blobs.unusable``."""
+        with _usable():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        return self._hash.digest()
+
+    def read(self, size: int = -1) -> bytes:
+        """The first bytes of what was finished, or all; raises OperationalError ``node.blobs.unusable``."""
+        with _usable(), self.path.open("rb") as file:
+            return file.read(size)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
 
 class Uploads:
@@ -49,36 +92,42 @@ class Uploads:
         self._folder, self._seconds, self._clock = folder, seconds, clock
         self._total = MAX_TOTAL_BYTES if total is None else total
         self._lock = threading.Lock()
+        shutil.rmtree(folder / _INCOMING, ignore_errors=True)  # halves that an earlier process was sent
+
+    def begin(self) -> Incoming:
+        """Take in an upload; raises OperationalError ``node.blobs.unusable``."""
+        return Incoming(self._folder / _INCOMING / secrets.token_hex(8))
 
     def put(self, data: bytes, client: str = LOCAL) -> bytes:
-        """Keep some bytes; their SHA-256.
+        """Keep bytes that are here already; raises as :meth:`keep`."""
+        with self.begin() as incoming:
+            incoming.write(data)
+            return self.keep(incoming, client)
+
+    def keep(self, incoming: Incoming, client: str = LOCAL) -> bytes:
+        """Keep what came in; its SHA-256.
 
         Args:
-            data: what was sent.
+            incoming: all of what was sent.
             client: who sent it; its folder's name follows from it.
 
         Raises:
             MalformedError: ``request.upload.malformed`` for none.
             OperationalError: ``node.uploads.quota``, ``node.uploads.full``, ``node.blobs.unusable``.
         """
-        if not data:
+        if not incoming.size:
             raise MalformedError("request.upload.malformed", "an empty upload")
-        digest = hashlib.sha256(data).digest()
+        digest = incoming.finish()
         own = self._folder / hashlib.sha256(client.encode()).hexdigest()[:32]
         path = own / digest.hex()
-        with self._lock:
-            try:
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                kept = self._swept()
-                if _read(path, digest) is None:
-                    self._check_room(kept, kept.get(own, []), len(data))
-                    own.mkdir(mode=0o700, exist_ok=True)
-                    write_atomically(path, data)
-                os.utime(path)
-            except OSError as error:
-                raise OperationalError(
-                    "node.blobs.unusable", f"the node's folder cannot be used ({error.strerror or 'error'})"
-                ) from None
+        with self._lock, _usable():
+            kept = self._swept()
+            if _read(path, digest) is None:
+                self._check_room(kept, kept.get(own, []), incoming.size)
+                own.mkdir(mode=0o700, exist_ok=True)
+                incoming.path.replace(path)
+                sync_directory(own)
+            os.utime(path)
         return digest
 
     def get(self, digest: bytes) -> bytes:
@@ -115,13 +164,15 @@ class Uploads:
         kept: dict[Path, list[int]] = {}
         before = self._clock() - self._seconds
         for own in self._folder.iterdir():
+            if own.name == _INCOMING:
+                continue
             if not own.is_dir():
                 own.unlink(missing_ok=True)  # no client's
                 continue
             sizes = []
             for entry in own.iterdir():
                 status = entry.stat()
-                if entry.name.startswith(TEMPORARY) or status.st_mtime < before:
+                if status.st_mtime < before:
                     entry.unlink(missing_ok=True)
                 else:
                     sizes.append(status.st_size)
@@ -130,6 +181,16 @@ class Uploads:
             else:
                 own.rmdir()
         return kept
+
+
+@contextmanager
+def _usable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OperationalError(
+            "node.blobs.unusable", f"the node's folder cannot be used ({error.strerror or 'error'})"
+        ) from None
 
 
 def _read(path: Path, digest: bytes) -> bytes | None:

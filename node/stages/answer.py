@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from node.errors import MalformedError
@@ -58,23 +59,29 @@ class AnswerStage:
             roles["input"] = unsealed.opening.encode()
         if request.embed_circuit:
             roles["circuit"] = self._models.file(request.model)
-        parts = {
-            f"{index}/{name}": part
-            for index, piece in enumerate(inference[Attested].evidence)
-            for name, part in piece.members.items()
-        }
         proven = inference[Proven]
-        if proven.proof is not None:
-            parts["proof"] = proven.proof
         if proven.outline is not None:
             roles["outline"] = proven.outline
-        try:
-            affidavit = write_affidavit({"receipt": signed.envelope}, roles, parts)
-        except AffidavitMalformedError as error:
-            raise MalformedError(
-                "request.embed.too-large", error.message, remedy="embed less, or send a smaller batch"
-            ) from None
+        affidavit = assemble(inference, roles, {} if proven.proof is None else {"proof": proven.proof})
         sealed = None
         if unsealed.reply_key is not None:
             sealed = seal_answer(unsealed.reply_key, request.nonce, committed.output)
         return Answered(affidavit, signed.receipt, committed.output, sealed)
+
+
+def assemble(inference: Inference, roles: Mapping[str, bytes], parts: Mapping[str, bytes]) -> bytes:
+    """The affidavit: the signed receipt, its evidence and what else goes with it.
+
+    Raises ``request.embed.too-large`` when the parts together exceed what an affidavit may hold.
+    """
+    evidence = {
+        f"{index}/{name}": part
+        for index, piece in enumerate(inference[Attested].evidence)
+        for name, part in piece.members.items()
+    }
+    try:
+        return write_affidavit({"receipt": inference[Signed].envelope}, roles, {**evidence, **parts})
+    except AffidavitMalformedError as error:
+        raise MalformedError(
+            "request.embed.too-large", error.message, remedy="embed less, or send a smaller batch"
+        ) from None

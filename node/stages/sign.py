@@ -16,6 +16,7 @@ from node.stages.commit import Committed
 from node.stages.prove import Proven
 from node.stages.unseal import Unsealed
 from verifier.dsse import Envelope, sign_envelope
+from verifier.encrypted import FheClaim
 from verifier.proving import SYSTEM
 from verifier.receipt import ModelClaim, ProofClaim, Receipt, TraceClaim
 
@@ -28,8 +29,8 @@ class Signed:
     envelope: Envelope
 
 
-class Sign:
-    """See the module.
+class Testimony:
+    """What every receipt of this node has, whatever ran.
 
     Args:
         keys: of the node.
@@ -42,10 +43,19 @@ class Sign:
     def __init__(self, keys: NodeKeys, execution: Mapping[str, str], clock: Callable[[], datetime]) -> None:
         self._keys, self._execution, self._clock = keys, execution, clock
 
-    def __call__(self, inference: Inference) -> Signed:
-        """Never refuses."""
+    def sign(
+        self,
+        inference: Inference,
+        *,
+        batch: int,
+        commitments: tuple[bytes, bytes],
+        salted: bool,
+        trace: TraceClaim,
+        proof: ProofClaim | None = None,
+        fhe: FheClaim | None = None,
+    ) -> Signed:
+        """The receipt of an inference; ``commitments`` are the input's and the output's."""
         request, model, attested = inference.request, inference[Admitted].model, inference[Attested]
-        trace = inference[Committed].trace
         receipt = Receipt(
             nonce=request.nonce,
             policy=request.policy,
@@ -55,19 +65,37 @@ class Sign:
             completed_at=utc_text(max(self._clock(), inference.received_at)),
             model=ModelClaim(model.name, model.digest, model.weights, model.file),
             profile=attested.context.profile,
-            batch=inference[Unsealed].batch,
-            input=attested.context.input,
-            output=inference[Committed].commitment,
-            salted=request.sealed,
-            trace=TraceClaim(trace.root, hashlib.sha256(trace.leaves).digest(), trace.count),
+            batch=batch,
+            input=commitments[0],
+            output=commitments[1],
+            salted=salted,
+            trace=trace,
             keys=self._keys.public,
             evidence=attested.claims,
-            proof=_claim(inference[Proven]),
+            proof=proof,
+            fhe=fhe,
             execution=self._execution,
             meta={f"us_{stage}": duration for stage, duration in inference.durations.items()},
         )
         payload = receipt.statement().encode()
         return Signed(receipt, sign_envelope(payload, public_key=self._keys.public.signing, sign=self._keys.sign))
+
+
+class Sign(Testimony):
+    """Of an execution in clear."""
+
+    def __call__(self, inference: Inference) -> Signed:
+        """Never refuses."""
+        committed = inference[Committed]
+        trace = committed.trace
+        return self.sign(
+            inference,
+            batch=inference[Unsealed].batch,
+            commitments=(inference[Attested].context.input, committed.commitment),
+            salted=inference.request.sealed,
+            trace=TraceClaim(trace.root, hashlib.sha256(trace.leaves).digest(), trace.count),
+            proof=_claim(inference[Proven]),
+        )
 
 
 def _claim(proven: Proven) -> ProofClaim | None:

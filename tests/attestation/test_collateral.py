@@ -114,7 +114,7 @@ def test_armour_that_never_ends_takes_no_longer_than_its_bytes():
     for filler in (b"\n", b"A\n", b" "):
         with pytest.raises(MalformedError):
             recognise(b"-----BEGIN CERTIFICATE-----\n" + filler * 500_000)
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 30  # squared, it would be hours
 
 
 def test_member_names_that_have_no_utf_8():

@@ -169,7 +169,7 @@ def test_a_policy_that_does_not_end_decides_nothing(accepted: Judgement, monkeyp
     monkeypatch.setattr("verifier.service.rego_process.evaluate.__kwdefaults__", {"seconds": 1.0})
     before = time.monotonic()
     found = run(ENDLESS, accepted)
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 60  # left alone, it would be hours
     assert (found.verdict, found.status, found.code) == (Verdict.UNVERIFIABLE, Tier.NONE, "policy.rego.exhausted")
     assert not accepted.code, "what it was asked about stays as it was"
 

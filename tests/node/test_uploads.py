@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Uploads over HTTP: larger than other bodies, written to disk as they come in, and gone if they do not."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from node.node import OWN_FORMATS
+from node.settings import Settings
+from tests.node.making import serving
+from tests.node.test_api import assert_refused, prepare
+
+BODY = OWN_FORMATS[0] + bytes(range(256)) * 8192  # 2 MiB
+HEAD = b"POST /v1/uploads HTTP/1.1\r\nhost: x\r\n"
+
+
+def incoming(data: Path) -> list[Path]:
+    folder = data / "uploads" / "incoming"
+    return list(folder.iterdir()) if folder.exists() else []
+
+
+def until_nothing_comes_in(data: Path) -> None:
+    deadline = time.monotonic() + 5
+    while incoming(data):
+        assert time.monotonic() < deadline, "a half upload stays"
+        time.sleep(0.01)
+
+
+def test_larger_than_other_bodies(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    settings = Settings(tmp_path, port=0, request_bytes=1 << 16, upload_bytes=len(BODY))
+    with serving(settings) as found, httpx.Client(base_url=found.url) as http:
+        assert_refused(http.post("/v1/inferences", content=bytes((1 << 16) + 1)), 413, "request.body.too-large")
+        for sent in (BODY, iter([BODY[:1000], BODY[1000:]])):  # with a length, and in chunks
+            answer = http.post("/v1/uploads", content=sent)
+            assert answer.status_code == 201, answer.text
+            assert answer.json() == {"sha256": hashlib.sha256(BODY).hexdigest(), "bytes": len(BODY)}
+        assert incoming(tmp_path) == []
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_too_large(tmp_path: Path, chunked: bool) -> None:
+    prepare(tmp_path)
+    body = BODY + b"x"
+    with serving(Settings(tmp_path, port=0, upload_bytes=len(BODY))) as found, httpx.Client(base_url=found.url) as http:
+        answer = http.post("/v1/uploads", content=iter([body]) if chunked else body)
+        assert_refused(answer, 413, "request.body.too-large")
+        assert answer.headers["connection"] == "close"
+        assert http.post("/v1/uploads", content=BODY).status_code == 201
+        assert incoming(tmp_path) == []
+
+
+def test_drips_and_broken_lines_leave_nothing(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    settings = Settings(tmp_path, port=0, uploads=1, request_seconds=1.0)
+    with serving(settings) as found, httpx.Client(base_url=found.url) as http:
+        address = ("127.0.0.1", int(found.url.rsplit(":", 1)[1]))
+        with socket.create_connection(address, 10) as slow:
+            slow.sendall(HEAD + b"content-length: 100\r\n\r\n{")
+            assert b"408" in slow.recv(4096).split(b"\r\n")[0]
+        until_nothing_comes_in(tmp_path)
+        with socket.create_connection(address, 10) as gone:
+            gone.sendall(HEAD + b"content-length: 100\r\n\r\n{")
+            deadline = time.monotonic() + 5
+            while not incoming(tmp_path):
+                assert time.monotonic() < deadline, "the upload is not written as it comes in"
+                time.sleep(0.01)
+            assert_refused(http.post("/v1/uploads", content=BODY), 503, "node.busy")
+        until_nothing_comes_in(tmp_path)
+        assert http.post("/v1/uploads", content=BODY).status_code == 201
+
+
+def test_halves_of_an_earlier_process_are_forgotten(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    left = tmp_path / "uploads" / "incoming" / "half"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    with serving(Settings(tmp_path, port=0)):
+        assert not left.exists()
