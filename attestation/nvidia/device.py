@@ -28,6 +28,7 @@ from attestation.nvidia.rim import Documents, Found, Wanted, find, normal
 from attestation.nvidia.spdm import Report, parse_report
 from attestation.nvidia.trust import NvidiaTrust
 from attestation.pki.certificate import READ_ERRORS, der_length, load_certificate, load_chain, serial_number
+from attestation.pki.effort import Effort
 from attestation.pki.path import key_usage
 
 ID = "evidence.nvidia"
@@ -86,14 +87,18 @@ def check_device(
     among: Documents,
     trust: NvidiaTrust,
     at: datetime,
+    effort: Effort,
 ) -> Result:
-    """Everything that is asked of one device; `name` is the beginning of its checks' ids."""
+    """Everything that is asked of one device; `name` is the beginning of its checks' ids.
+
+    `effort` is what its collateral may cost, shared by all devices of the evidence.
+    """
     certificate, path = _check_certificate(device, f"{name}.certificate", trust, at)
     checks = [certificate]
     ends = []
     if path is not None:
         ends.append(path.expires)
-        status = path.revocation(responses, at, f"{name}.revocation", f"{ID}.certificate", trust, leaf=False)
+        status = path.revocation(responses, at, f"{name}.revocation", f"{ID}.certificate", trust, effort, leaf=False)
         checks.append(status.check)
         ends += [status.expires] if status.expires else []
     checks += [
@@ -103,8 +108,9 @@ def check_device(
         _check_layout(device, f"{name}.opaque"),
     ]
     manifests = []
-    for wanted in _wanted(device):
-        found: Found = find(wanted, among, responses, trust, at, f"{name}.{wanted.part}-rim", device.report.by_index)
+    for wanted in wanted_rims(device):
+        line = f"{name}.{wanted.part}-rim"
+        found: Found = find(wanted, among, responses, trust, at, line, device.report.by_index, effort)
         checks += [found.check, *found.revocation]
         manifests.append(found.manifest)
         ends += [found.expires] if found.expires else []
@@ -113,7 +119,8 @@ def check_device(
     return Result(tuple(checks), {**_claims(device), **claims}, min(ends, default=None))
 
 
-def _wanted(device: Device) -> list[Wanted]:
+def wanted_rims(device: Device) -> list[Wanted]:
+    """The RIMs that a device needs."""
     products = frozenset(normal(chip) for chip in (device.chip, device.opaque.text(opaque.CHIP_INFO)) if chip)
     edition = "SWITCH" if device.switch else "GPU"
     parts = [Wanted("vbios", edition, products, device.opaque.vbios_version)]
