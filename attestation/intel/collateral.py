@@ -27,13 +27,18 @@ from attestation.pki.revocation import is_signed, load_crl
 
 PREFIX = "evidence.intel.collateral"
 MAX_PIECES = 64
-"""Of each kind: certificates, CRLs, documents. A full set for one platform has 6, 2 and 2."""
+"""Of certificates, and of each kind of document. A full set for one platform has 6 and 2."""
+MAX_LISTS = 16
+"""CRLs: a full set has 2."""
 MAX_SIGNERS = 8
 MAX_KNOWN = 256
 MAX_NESTING = 6
-MAX_JSON = 1 << 20
+MAX_JSON = MAX_ALL_JSON = 1 << 19
 MAX_TEXTS = 256
-"""Bytes of one JSON file, and texts in it that are looked into; a bundle has 20 thousand bytes and 9 texts."""
+"""Bytes of one JSON file and of all, and texts in them that are looked into; a bundle has 20 thousand bytes and 9
+texts."""
+MAX_ALL_LISTS = 2 << 20
+"""Bytes of all CRLs: each is hashed for each key that may have signed it."""
 SIGNER_NAME = "Intel SGX TCB Signing"
 MAX_CACHED = 1 << 18
 """Bytes of collateral whose parsed form is kept for the next appraisal."""
@@ -114,6 +119,8 @@ class _Found:
         self.certificates: dict[bytes, x509.Certificate] = {}
         self.crls: dict[str, dict[bytes, x509.CertificateRevocationList]] = {}
         self.texts = 0
+        self.left_json = MAX_ALL_JSON
+        self.left_lists = MAX_ALL_LISTS
 
     def piece(self, kind: str, data: bytes, depth: int) -> None:
         if depth > MAX_NESTING:
@@ -133,13 +140,14 @@ class _Found:
                     self.text(unquote_to_bytes(line), depth)
 
     def crl(self, data: bytes) -> None:
+        self.left_lists -= len(data)
+        if self.left_lists < 0 or sum(map(len, self.crls.values())) == MAX_LISTS:
+            return
         try:
             crl = load_crl(data, PREFIX)
         except EvidenceError:
             return
-        lists = self.crls.setdefault(common_name(crl.issuer), {})
-        if sum(map(len, self.crls.values())) < MAX_PIECES:
-            lists[data] = crl
+        self.crls.setdefault(common_name(crl.issuer), {})[data] = crl
 
     def text(self, data: bytes, depth: int) -> None:
         try:
@@ -150,6 +158,9 @@ class _Found:
             self.piece(item.kind, item.data, depth + 1)
 
     def json(self, data: bytes, depth: int) -> None:
+        self.left_json -= len(data)
+        if self.left_json < 0:
+            return
         try:
             value = json.loads(data)
         except (ValueError, RecursionError):

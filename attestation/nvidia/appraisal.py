@@ -79,9 +79,7 @@ appraise_switches = partial(_appraise, switch=True)
 """Appraise NVSwitches, likewise."""
 
 
-def _devices(
-    members: Mapping[str, bytes], collateral: Collateral, effort: Effort, *, switch: bool
-) -> list[Device]:
+def _devices(members: Mapping[str, bytes], collateral: Collateral, effort: Effort, *, switch: bool) -> list[Device]:
     count = sum(1 for name in members if name.startswith("report_"))
     present = [index for index in range(MAX_DEVICES) if f"report_{index}" in members]
     chains = [index for index in range(MAX_DEVICES) if f"chain_{index}" in members]

@@ -24,7 +24,6 @@ from attestation.nitro import NitroTrust
 from attestation.nvidia import NvidiaTrust
 from attestation.sgx import SgxTrust
 from attestation.simulated import SimulatedEvidence, SimulatedTrust
-from attestation.snp import SnpTrust
 from attestation.tdx import TdxTrust
 from attestation.tpm2 import Tpm2Trust
 from tests.attestation import paper, real
@@ -195,7 +194,7 @@ def _gpus(corpus: Mapping[str, bytes]) -> list[Seed]:
     evidence, loose = parts(corpus, "nvidia/evidence"), parts(corpus, "nvidia/collateral")
     found = [_seed("paper", evidence, nvidia.AT, nvidia.NONCE, trust, loose)]
     read, at = FORMATS["nvidia-gpu@v1"].read, datetime(2024, 6, 1, tzinfo=UTC)
-    single, four = (NvidiaTrust(**nvidia.LOOSE, device_count=count) for count in (1, 4))
+    single, four = (NvidiaTrust(require_rims=False, require_ocsp=False, device_count=count) for count in (1, 4))
     pairs = {
         "h100": ("nvtrust-samples/hopperAttestationReport.txt", "nvtrust-samples/hopperCertChain.txt"),
         "gb100": (f"{BLACKWELL}AttestationReport.txt", f"{BLACKWELL}CertChain.txt"),
@@ -221,7 +220,8 @@ def _switches(corpus: Mapping[str, bytes]) -> list[Seed]:
     at = datetime(2026, 7, 1, tzinfo=UTC)
     found.append(_seed("ls10", members, at, None, measured, {"rim": nvidia.vector(rim)}))
     file = nvidia.vector("attsdk-evidence/switch_evidence_ls10.json")
-    return [*found, _seed("ls10, file", {RAW: file}, at, None, NvidiaTrust(**nvidia.LOOSE, device_count=1))]
+    loosely = NvidiaTrust(require_rims=False, require_ocsp=False, device_count=1)
+    return [*found, _seed("ls10, file", {RAW: file}, at, None, loosely)]
 
 
 def _cmw(corpus: Mapping[str, bytes]) -> list[Seed]:

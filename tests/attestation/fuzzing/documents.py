@@ -21,11 +21,15 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def edit_document(rng: random.Random, data: bytes) -> bytes | None:
-    """`data` with one or two nodes changed; None where it is no JSON."""
+    """`data` with one or two nodes changed; None where it is no JSON, or too deep for this one, too."""
     try:
-        root = json.loads(data, object_pairs_hook=_Pairs)
+        return _edited_document(rng, data)
     except (ValueError, RecursionError):
         return None
+
+
+def _edited_document(rng: random.Random, data: bytes) -> bytes:
+    root = json.loads(data, object_pairs_hook=_Pairs)
     nodes = _containers(root)
     for _ in range(rng.choice((1, 1, 2))):
         node = rng.choice(nodes)
@@ -100,7 +104,9 @@ def _edited(rng: random.Random, value: Any) -> Any:
             return value[:at] + rng.choice("AZaz09+/=-_ \n\u20ac") + value[at + 1 :]
         return value.swapcase() if how == 3 else value[:at] + value[at + rng.choice((1, 2, 4)) :]
     if isinstance(value, int) and not isinstance(value, bool):
-        return rng.choice((value + 1, value - 1, -value, value << 40, str(value), float(value) if value < 1 << 60 else 0))
+        return rng.choice(
+            (value + 1, value - 1, -value, value << 40, str(value), float(value) if value < 1 << 60 else 0)
+        )
     return [value]
 
 

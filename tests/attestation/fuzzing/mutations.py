@@ -6,12 +6,15 @@ from __future__ import annotations
 import base64
 import random
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from tests.attestation.fuzzing.documents import edit_document
 
 MAX_GROWN = 1 << 20
 """Bytes of the largest mutants; they are rare."""
 MAX_USUAL = 1 << 16
+
+_ORDERS: tuple[Literal["big"], Literal["little"]] = ("big", "little")
 
 Mutation = Callable[[random.Random, bytearray, Sequence[bytes]], bytes | bytearray]
 
@@ -97,7 +100,7 @@ def _number(rng: random.Random, data: bytearray, pool: Sequence[bytes]) -> bytea
     """A field of 1, 2, 4 or 8 bytes as somebody changes it who takes it for a length, a count or a type."""
     size = min(rng.choice((1, 1, 2, 2, 4, 4, 8)), len(data))
     at = rng.randrange(len(data) - size + 1)
-    order = rng.choice(("big", "little"))
+    order: Literal["big", "little"] = rng.choice(_ORDERS)
     value = int.from_bytes(data[at : at + size], order)
     top = 1 << 8 * size
     changed = rng.choice(
@@ -134,7 +137,7 @@ def _noise(rng: random.Random, data: bytearray, pool: Sequence[bytes]) -> bytes:
 
 def _document(rng: random.Random, data: bytearray, pool: Sequence[bytes]) -> bytes | bytearray:
     """JSON by its structure; other content as a number."""
-    if data.lstrip()[:1] not in (b"{", b"["):
+    if bytes(data.lstrip()[:1]) not in (b"{", b"["):
         return _number(rng, data, pool)
     return edit_document(rng, bytes(data)) or _digits(rng, data, pool)
 

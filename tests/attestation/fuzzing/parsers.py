@@ -11,6 +11,7 @@ from attestation.azure import parse_hcl_report
 from attestation.azure.hcl import without_padding
 from attestation.azure.runtime import parse_runtime_data
 from attestation.collateral import recognise, sort_collateral
+from attestation.errors import MalformedError
 from attestation.eventlog import cover, parse_event_log, replay, secure_boot, summarise
 from attestation.eventlog.events import HASHABLE
 from attestation.eventlog.variables import parse_variable
@@ -74,7 +75,8 @@ def _tpm2(corpus: Mapping[str, bytes]) -> list[Target]:
             raise AssertionError("a listing that is written in another way")
 
     binding = read_binding(load_certificate(parts(corpus, "tpm2/evidence")["ak_certificate"], PREFIX))
-    text = 'ak_pub: "\\000\\001" quotes: { quote: "x" raw_sig: "y" pcrs: { hash: SHA256 pcrs: { key: 0 value: "' + "\\001" * 32 + '" } } }\n'
+    values = 'pcrs: { key: 0 value: "' + "\\001" * 32 + '" }'
+    text = f'ak_pub: "\\000\\001" quotes: {{ quote: "x" raw_sig: "y" pcrs: {{ hash: SHA256 {values} }} }}\n'
     return [
         of_bytes("tpm2 attest", parse_attest, *each("attest")),
         of_bytes("tpm2 public", parse_public, *each("ak_public")),
@@ -115,13 +117,14 @@ def _logs() -> list[Target]:
     lines = ascii_list.splitlines(keepends=True)
     signed = Measurement("ima-sig", "/bin/x", bytes(32), "sha256", extra=b"\x03\x02" + bytes(60))
     buffered = Measurement("ima-buf", "keys", bytes(32), "sha256", extra=b"key=1")
+    binary = [binary_list([AGGREGATE] * 3), binary_list([AGGREGATE, signed, buffered])]
     return [
         of_bytes("event log, crypto-agile", _replayed, *agile),
         of_bytes("event log, TPM 1.2", _replayed, *old),
         of_bytes("event log, CCEL", lambda data: _replayed(data, padded=True), *ccel),
         of_bytes("UEFI variable", parse_variable, *variables[:8]),
         of_bytes("IMA list, text", _measured, b"".join(lines[:3]), b"".join(lines[:100]), ascii_list),
-        of_bytes("IMA list, binary", _measured, binary_list([AGGREGATE] * 3), binary_list([AGGREGATE, signed, buffered])),
+        of_bytes("IMA list, binary", _measured, *binary),
     ]
 
 
@@ -141,11 +144,15 @@ def _pki(corpus: Mapping[str, bytes]) -> list[Target]:
         found = load_certificate(data, PREFIX, reordering=True)
         read_binding(found)
 
+    def response(data: bytes) -> None:
+        if not load_responses([data]):  # which leaves out what it cannot read
+            raise MalformedError(f"{PREFIX}.left-out", "no response")
+
     return [
         of_bytes("certificate", certificate, *certificates),
         of_bytes("certificate chain", lambda data: load_chain(data, PREFIX), turin, certificates[0] + certificates[2]),
         of_bytes("CRL", lambda data: load_crl(data, PREFIX), *lists),
-        of_bytes("OCSP response", lambda data: load_responses([data]), *responses),
+        of_bytes("OCSP response", response, *responses),
         of_bytes("collateral file", recognise, *files),
     ]
 

@@ -41,10 +41,14 @@ def targets(collection: bytes) -> list[Target]:
     ]
 
 
-def _results(name: str, form: str) -> Target:
+def _results(title: str, form: str) -> Target:
     """What is stated is the result itself: outer tags and unprotected headers are nobody's statement."""
     seeds = [
-        Seed(f"{algorithm} {dialect}", {"token": signed(form=form, algorithm=algorithm, dialect=found)}, trusted(algorithm))
+        Seed(
+            f"{algorithm} {dialect}",
+            {"token": signed(form=form, algorithm=algorithm, dialect=found)},
+            trusted(algorithm),
+        )
         for algorithm in KEYS
         for dialect, found in DIALECTS.items()
     ]
@@ -56,7 +60,7 @@ def _results(name: str, form: str) -> Target:
         key: VerificationKey = seed.context
         return Outcome("accepted", repr(verify_ear(parts["token"], key, at=AT)))
 
-    return Target(name, tuple(seeds), run)
+    return Target(title, tuple(seeds), run)
 
 
 def _json_claims(data: bytes) -> None:
