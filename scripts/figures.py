@@ -239,6 +239,7 @@ ROOMS = {
     "appraisals": figures_of_rooms.appraisals,
     "fhe": figures_of_rooms.encrypted,
     "mutations": figures_of_rooms.mutations,
+    "evidence_fuzz": figures_of_rooms.evidence,
     "cheating": figures_of_rooms.cheating,
 }
 """Result file to the lines of its section; the first of them is its heading."""

@@ -130,8 +130,7 @@ class Tally:
 
 def summary(tally: Tally) -> dict[str, Any]:
     """What the result file says of one parser."""
-    refusals = {code: n for code, n in tally.outcomes.items() if "." in code}
-    words = {code: n for code, n in tally.outcomes.items() if "." not in code}
+    refusals = {code: n for code, n in tally.outcomes.items() if code not in cases.NOT_REFUSED}
     return {
         "inputs": tally.done,
         "accepted": tally.outcomes[cases.ACCEPTED],
@@ -139,7 +138,7 @@ def summary(tally: Tally) -> dict[str, Any]:
         "unchanged": tally.outcomes[cases.UNCHANGED],
         "equivalent": tally.outcomes[cases.EQUIVALENT],
         "refused": sum(refusals.values()),
-        "other": words,
+        "read": sum(tally.outcomes[word] for word in ("read", "passed", "accepted")),
         "codes": dict(Counter(refusals).most_common(TOP)),
         "codes_seen": len(refusals),
         "mutations": dict(sorted(tally.kinds.items())),

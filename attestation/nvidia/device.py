@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -34,6 +35,8 @@ from attestation.pki.path import key_usage
 ID = "evidence.nvidia"
 DEVICE_INFO = x509.ObjectIdentifier("1.3.6.1.4.1.412.274.1")
 """`id-DMTF-device-info` (DSP0274, annex on certificates): manufacturer:product:serial number, in UTF-8."""
+
+REMEMBERED_CHAINS = 64
 
 GPU_CHIPS, SWITCH_CHIPS = ("GH", "GB"), ("LS",)
 """Beginnings of chip names: Hopper and Blackwell GPUs, third-generation NVSwitch."""
@@ -72,12 +75,18 @@ class Result:
 def parse_device(report: bytes, chain: bytes, *, switch: bool) -> Device:
     """Parse a device's members. Raises `MalformedError` and `UnsupportedError`."""
     parsed = parse_report(report)
+    certificates = _certificates(chain)
+    fields = parse_opaque(parsed.opaque, switch=switch)
+    return Device(parsed, fields, certificates, read_identity(certificates[0]), switch)
+
+
+@lru_cache(maxsize=REMEMBERED_CHAINS)
+def _certificates(chain: bytes) -> tuple[x509.Certificate, ...]:
+    """A device sends the same chain with all of its evidence."""
     end = der_length(chain, f"{ID}.certificate")
     # `load_chain` reads at most four, and NVIDIA's chains have five with the leaf.
     leaf = load_certificate(chain[:end], f"{ID}.certificate")
-    certificates = (leaf, *load_chain(chain[end:], f"{ID}.certificate"))
-    fields = parse_opaque(parsed.opaque, switch=switch)
-    return Device(parsed, fields, certificates, read_identity(certificates[0]), switch)
+    return (leaf, *load_chain(chain[end:], f"{ID}.certificate"))
 
 
 def check_device(

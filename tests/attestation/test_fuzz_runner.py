@@ -29,6 +29,9 @@ def everything() -> dict[str, Target]:
     return catalogue(corpus.make())
 
 
+NEVER_REFUSE = {"armour"}
+"""What is in none of its forms stays what it is."""
+
 GROUPS = 6
 """The parsers in turn, so that no test takes long."""
 
@@ -40,7 +43,8 @@ def test_a_small_dose(group):
         genuine = cases.statements(target)
         found = [cases.run(target, 2, number, genuine) for number in range(DOSE // (8 if "appraise" in name else 1))]
         assert [(c.kind, c.code, c.detail) for c in found if c.code in cases.FAULTS] == [], name
-        assert sum(c.code not in (cases.UNCHANGED, cases.EQUIVALENT, "read") for c in found) > len(found) // 8, name
+        refused = sum(case.code not in cases.NOT_REFUSED for case in found)
+        assert refused > len(found) // 8 or name in NEVER_REFUSE, name
 
 
 def test_every_format_is_among_them():

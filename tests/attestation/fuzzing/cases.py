@@ -18,6 +18,8 @@ REFUSALS = (MalformedError, RejectedError, UnsupportedError)
 """An `OperationalError` is our own fault, and no answer to strangers' bytes."""
 UNCHANGED, EQUIVALENT, ACCEPTED, UNTYPED = "unchanged", "equivalent", "ACCEPTED", "UNTYPED"
 FAULTS = (ACCEPTED, UNTYPED)
+NOT_REFUSED = frozenset({*FAULTS, UNCHANGED, EQUIVALENT, "read", "passed", "accepted"})
+"""Outcomes that are no refusal's code."""
 
 
 @dataclass(frozen=True)
