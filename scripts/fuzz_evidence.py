@@ -79,6 +79,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-k", dest="expression", default="", help="only parsers whose name contains this")
     parser.add_argument("--again", action="store_true", help="begin parsers that failed anew")
+    parser.add_argument("--report", action="store_true", help="run nothing; write the result of what is done")
     parser.add_argument("--one", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
     corpus = corpora.kept(OUTPUT / "corpus.json")
@@ -97,7 +98,7 @@ def main() -> int:
     def tallies() -> dict[str, Tally]:
         return {name: Tally.load(_state(name), identity) for name in targets}
 
-    for count in (min(PREVIEW, options.count), options.count):
+    for count in () if options.report else (min(PREVIEW, options.count), options.count):
         order = sorted(tallies().items(), key=lambda item: item[1].seconds_each)
         for number, (name, tally) in enumerate(order, 1):
             if tally.done >= count:

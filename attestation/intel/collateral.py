@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 
 from cryptography import x509
 
-from attestation.collateral.bag import Collateral
+from attestation.collateral.bag import Collateral, Item
 from attestation.collateral.recognition import recognise
 from attestation.errors import EvidenceError
 from attestation.intel.documents import MAX_DOCUMENT, load
@@ -27,9 +27,9 @@ from attestation.pki.revocation import is_signed, load_crl
 
 PREFIX = "evidence.intel.collateral"
 MAX_PIECES = 64
-"""Of certificates, and of each kind of document. A full set for one platform has 6 and 2."""
-MAX_LISTS = 16
-"""CRLs: a full set has 2."""
+"""Of each kind: certificates, CRLs, documents. A full set for one platform has 6, 2 and 2."""
+MAX_LISTS = 8
+"""CRLs of one issuer: each is verified under each key that has the name."""
 MAX_SIGNERS = 8
 MAX_KNOWN = 256
 MAX_NESTING = 6
@@ -96,7 +96,7 @@ def _gathered(collateral: Collateral) -> IntelCollateral:
 
 def _gather(collateral: Collateral) -> IntelCollateral:
     found = _Found()
-    for item in collateral.items:
+    for item in sorted(collateral.items, key=_others):
         found.piece(item.kind, item.data, 0)
     return IntelCollateral(
         tuple(found.documents["tcbInfo"].values()),
@@ -104,6 +104,11 @@ def _gather(collateral: Collateral) -> IntelCollateral:
         tuple(filter(_named_as_signer, found.certificates.values()))[:MAX_SIGNERS],
         found.crls,
     )
+
+
+def _others(item: Item) -> bool:
+    """Whether it is JSON of others, which comes last: a folder may hold a lot of it."""
+    return item.kind == "json" and not any(key.encode() in item.data for key in _DOCUMENTS)
 
 
 def _named_as_signer(certificate: x509.Certificate) -> bool:
@@ -141,13 +146,15 @@ class _Found:
 
     def crl(self, data: bytes) -> None:
         self.left_lists -= len(data)
-        if self.left_lists < 0 or sum(map(len, self.crls.values())) == MAX_LISTS:
+        if self.left_lists < 0 or sum(map(len, self.crls.values())) == MAX_PIECES:
             return
         try:
             crl = load_crl(data, PREFIX)
         except EvidenceError:
             return
-        self.crls.setdefault(common_name(crl.issuer), {})[data] = crl
+        lists = self.crls.setdefault(common_name(crl.issuer), {})
+        if len(lists) < MAX_LISTS:
+            lists[data] = crl
 
     def text(self, data: bytes, depth: int) -> None:
         try:

@@ -44,11 +44,12 @@ class Loose:
         """
         parsed = parse_report(report)
         # Where no key fits, a device's certificate is taken all the same: the report is then refused for its signature.
-        leaf = next((certificate for certificate in self._leaves if self._signed(parsed, certificate)), None) or next(
-            iter(self._leaves), None
-        )
-        if leaf is None:
+        fitting = (index for index, certificate in enumerate(self._leaves) if self._signed(parsed, certificate))
+        found = next(fitting, 0)
+        if not self._leaves:
             return b""
+        leaf = self._leaves.pop(found)
+        self._leaves.append(leaf)  # the next report is another device's: this one is tried last
         chain = [leaf]
         while len(chain) < MAX_LENGTH:
             issuer = next((other for other in self._all if other not in chain and self._issued(chain[-1], other)), None)

@@ -25,8 +25,8 @@ from attestation.pki.path import extended_key_usage, key_usage
 PREFIX = "evidence.nvidia.rim"
 OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"
 """The RIM CAs certify OCSP responders, too; those sign no RIMs."""
-MAX_TOTAL = 512 << 10
-"""Bytes of all documents that are read: some dozen, where a machine needs two or three."""
+MAX_TOTAL = 256 << 10
+"""Bytes of all documents that are read: ten or so, where a machine needs two or three."""
 REMEMBERED = 64
 MAX_CANDIDATES = 4
 """Documents for one version of one product that are looked into; there is one, or two revisions of it."""

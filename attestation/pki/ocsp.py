@@ -36,8 +36,6 @@ from attestation.pki.path import bound_key, check_key, issued
 
 MAX_RESPONSE = 32 << 10
 """Bytes of one response: about 2 kB with the responder's certificate."""
-MAX_RESPONSES = 128
-"""Responses that are read: three of each of sixteen devices, and those of the signers of their RIMs."""
 MAX_MATCHING = 4
 MAX_RESPONDERS = 2
 """Responses about one certificate, and certificates in a response, that are looked at: each costs a signature."""
@@ -64,7 +62,7 @@ class Status:
 def load_responses(items: Sequence[bytes]) -> tuple[ocsp.OCSPResponse, ...]:
     """The successful, single responses among items; what cannot be read is left out."""
     found = []
-    for data in items[:MAX_RESPONSES]:
+    for data in items:
         if len(data) > MAX_RESPONSE:
             continue
         try:
@@ -100,12 +98,13 @@ def check_status(
     FAIL with `<prefix>-ocsp-revoked` or `-ocsp-hold`; SKIP with `-ocsp-missing`, `-ocsp-invalid` (not signed by whoever
     may), `-ocsp-expired` (`at` is outside its window); and, demanded in any case, `-ocsp-unknown`.
     """
-    name = f"serial {serial_number(certificate):x}"
+    number = serial_number(certificate)
+    name = f"serial {number:x}"
     required = "a current OCSP response that says good"
     problem, code, tolerable = "no OCSP response", f"{prefix}-ocsp-missing", True
     good: datetime | None = None
     effort = effort or Effort(MAX_ALONE)
-    matching = (response for response in responses if _names(response, certificate, above[0]))
+    matching = (response for response in responses if _names(response, number, above[0]))
     # Those that revoke first, then the newest: what was added to a folder does not push out what counts.
     for response in islice(sorted(matching, key=_weight), MAX_MATCHING):
         if not _signed(response, above, at, prefix, effort):
@@ -136,20 +135,24 @@ def _weight(response: ocsp.OCSPResponse) -> tuple[bool, float]:
     return not revokes, -response.this_update_utc.timestamp()
 
 
-def _names(response: ocsp.OCSPResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def _names(response: ocsp.OCSPResponse, number: int, issuer: x509.Certificate) -> bool:
     try:
-        if response.serial_number != serial_number(certificate):
+        if response.serial_number != number:
             return False
         algorithm = response.hash_algorithm.name
         if algorithm not in _NAMING:
             return False
-        key = _key_bits(issuer)
+        name, key = _issuer_hashes(issuer, algorithm)
     except _UNREADABLE:
         return False
-    subject = issuer.subject.public_bytes()
-    return hmac.compare_digest(response.issuer_key_hash, hashlib.new(algorithm, key).digest()) and hmac.compare_digest(
-        response.issuer_name_hash, hashlib.new(algorithm, subject).digest()
-    )
+    return hmac.compare_digest(response.issuer_key_hash, key) and hmac.compare_digest(response.issuer_name_hash, name)
+
+
+@lru_cache(maxsize=REMEMBERED_SIGNATURES)
+def _issuer_hashes(issuer: x509.Certificate, algorithm: str) -> tuple[bytes, bytes]:
+    """Of name and key, by which a response names the issuer."""
+    name, key = issuer.subject.public_bytes(), _key_bits(issuer)
+    return hashlib.new(algorithm, name).digest(), hashlib.new(algorithm, key).digest()
 
 
 def _signed(
