@@ -23,7 +23,7 @@ from attestation.errors import EvidenceError
 from attestation.intel.documents import MAX_DOCUMENT, load
 from attestation.intel.pck import common_name
 from attestation.pki.certificate import load_certificate
-from attestation.pki.revocation import is_signed, load_crl
+from attestation.pki.revocation import is_signed, issuer_name, load_crl
 
 PREFIX = "evidence.intel.collateral"
 MAX_PIECES = 64
@@ -152,7 +152,7 @@ class _Found:
             crl = load_crl(data, PREFIX)
         except EvidenceError:
             return
-        lists = self.crls.setdefault(common_name(crl.issuer), {})
+        lists = self.crls.setdefault(common_name(issuer_name(crl)), {})
         if len(lists) < MAX_LISTS:
             lists[data] = crl
 

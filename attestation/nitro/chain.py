@@ -17,7 +17,7 @@ from attestation.errors import EvidenceError, RejectedError, UnsupportedError
 from attestation.nitro.document import Document
 from attestation.pki.certificate import READ_ERRORS, load_certificate
 from attestation.pki.path import Anchors, key_usage, validate
-from attestation.pki.revocation import check_revocation, load_crl
+from attestation.pki.revocation import check_revocation, issuer_name, load_crl
 
 ID = "evidence.nitro"
 CERTIFICATE = f"{ID}.certificate"
@@ -85,7 +85,7 @@ def check_revoked(
     crls = _lists(collateral, chain)
     found = []
     for certificate, issuer in zip(chain.path, chain.issuers, strict=False):
-        if _names_list(certificate) or any(crl.issuer == certificate.issuer for crl in crls):
+        if _names_list(certificate) or any(issuer_name(crl) == certificate.issuer for crl in crls):
             check = check_revocation(
                 certificate, issuer, crls, at, check=f"{ID}.revocation", prefix=f"{ID}.revocation", demanded=demanded
             )
@@ -113,7 +113,7 @@ def _lists(collateral: Collateral, chain: Chain) -> Sequence[x509.CertificateRev
             crl = load_crl(data, f"{ID}.revocation")
         except EvidenceError:
             continue
-        if crl.issuer in issuers:
+        if issuer_name(crl) in issuers:
             lists.append(crl)
     return lists
 
