@@ -82,8 +82,9 @@ def evidence(found: dict[str, Any]) -> list[str]:
             f"{total:,} mutants of real evidence, and of evidence on paper, over {len(parsers)} parsers: "
             f"{sum(entry['accepted'] for entry in parsers.values())} accepted, "
             f"{sum(entry['untyped'] for entry in parsers.values())} outcomes that were not typed; {faults} parsers "
-            "beyond a bound. *The same*: mutants that say what the original says, bound to the same bytes: a change "
-            "of armour, of what no register holds a hash of, of collateral that is not relied upon. Processor time; "
+            "beyond a bound. *The same*: inputs in which the mutation changed nothing, and mutants that say what the "
+            "original says, bound to the same bytes: a change of armour, of what no register holds a hash of, of "
+            "collateral that is not relied upon. Processor time; "
             f"bound of the 99 %: {bounds['p99_ms']:.0f} ms; of the process's growth: {bounds['rss_growth_mb']:.0f} MB; "
             f"of one call's allocations: {bounds['call_bytes'] / 1e6:.0f} MB.{to_do}\n"
         ),

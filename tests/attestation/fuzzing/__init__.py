@@ -8,8 +8,10 @@
 `documents`    mutants of JSON by its structure
 `corpus`       evidence of paper devices, made once and kept with the state
 `parsers`      parsers that stand on their own
+`tokens`       parsers of signed results, CBOR and JSON
 `readers`      `read` of every format
 `appraisals`   `appraise` of every format
+`catalogue`    all of them, by name
 `cases`        running one case: outcome, processor time, memory
 =============  ==================================================================
 

@@ -19,9 +19,6 @@ def mutant(rng: random.Random, target: Target) -> tuple[Seed, str, dict[str, byt
     seed = rng.choice(target.seeds)
     parts = dict(seed.parts)
     names = list(parts)
-    if target.words and rng.randrange(50) == 0:
-        name = rng.choice(names)
-        return seed, "words", {**parts, name: b"".join(rng.choices(target.words, k=rng.randrange(1, 40)))}
     if len(names) > 1 and rng.randrange(8) == 0:
         return seed, *_whole_parts(rng, target, parts)
     # Evidence before collateral, of which there may be more.

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 Parts = Mapping[str, bytes]
@@ -46,7 +46,6 @@ class Target:
     seeds: tuple[Seed, ...]
     run: Run
     also: tuple[type[Exception], ...] = ()
-    words: tuple[bytes, ...] = field(default=())
 
     @property
     def pool(self) -> tuple[bytes, ...]:
