@@ -15,7 +15,7 @@ from attestation.collateral.bag import Collateral
 from attestation.contract import Check, Outcome
 from attestation.errors import EvidenceError, MalformedError, RejectedError, UnsupportedError
 from attestation.nvidia.chains import check_path
-from attestation.nvidia.swid import MAX_RESOURCES, Manifest, Signed, parse_manifest, parse_signed
+from attestation.nvidia.swid import MAX_RESOURCES, MAX_RIM, Manifest, Signed, parse_manifest, parse_signed
 from attestation.nvidia.trust import NvidiaTrust
 from attestation.nvidia.xmldsig import signed_bytes
 from attestation.pki.certificate import load_certificate
@@ -27,6 +27,8 @@ OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"
 """The RIM CAs certify OCSP responders, too; those sign no RIMs."""
 MAX_TOTAL = 256 << 10
 """Bytes of all documents that are read: ten or so, where a machine needs two or three."""
+HEAD = 4096
+"""Within so many bytes a RIM tells its version; looked for where there are more documents than are read."""
 REMEMBERED = 64
 MAX_CANDIDATES = 4
 """Documents for one version of one product that are looked into; there is one, or two revisions of it."""
@@ -87,12 +89,13 @@ def documents(collateral: Collateral, versions: Set[str]) -> Documents:
     told = [version.encode("ascii").lower() for version in versions]
     found = collateral.of("xml")
     if sum(map(len, found)) > MAX_TOTAL:
-        found = tuple(sorted(found, key=lambda data: not any(version in data.lower() for version in told)))
+        found = tuple(sorted(found, key=lambda data: not any(version in data[:HEAD].lower() for version in told)))
     rims, others, left = [], 0, MAX_TOTAL
     for data in found:
+        if len(data) > left:
+            others += len(data) > MAX_RIM
+            continue
         left -= len(data)
-        if left < 0:
-            break
         document = _parsed(data)
         if document is None:
             others += 1
