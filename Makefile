@@ -12,10 +12,10 @@ ROOMS := $(wildcard affidavit attestation circuits coordinator fhe node prover v
 CODE := $(ROOMS) $(wildcard tests scripts benchmarks models)
 ARGS ?=
 
-.PHONY: help setup setup-dev demo demo-private test check fuzz flips mutations vectors bench bench-peers lock docs-check clean
+.PHONY: help setup setup-dev demo demo-private test check fuzz fuzz-evidence flips mutations vectors bench bench-peers lock docs-check clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## build .venv with the affidavit command in it (instant when done before)
 	@scripts/setup.sh
@@ -40,6 +40,9 @@ check: setup-dev ## lint, format, types, import arrows
 
 fuzz: setup-dev ## hostile bytes against every parser; SECONDS_EACH=60 for each target
 	@$(BIN)/python scripts/fuzz.py --seconds $(or $(SECONDS_EACH),30) $(ARGS)
+
+fuzz-evidence: setup-dev ## a million hostile inputs for every parser of evidence; resumable, ARGS='-k snp' for some
+	@$(BIN)/python scripts/fuzz_evidence.py $(ARGS)
 
 flips: setup-dev ## every single bit of every real piece of evidence, flipped; half an hour
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m exhaustive --timeout=0 $(ARGS)

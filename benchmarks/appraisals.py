@@ -21,6 +21,7 @@ from attestation.azure_snp import AzureSnpTrust
 from attestation.snp import SnpTrust
 from attestation.snp.bulletins import STATUSES
 from attestation.snp.bundle import arrange
+from benchmarks.devices import device_subjects
 from benchmarks.intel import intel_subjects
 
 VECTORS = Path(__file__).resolve().parents[1] / "tests" / "vectors"
@@ -69,5 +70,5 @@ def time_each(subjects: Mapping[str, Callable[[], object]], rounds: int) -> dict
 
 def measure(rounds: int, only: Collection[str] = ()) -> dict[str, Any]:
     """Every subject, or `only` these, `rounds` times ten."""
-    subjects = snp_subjects() | intel_subjects()
+    subjects = snp_subjects() | intel_subjects() | device_subjects()
     return time_each({name: s for name, s in subjects.items() if not only or name in only}, rounds * 10)

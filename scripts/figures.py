@@ -240,6 +240,7 @@ ROOMS = {
     "fhe": figures_of_rooms.encrypted,
     "fhe_hostile": figures_of_rooms.hostile,
     "mutations": figures_of_rooms.mutations,
+    "evidence_fuzz": figures_of_rooms.evidence,
     "cheating": figures_of_rooms.cheating,
 }
 """Result file to the lines of its section; the first of them is its heading."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Sections of docs/benchmarks.md: appraisals of evidence, encrypted execution, mutated proofs, cheating provers."""
+"""Sections of docs/benchmarks.md: appraisals and hostile evidence, encrypted execution, mutated proofs, cheats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def appraisals(found: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|",
     ]
     for name, entry in found.items():
-        goal = "" if "sgx" in name else "met" if entry["per_second"] >= APPRAISALS_GOAL else "missed"
+        promised = name.startswith(("snp", "azure-snp", "tdx"))
+        goal = "" if not promised else "met" if entry["per_second"] >= APPRAISALS_GOAL else "missed"
         lines.append(
             f"| {name} | {entry['per_second']:.0f} | {entry['median_ms']:.2f} ms | {entry['p99_ms']:.2f} ms | {goal} |"
         )
@@ -99,6 +100,38 @@ def mutations(found: dict[str, Any]) -> list[str]:
             f"largest allocation {memory['largest_call_bytes'] / 1e3:.0f} kB."
         ),
     ]
+
+
+def evidence(found: dict[str, Any]) -> list[str]:
+    """Hostile inputs to parsers of evidence."""
+    parsers, bounds = found["parsers"], found["bounds"]
+    total = sum(entry["inputs"] for entry in parsers.values())
+    faults = sum(bool(entry["faults"]) for entry in parsers.values())
+    to_do = f" Not run yet: {len(found['to_do'])} ({', '.join(found['to_do'])})." if found["to_do"] else ""
+    lines = [
+        "## Hostile evidence\n",
+        (
+            f"{total:,} mutants of real evidence, and of evidence on paper, over {len(parsers)} parsers: "
+            f"{sum(entry['accepted'] for entry in parsers.values())} accepted, "
+            f"{sum(entry['untyped'] for entry in parsers.values())} outcomes that were not typed; {faults} parsers "
+            "beyond a bound. *The same*: inputs in which the mutation changed nothing, and mutants that say what the "
+            "original says, bound to the same bytes: a change of armour, of what no register holds a hash of, of "
+            "collateral that is not relied upon. Processor time; "
+            f"bound of the 99 %: {bounds['p99_ms']:.0f} ms; of the process's growth: {bounds['rss_growth_mb']:.0f} MB; "
+            f"of one call's allocations: {bounds['call_bytes'] / 1e6:.0f} MB.{to_do}\n"
+        ),
+        "| parser | inputs | accepted | untyped | the same | codes | 50 % | 99 % | longest | growth | largest call |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, entry in parsers.items():
+        cpu, memory = entry["cpu_ms"], entry["memory"]
+        lines.append(
+            f"| {name} | {entry['inputs']:,} | {entry['accepted']} | {entry['untyped']} "
+            f"| {entry['unchanged'] + entry['equivalent']:,} | {entry['codes_seen']} | {cpu['p50']:.3f} ms "
+            f"| {cpu['p99']:.2f} ms | {cpu['max']:.0f} ms | {memory['rss_growth_mb']:.0f} MB "
+            f"| {memory['largest_call_bytes'] / 1e3:,.0f} kB |"
+        )
+    return lines
 
 
 def cheating(found: dict[str, Any]) -> list[str]:

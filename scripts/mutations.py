@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import math
 import resource
 import sys
 import time
@@ -25,13 +24,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import record  # noqa: E402 - the repository's root is not on the path of a script
+from scripts import histogram  # noqa: E402
 from tests.proof import mutations  # noqa: E402
 
 OUTPUT = ROOT / "fuzz-output" / "mutations"
 SAVE_EVERY = 5000
 TRACE_EVERY = 500
 MAX_GROWTH_MB = 64.0
-_STEP = math.log(1.02)
 
 
 def _resident_mb() -> float:
@@ -70,12 +69,7 @@ class Run:
 
     def percentile(self, share: float) -> float:
         """Seconds that so many of the calls did not exceed, to two per cent."""
-        left = share * self.done
-        for step in sorted(self.times, key=int):
-            left -= self.times[step]
-            if left <= 0:
-                return 1e-6 * math.exp(_STEP * (int(step) + 1))
-        return self.worst_s
+        return histogram.percentile(self.times, share, self.worst_s)
 
     def case(self, number: int, pool: list[mutations.Subject]) -> None:
         """One mutant."""
@@ -89,7 +83,7 @@ class Run:
         self.done += 1
         self.outcomes[code if mutations.is_refusal(code) else "other"] += 1
         self.kinds[kind] += 1
-        self.times[str(int(math.log(max(1.0, seconds * 1e6)) / _STEP))] += 1
+        self.times[histogram.step(seconds)] += 1
         self.cpu_s += seconds
         self.worst_s = max(self.worst_s, seconds)
         if not mutations.is_refusal(code) or seconds > mutations.MAX_SECONDS:

@@ -77,8 +77,8 @@ def _pem(data: bytes) -> tuple[Item, ...]:
         except binascii.Error:
             raise MalformedError("evidence.collateral.armour-malformed", "PEM that does not decode") from None
         items.append(Item(_PEM_KINDS.get(label, "binary"), der))
-    if not items:
-        raise MalformedError("evidence.collateral.armour-malformed", "PEM without a complete item")
+    if not items or data.count(b"-----BEGIN ") != len(items):
+        raise MalformedError("evidence.collateral.armour-malformed", "PEM with an item that is not complete")
     return tuple(items)
 
 

@@ -15,6 +15,7 @@ RFC 7518 section 3.4, RFC 8037 section 3.1, RFC 9053 sections 2.1 and 2.2.
 from __future__ import annotations
 
 import base64
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from attestation import raw
 from attestation.errors import MalformedError, UnsupportedError
+from attestation.pki.certificate import READ_ERRORS
 
 ID = "evidence.ear"
 MAX_KEY = 1 << 16
@@ -78,10 +80,12 @@ def load_key(data: bytes) -> VerificationKey:
     if data.lstrip().startswith(b"{"):
         return _from_jwk(data)
     try:
-        if b"BEGIN CERTIFICATE" in data:
-            return _of(load_pem_x509_certificate(data).public_key())
-        return _of(load_pem_public_key(data))
-    except ValueError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # serial number 0 and over-long names: see `pki.certificate`
+            if b"BEGIN CERTIFICATE" in data:
+                return _of(load_pem_x509_certificate(data).public_key())
+            return _of(load_pem_public_key(data))
+    except READ_ERRORS as error:
         raise MalformedError(f"{ID}.key-malformed", f"neither JWK nor PEM ({str(error)[:80]})") from None
 
 
@@ -152,7 +156,7 @@ def load_signer(data: bytes) -> tuple[str, Callable[[bytes], bytes], Verificatio
     """
     try:
         key = load_pem_private_key(data, None)
-    except (ValueError, TypeError) as error:
+    except READ_ERRORS as error:
         raise MalformedError(f"{ID}.key-malformed", f"not an unencrypted PEM private key ({str(error)[:80]})") from None
     return signer_of(key)
 

@@ -17,23 +17,28 @@ from urllib.parse import unquote_to_bytes
 
 from cryptography import x509
 
-from attestation.collateral.bag import Collateral
+from attestation.collateral.bag import Collateral, Item
 from attestation.collateral.recognition import recognise
 from attestation.errors import EvidenceError
 from attestation.intel.documents import MAX_DOCUMENT, load
 from attestation.intel.pck import common_name
 from attestation.pki.certificate import load_certificate
-from attestation.pki.revocation import is_signed, load_crl
+from attestation.pki.revocation import is_signed, issuer_name, load_crl
 
 PREFIX = "evidence.intel.collateral"
 MAX_PIECES = 64
 """Of each kind: certificates, CRLs, documents. A full set for one platform has 6, 2 and 2."""
+MAX_LISTS = 8
+"""CRLs of one issuer: each is verified under each key that has the name."""
 MAX_SIGNERS = 8
 MAX_KNOWN = 256
 MAX_NESTING = 6
-MAX_JSON = 1 << 20
+MAX_JSON = MAX_ALL_JSON = 1 << 19
 MAX_TEXTS = 256
-"""Bytes of one JSON file, and texts in it that are looked into; a bundle has 20 thousand bytes and 9 texts."""
+"""Bytes of one JSON file and of all, and texts in them that are looked into; a bundle has 20 thousand bytes and 9
+texts."""
+MAX_ALL_LISTS = 2 << 20
+"""Bytes of all CRLs: each is hashed for each key that may have signed it."""
 SIGNER_NAME = "Intel SGX TCB Signing"
 MAX_CACHED = 1 << 18
 """Bytes of collateral whose parsed form is kept for the next appraisal."""
@@ -91,7 +96,7 @@ def _gathered(collateral: Collateral) -> IntelCollateral:
 
 def _gather(collateral: Collateral) -> IntelCollateral:
     found = _Found()
-    for item in collateral.items:
+    for item in sorted(collateral.items, key=_others):
         found.piece(item.kind, item.data, 0)
     return IntelCollateral(
         tuple(found.documents["tcbInfo"].values()),
@@ -99,6 +104,11 @@ def _gather(collateral: Collateral) -> IntelCollateral:
         tuple(filter(_named_as_signer, found.certificates.values()))[:MAX_SIGNERS],
         found.crls,
     )
+
+
+def _others(item: Item) -> bool:
+    """Whether it is JSON of others, which comes last: a folder may hold a lot of it."""
+    return item.kind == "json" and not any(key.encode() in item.data for key in _DOCUMENTS)
 
 
 def _named_as_signer(certificate: x509.Certificate) -> bool:
@@ -114,6 +124,8 @@ class _Found:
         self.certificates: dict[bytes, x509.Certificate] = {}
         self.crls: dict[str, dict[bytes, x509.CertificateRevocationList]] = {}
         self.texts = 0
+        self.left_json = MAX_ALL_JSON
+        self.left_lists = MAX_ALL_LISTS
 
     def piece(self, kind: str, data: bytes, depth: int) -> None:
         if depth > MAX_NESTING:
@@ -133,12 +145,15 @@ class _Found:
                     self.text(unquote_to_bytes(line), depth)
 
     def crl(self, data: bytes) -> None:
+        self.left_lists -= len(data)
+        if self.left_lists < 0 or sum(map(len, self.crls.values())) == MAX_PIECES:
+            return
         try:
             crl = load_crl(data, PREFIX)
         except EvidenceError:
             return
-        lists = self.crls.setdefault(common_name(crl.issuer), {})
-        if sum(map(len, self.crls.values())) < MAX_PIECES:
+        lists = self.crls.setdefault(common_name(issuer_name(crl)), {})
+        if len(lists) < MAX_LISTS:
             lists[data] = crl
 
     def text(self, data: bytes, depth: int) -> None:
@@ -150,6 +165,9 @@ class _Found:
             self.piece(item.kind, item.data, depth + 1)
 
     def json(self, data: bytes, depth: int) -> None:
+        self.left_json -= len(data)
+        if self.left_json < 0:
+            return
         try:
             value = json.loads(data)
         except (ValueError, RecursionError):

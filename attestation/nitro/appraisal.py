@@ -49,9 +49,11 @@ def appraise(
     document = parse_document(envelope.payload)
     chain = certificates.load(document)
     observed = document.nonce if trust.challenge_field == "nonce" else document.user_data
-    revocation, lists_end = certificates.check_revoked(chain, collateral, at, demanded=trust.require_crl)
+    certificate = certificates.check_certificate(chain, trust.roots, at)
+    lists = collateral if certificate.outcome == "PASS" else EMPTY
+    revocation, lists_end = certificates.check_revoked(chain, lists, at, demanded=trust.require_crl)
     checks = (
-        certificates.check_certificate(chain, trust.roots, at),
+        certificate,
         revocation,
         _check_signature(envelope, chain),
         _check_timestamp(document, chain, trust, at),

@@ -17,12 +17,15 @@ from attestation.errors import EvidenceError, RejectedError, UnsupportedError
 from attestation.nitro.document import Document
 from attestation.pki.certificate import READ_ERRORS, load_certificate
 from attestation.pki.path import Anchors, key_usage, validate
-from attestation.pki.revocation import check_revocation, load_crl
+from attestation.pki.revocation import check_revocation, issuer_name, load_crl
 
 ID = "evidence.nitro"
 CERTIFICATE = f"{ID}.certificate"
 MAX_LISTS = 16
 """CRLs that are looked at: four issuers, of which each has one, or a newer one as well."""
+MAX_LIST = 256 << 10
+"""Bytes of one CRL; those of AWS have some kilobytes."""
+NAME_WITHIN = 1024
 _REQUIRED = "an enclave's certificate that leads to a root in the policy, valid at the given time"
 
 
@@ -76,12 +79,13 @@ def check_revoked(
 ) -> tuple[Check, datetime | None]:
     """The least good answer over the chain's links, and the end of the lists that were relied upon.
 
-    A certificate counts where it names a distribution point for CRLs, or where a list of its issuer is there.
+    A certificate counts where it names a distribution point for CRLs, or where a list of its issuer is there. Ask it of
+    a chain that leads to a root: lists under keys of strangers' say nothing.
     """
     crls = _lists(collateral, chain)
     found = []
     for certificate, issuer in zip(chain.path, chain.issuers, strict=False):
-        if _names_list(certificate) or any(crl.issuer == certificate.issuer for crl in crls):
+        if _names_list(certificate) or any(issuer_name(crl) == certificate.issuer for crl in crls):
             check = check_revocation(
                 certificate, issuer, crls, at, check=f"{ID}.revocation", prefix=f"{ID}.revocation", demanded=demanded
             )
@@ -99,15 +103,19 @@ def check_revoked(
 def _lists(collateral: Collateral, chain: Chain) -> Sequence[x509.CertificateRevocationList]:
     """The lists that this chain's issuers may have signed; what cannot be read is another format's."""
     issuers = {certificate.subject for certificate in chain.issuers}
-    lists = []
+    names = [issuer.public_bytes() for issuer in issuers]
+    lists: list[x509.CertificateRevocationList] = []
     for data in collateral.of("crl"):
+        # The issuer stands near the beginning: most lists of others are left without being read.
+        if len(lists) == MAX_LISTS or len(data) > MAX_LIST or not any(name in data[:NAME_WITHIN] for name in names):
+            continue
         try:
             crl = load_crl(data, f"{ID}.revocation")
         except EvidenceError:
             continue
-        if crl.issuer in issuers:
+        if issuer_name(crl) in issuers:
             lists.append(crl)
-    return lists[:MAX_LISTS]
+    return lists
 
 
 def _names_list(certificate: x509.Certificate) -> bool:

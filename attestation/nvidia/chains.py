@@ -13,6 +13,7 @@ from cryptography.x509 import ocsp
 
 from attestation.errors import RejectedError
 from attestation.nvidia.trust import NvidiaTrust
+from attestation.pki.effort import Effort
 from attestation.pki.ocsp import Status, check_status
 from attestation.pki.path import Anchors, validate
 
@@ -41,6 +42,7 @@ class Path:
         check: str,
         prefix: str,
         trust: NvidiaTrust,
+        effort: Effort,
         *,
         leaf: bool,
     ) -> Status:
@@ -58,6 +60,7 @@ class Path:
                 check=check,
                 prefix=prefix,
                 demanded=trust.require_ocsp,
+                effort=effort,
             )
             for index in range(0 if leaf or len(self.certificates) == 1 else 1, len(self.certificates))
         ]

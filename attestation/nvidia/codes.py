@@ -40,6 +40,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "evidence.nvidia.signature-key": "the device's certificate is for another kind of key than P-384",
         "evidence.nvidia.signature-invalid": "the report's signature does not verify",
         "evidence.nvidia.rim-missing": "there is no RIM for the device's version",
+        "evidence.nvidia.rim-too-many": "the collateral has more signatures than are looked at",
         "evidence.nvidia.rim-malformed": "there is no RIM, but XML that is none",
         "evidence.nvidia.rim-library-absent": "the library for XML signatures is not installed",
         "evidence.nvidia.rim-signature-invalid": "the RIM's signature does not verify, or is over something else",

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -28,11 +29,14 @@ from attestation.nvidia.rim import Documents, Found, Wanted, find, normal
 from attestation.nvidia.spdm import Report, parse_report
 from attestation.nvidia.trust import NvidiaTrust
 from attestation.pki.certificate import READ_ERRORS, der_length, load_certificate, load_chain, serial_number
+from attestation.pki.effort import Effort
 from attestation.pki.path import key_usage
 
 ID = "evidence.nvidia"
 DEVICE_INFO = x509.ObjectIdentifier("1.3.6.1.4.1.412.274.1")
 """`id-DMTF-device-info` (DSP0274, annex on certificates): manufacturer:product:serial number, in UTF-8."""
+
+REMEMBERED_CHAINS = 64
 
 GPU_CHIPS, SWITCH_CHIPS = ("GH", "GB"), ("LS",)
 """Beginnings of chip names: Hopper and Blackwell GPUs, third-generation NVSwitch."""
@@ -71,12 +75,18 @@ class Result:
 def parse_device(report: bytes, chain: bytes, *, switch: bool) -> Device:
     """Parse a device's members. Raises `MalformedError` and `UnsupportedError`."""
     parsed = parse_report(report)
+    certificates = _certificates(chain)
+    fields = parse_opaque(parsed.opaque, switch=switch)
+    return Device(parsed, fields, certificates, read_identity(certificates[0]), switch)
+
+
+@lru_cache(maxsize=REMEMBERED_CHAINS)
+def _certificates(chain: bytes) -> tuple[x509.Certificate, ...]:
+    """A device sends the same chain with all of its evidence."""
     end = der_length(chain, f"{ID}.certificate")
     # `load_chain` reads at most four, and NVIDIA's chains have five with the leaf.
     leaf = load_certificate(chain[:end], f"{ID}.certificate")
-    certificates = (leaf, *load_chain(chain[end:], f"{ID}.certificate"))
-    fields = parse_opaque(parsed.opaque, switch=switch)
-    return Device(parsed, fields, certificates, read_identity(certificates[0]), switch)
+    return (leaf, *load_chain(chain[end:], f"{ID}.certificate"))
 
 
 def check_device(
@@ -86,14 +96,18 @@ def check_device(
     among: Documents,
     trust: NvidiaTrust,
     at: datetime,
+    effort: Effort,
 ) -> Result:
-    """Everything that is asked of one device; `name` is the beginning of its checks' ids."""
+    """Everything that is asked of one device; `name` is the beginning of its checks' ids.
+
+    `effort` is what its collateral may cost, shared by all devices of the evidence.
+    """
     certificate, path = _check_certificate(device, f"{name}.certificate", trust, at)
     checks = [certificate]
     ends = []
     if path is not None:
         ends.append(path.expires)
-        status = path.revocation(responses, at, f"{name}.revocation", f"{ID}.certificate", trust, leaf=False)
+        status = path.revocation(responses, at, f"{name}.revocation", f"{ID}.certificate", trust, effort, leaf=False)
         checks.append(status.check)
         ends += [status.expires] if status.expires else []
     checks += [
@@ -103,8 +117,9 @@ def check_device(
         _check_layout(device, f"{name}.opaque"),
     ]
     manifests = []
-    for wanted in _wanted(device):
-        found: Found = find(wanted, among, responses, trust, at, f"{name}.{wanted.part}-rim", device.report.by_index)
+    for wanted in wanted_rims(device):
+        line = f"{name}.{wanted.part}-rim"
+        found: Found = find(wanted, among, responses, trust, at, line, device.report.by_index, effort)
         checks += [found.check, *found.revocation]
         manifests.append(found.manifest)
         ends += [found.expires] if found.expires else []
@@ -113,7 +128,8 @@ def check_device(
     return Result(tuple(checks), {**_claims(device), **claims}, min(ends, default=None))
 
 
-def _wanted(device: Device) -> list[Wanted]:
+def wanted_rims(device: Device) -> list[Wanted]:
+    """The RIMs that a device needs."""
     products = frozenset(normal(chip) for chip in (device.chip, device.opaque.text(opaque.CHIP_INFO)) if chip)
     edition = "SWITCH" if device.switch else "GPU"
     parts = [Wanted("vbios", edition, products, device.opaque.vbios_version)]

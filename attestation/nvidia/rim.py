@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -15,15 +15,21 @@ from attestation.collateral.bag import Collateral
 from attestation.contract import Check, Outcome
 from attestation.errors import EvidenceError, MalformedError, RejectedError, UnsupportedError
 from attestation.nvidia.chains import check_path
-from attestation.nvidia.swid import MAX_RESOURCES, Manifest, Signed, parse_manifest, parse_signed
+from attestation.nvidia.swid import MAX_RESOURCES, MAX_RIM, Manifest, Signed, parse_manifest, parse_signed
 from attestation.nvidia.trust import NvidiaTrust
 from attestation.nvidia.xmldsig import signed_bytes
 from attestation.pki.certificate import load_certificate
+from attestation.pki.effort import Effort
 from attestation.pki.path import extended_key_usage, key_usage
 
 PREFIX = "evidence.nvidia.rim"
 OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"
 """The RIM CAs certify OCSP responders, too; those sign no RIMs."""
+MAX_TOTAL = 256 << 10
+"""Bytes of all documents that are read: ten or so, where a machine needs two or three."""
+HEAD = 4096
+"""Within so many bytes a RIM tells its version; looked for where there are more documents than are read."""
+REMEMBERED = 64
 MAX_CANDIDATES = 4
 """Documents for one version of one product that are looked into; there is one, or two revisions of it."""
 
@@ -70,7 +76,7 @@ def normal(product: str) -> str:
     return product.replace("_", "").upper()
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=REMEMBERED)
 def _parsed(data: bytes) -> Signed | None:
     try:
         return parse_signed(data)
@@ -78,10 +84,24 @@ def _parsed(data: bytes) -> Signed | None:
         return None
 
 
-def documents(collateral: Collateral) -> Documents:
-    """The XML of the collateral, read."""
-    parsed = [_parsed(data) for data in collateral.of("xml")]
-    return Documents(tuple(document for document in parsed if document is not None), parsed.count(None))
+def documents(collateral: Collateral, versions: Set[str]) -> Documents:
+    """The XML of the collateral, read, up to `MAX_TOTAL` bytes; what speaks of one of these versions comes first."""
+    told = [version.encode("ascii").lower() for version in versions]
+    found = collateral.of("xml")
+    if sum(map(len, found)) > MAX_TOTAL:
+        found = tuple(sorted(found, key=lambda data: not any(version in data[:HEAD].lower() for version in told)))
+    rims, others, left = [], 0, MAX_TOTAL
+    for data in found:
+        if len(data) > left:
+            others += len(data) > MAX_RIM
+            continue
+        left -= len(data)
+        document = _parsed(data)
+        if document is None:
+            others += 1
+        else:
+            rims.append(document)
+    return Documents(tuple(rims), others)
 
 
 def find(
@@ -92,6 +112,7 @@ def find(
     at: datetime,
     check: str,
     measured: Mapping[int, bytes],
+    effort: Effort,
 ) -> Found:
     """The RIM for a device's part: NVIDIA's signature, valid at the given time, for this very version.
 
@@ -101,7 +122,7 @@ def find(
     name = f"{', '.join(sorted(wanted.products))} {wanted.part} {wanted.version or 'of a version that is not reported'}"
     required = f"NVIDIA's RIM for {name}"
     candidates = [document for document in among.rims if wanted.fits(document.claimed)][:MAX_CANDIDATES]
-    found = [_verify(document, wanted, responses, trust, at, check, required) for document in candidates]
+    found = [_verify(document, wanted, responses, trust, at, check, required, effort) for document in candidates]
     if found:
         return min(
             found, key=lambda each: MAX_RESOURCES + 1 if each.manifest is None else each.manifest.misfit(measured)
@@ -120,9 +141,16 @@ def _verify(
     at: datetime,
     check: str,
     required: str,
+    effort: Effort,
 ) -> Found:
     try:
-        chain = tuple(load_certificate(data, f"{PREFIX}-certificate") for data in document.certificates)
+        if not all(effort.allows(document.data, number) for number in range(len(document.certificates) + 1)):
+            raise UnsupportedError(
+                f"{PREFIX}-too-many",
+                "more signatures in the collateral than are looked at",
+                remedy="give only the RIMs and OCSP responses of these devices",
+            )
+        chain = _chain(document.certificates)
         path = check_path(chain, trust.rim_roots, at, f"{PREFIX}-signer")
         usage = key_usage(chain[0])
         if usage is None or not usage.digital_signature or OCSP_SIGNING in extended_key_usage(chain[0]):
@@ -137,14 +165,20 @@ def _verify(
         demanded = trust.require_rims or outcome == "FAIL"
         line = Check(check, outcome, error.message, required, error.code, demanded=demanded, category="executables")
         return Found(line)
-    revocation = path.revocation(responses, at, f"{check}-revocation", f"{PREFIX}-signer", trust, leaf=True)
+    revocation = path.revocation(responses, at, f"{check}-revocation", f"{PREFIX}-signer", trust, effort, leaf=True)
     observed = f"{len(manifest.golden)} active measurements, signed by {path.leaf_name!r}"
     ends = [path.expires, *([revocation.expires] if revocation.expires else [])]
     line = Check(check, "PASS", observed, required, bits=192, category="executables")
     return Found(line, manifest, min(ends), (revocation.check,))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=REMEMBERED)
+def _chain(certificates: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:
+    """Read once for all devices of a machine."""
+    return tuple(load_certificate(data, f"{PREFIX}-certificate") for data in certificates)
+
+
+@lru_cache(maxsize=REMEMBERED)
 def _signed_manifest(data: bytes, signer: x509.Certificate) -> Manifest | EvidenceError:
     """What the signature covers, read from the very bytes that were verified; or why it is nothing.
 

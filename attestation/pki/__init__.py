@@ -7,6 +7,7 @@
 `path`          RFC 5280 path validation to anchors that the policy lists
 `revocation`    CRLs: fresh, of the right issuer, signed; a missing one is never a pass
 `ocsp`          OCSP responses, likewise
+`effort`        a limit of what collateral may cost
 ==============  ==========================================================================
 
 Every function takes a `prefix` for its codes, such as `evidence.snp.vcek`. Pure: `cryptography` and nothing else.

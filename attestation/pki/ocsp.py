@@ -31,13 +31,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from attestation.contract import Check
 from attestation.errors import EvidenceError
 from attestation.pki.certificate import READ_ERRORS, load_certificate, serial_number
-from attestation.pki.path import bound_key, check_key
+from attestation.pki.effort import Effort
+from attestation.pki.path import bound_key, check_key, issued
 
 MAX_RESPONSE = 32 << 10
 """Bytes of one response: about 2 kB with the responder's certificate."""
 MAX_MATCHING = 4
 MAX_RESPONDERS = 2
 """Responses about one certificate, and certificates in a response, that are looked at: each costs a signature."""
+
+MAX_ALONE = 32
+"""Signatures that are verified where the caller sets no limit of its own."""
 
 REMEMBERED_SIGNATURES = 128
 
@@ -85,20 +89,25 @@ def check_status(
     check: str,
     prefix: str,
     demanded: bool = True,
+    effort: Effort | None = None,
 ) -> Status:
     """Is `certificate` good? `above` is its validated path: issuer first, anchor last.
+
+    Responses beyond the `effort` count as signed by nobody.
 
     FAIL with `<prefix>-ocsp-revoked` or `-ocsp-hold`; SKIP with `-ocsp-missing`, `-ocsp-invalid` (not signed by whoever
     may), `-ocsp-expired` (`at` is outside its window); and, demanded in any case, `-ocsp-unknown`.
     """
-    name = f"serial {serial_number(certificate):x}"
+    number = serial_number(certificate)
+    name = f"serial {number:x}"
     required = "a current OCSP response that says good"
     problem, code, tolerable = "no OCSP response", f"{prefix}-ocsp-missing", True
     good: datetime | None = None
-    matching = (response for response in responses if _names(response, certificate, above[0]))
+    effort = effort or Effort(MAX_ALONE)
+    matching = (response for response in responses if _names(response, number, above[0]))
     # Those that revoke first, then the newest: what was added to a folder does not push out what counts.
     for response in islice(sorted(matching, key=_weight), MAX_MATCHING):
-        if not _signed(response, above, at, prefix):
+        if not _signed(response, above, at, prefix, effort):
             if code.endswith("missing"):
                 problem, code = "a response that nobody signed who may", f"{prefix}-ocsp-invalid"
             continue
@@ -126,44 +135,68 @@ def _weight(response: ocsp.OCSPResponse) -> tuple[bool, float]:
     return not revokes, -response.this_update_utc.timestamp()
 
 
-def _names(response: ocsp.OCSPResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def _names(response: ocsp.OCSPResponse, number: int, issuer: x509.Certificate) -> bool:
     try:
+        if response.serial_number != number:
+            return False
         algorithm = response.hash_algorithm.name
-        if response.serial_number != serial_number(certificate) or algorithm not in _NAMING:
+        if algorithm not in _NAMING:
             return False
-        public = issuer.public_key()
-        # The BIT STRING's content in the issuer's key, without tag, length and unused bits (RFC 6960 4.1.1).
-        if isinstance(public, rsa.RSAPublicKey):
-            key = public.public_bytes(Encoding.DER, PublicFormat.PKCS1)
-        elif isinstance(public, ec.EllipticCurvePublicKey):
-            key = public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        else:
-            return False
+        name, key = _issuer_hashes(issuer, algorithm)
     except _UNREADABLE:
         return False
-    subject = issuer.subject.public_bytes()
-    return hmac.compare_digest(response.issuer_key_hash, hashlib.new(algorithm, key).digest()) and hmac.compare_digest(
-        response.issuer_name_hash, hashlib.new(algorithm, subject).digest()
-    )
+    return hmac.compare_digest(response.issuer_key_hash, key) and hmac.compare_digest(response.issuer_name_hash, name)
 
 
-def _signed(response: ocsp.OCSPResponse, above: Sequence[x509.Certificate], at: datetime, prefix: str) -> bool:
+@lru_cache(maxsize=REMEMBERED_SIGNATURES)
+def _issuer_hashes(issuer: x509.Certificate, algorithm: str) -> tuple[bytes, bytes]:
+    """Of name and key, by which a response names the issuer."""
+    name, key = issuer.subject.public_bytes(), _key_bits(issuer)
+    return hashlib.new(algorithm, name).digest(), hashlib.new(algorithm, key).digest()
+
+
+def _signed(
+    response: ocsp.OCSPResponse, above: Sequence[x509.Certificate], at: datetime, prefix: str, effort: Effort
+) -> bool:
     critical = [*response.extensions, *response.single_extensions]
     if any(extension.critical and extension.oid != x509.OCSPNonce.oid for extension in critical):
         return False
-    if _verifies(response, above[0]):
+    if _answers(response, above[0]) and _verifies(response, above[0], effort):
         return True
     for responder in response.certificates[:MAX_RESPONDERS]:
         # Nobody's key is used before somebody above has certified it: a verification may be made to take long.
-        if _may_respond(responder, above, at, prefix) and _verifies(response, responder):
+        if not _answers(response, responder):
+            continue
+        if _may_respond(responder, above, at, prefix, effort) and _verifies(response, responder, effort):
             return True
     return False
 
 
-def _verifies(response: ocsp.OCSPResponse, signer: x509.Certificate) -> bool:
+def _answers(response: ocsp.OCSPResponse, signer: x509.Certificate) -> bool:
+    """Whether the response says that it is by `signer`: by the key's SHA-1, or by the name (RFC 6960 section 4.2.1)."""
+    try:
+        if response.responder_key_hash is None:
+            return response.responder_name == signer.subject
+        named = hashlib.sha1(_key_bits(signer), usedforsecurity=False).digest()
+        return hmac.compare_digest(response.responder_key_hash, named)
+    except _UNREADABLE:
+        return False
+
+
+def _key_bits(certificate: x509.Certificate) -> bytes:
+    """The BIT STRING's content in a certificate's key, without tag, length and unused bits (RFC 6960 4.1.1)."""
+    public = certificate.public_key()
+    if isinstance(public, rsa.RSAPublicKey):
+        return public.public_bytes(Encoding.DER, PublicFormat.PKCS1)
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        return public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    raise ValueError("neither RSA nor ECDSA")
+
+
+def _verifies(response: ocsp.OCSPResponse, signer: x509.Certificate, effort: Effort) -> bool:
     try:
         algorithm = response.signature_hash_algorithm
-        if algorithm is None or algorithm.name not in _STRONG:
+        if algorithm is None or algorithm.name not in _STRONG or not effort.allows(response.signature, signer):
             return False
         return _valid(response.tbs_response_bytes, response.signature, algorithm.name, signer)
     except _UNREADABLE:
@@ -186,7 +219,9 @@ def _valid(message: bytes, signature: bytes, algorithm: str, signer: x509.Certif
     return True
 
 
-def _may_respond(responder: x509.Certificate, above: Sequence[x509.Certificate], at: datetime, prefix: str) -> bool:
+def _may_respond(
+    responder: x509.Certificate, above: Sequence[x509.Certificate], at: datetime, prefix: str, effort: Effort
+) -> bool:
     try:
         # Again from its bytes, for the canonical form and for parts that are read lazily.
         certificate = load_certificate(responder.public_bytes(Encoding.DER), f"{prefix}-responder")
@@ -199,15 +234,11 @@ def _may_respond(responder: x509.Certificate, above: Sequence[x509.Certificate],
         return False
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         return False
-    return any(_issued(certificate, issuer) for issuer in above)
+    return any(_issued(certificate, issuer, effort) for issuer in above)
 
 
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def _issued(certificate: x509.Certificate, issuer: x509.Certificate, effort: Effort) -> bool:
     algorithm = certificate.signature_hash_algorithm
-    if algorithm is None or algorithm.name not in _STRONG:
+    if algorithm is None or algorithm.name not in _STRONG or certificate.issuer != issuer.subject:
         return False
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, *_UNREADABLE):
-        return False
-    return True
+    return effort.allows(certificate, issuer) and issued(certificate, issuer)

@@ -23,7 +23,7 @@ from attestation.contract import Check, Outcome
 from attestation.errors import EvidenceError, RejectedError, UnsupportedError
 from attestation.pki.certificate import MAX_CERTIFICATE, load_certificate
 from attestation.pki.path import Anchors, validate
-from attestation.pki.revocation import check_revocation, load_crl
+from attestation.pki.revocation import check_revocation, issuer_name, load_crl
 from attestation.snp.bundle import PREFIX as CERTIFICATES
 from attestation.snp.report import Report
 from attestation.snp.signature import signed_by
@@ -166,7 +166,7 @@ def _revocation(
     """
     crls = _crls(collateral)
     for name, certificate, issuer in zip(("vek", "issuer"), path, (*path[1:], root), strict=False):
-        relevant = [crl for crl in crls if crl.issuer == issuer.subject]
+        relevant = [crl for crl in crls if issuer_name(crl) == issuer.subject]
         line = partial(
             check_revocation, certificate, issuer, at=at, check=f"{ID}.{name}-revocation", prefix=f"{ID}.{name}"
         )

@@ -99,6 +99,8 @@ def _pieces(value: Any) -> list[bytes]:
 def _octets(value: Any) -> bytes:
     """Bytes of PEM text, of hex or base64 in either alphabet, or of a list of numbers."""
     if isinstance(value, list):
+        if not all(type(octet) is int for octet in value):
+            raise ValueError("a list that is not of octets alone")
         return bytes(value)
     if not isinstance(value, str):
         raise ValueError(f"octets expected, not {type(value).__name__}")

@@ -20,7 +20,7 @@ from attestation.contract import Check
 from attestation.errors import EvidenceError
 from attestation.pki.certificate import MAX_CERTIFICATE, MAX_INTERMEDIATES, READ_ERRORS
 from attestation.pki.path import Anchors, issued
-from attestation.pki.revocation import check_revocation, load_crl
+from attestation.pki.revocation import check_revocation, issuer_name, load_crl
 from attestation.tpm2.certificates import load_certificate
 from attestation.tpm2.public import PublicKey
 
@@ -119,7 +119,7 @@ def load_lists(collateral: Collateral, paths: Sequence[Path]) -> tuple[x509.Cert
             crl = load_crl(data, f"{ID}.revocation")
         except EvidenceError:
             continue
-        if crl.issuer in issuers:
+        if issuer_name(crl) in issuers:
             lists.append(crl)
     return tuple(lists[:MAX_LISTS])
 
@@ -138,7 +138,7 @@ def check_revoked(
         check_revocation(certificate, issuer, crls, at, check=check, prefix=check, demanded=demanded)
         for path in paths
         for certificate, issuer in path.links
-        if _names_list(certificate) or any(crl.issuer == certificate.issuer for crl in crls)
+        if _names_list(certificate) or any(issuer_name(crl) == certificate.issuer for crl in crls)
     ]
     if not found:
         observed = "no certificate that was relied upon names a revocation list"

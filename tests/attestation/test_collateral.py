@@ -60,6 +60,16 @@ def test_broken_pem(body):
     assert caught.value.code == "evidence.collateral.armour-malformed"
 
 
+def test_pem_with_one_broken_item():
+    """None is left out of a bundle: what would be read then is another one."""
+    whole = pem("CERTIFICATE", CERTIFICATE)
+    for broken in (whole.replace(b"M", b"\xcd", 1), whole.replace(b"END", b"EMD"), whole[:-9]):
+        for bundle in (whole + broken, broken + whole):
+            with pytest.raises(MalformedError) as caught:
+                recognise(bundle)
+            assert caught.value.code == "evidence.collateral.armour-malformed"
+
+
 @given(st.binary(max_size=200))
 def test_anything_is_recognised_or_refused(data):
     try:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from attestation.errors import MalformedError
-from attestation.pki.revocation import MAX_CRL, check_revocation, load_crl
+from attestation.pki.revocation import MAX_CRL, check_revocation, issuer_name, load_crl
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 PREFIX = "evidence.tpm2.ek"
@@ -138,3 +138,15 @@ def test_flipped_bits_never_pass():
             except MalformedError:
                 continue
             assert judge(changed).outcome != "PASS", position
+
+
+def test_a_list_whose_issuer_has_too_long_a_name():
+    """The library warns of it at each look; it is a list of nobody's here."""
+    builder = x509.CertificateRevocationListBuilder().issuer_name(name("list CA"))
+    whole = builder.last_update(AT).next_update(AT + DAY).sign(CA_KEY, hashes.SHA256()).public_bytes(Encoding.DER)
+    odd = whole.replace(bytes.fromhex("0603550403"), bytes.fromhex("0603550406"))  # a country of seven letters
+    assert odd != whole
+    crl = load_crl(odd, PREFIX)
+    assert issuer_name(crl).get_attributes_for_oid(NameOID.COUNTRY_NAME)
+    leaf, issuer = certificate("leaf", LEAF_KEY, 7), certificate("CA", CA_KEY, 1)
+    assert check_revocation(leaf, issuer, [crl], AT, check=PREFIX, prefix=PREFIX).code == f"{PREFIX}-crl-missing"

@@ -456,3 +456,14 @@ def test_hostile_claims_have_typed_outcomes(value):
     for read in (read_cbor, read_json):
         with contextlib.suppress(EvidenceError):
             read(claims)
+
+
+def test_keys_that_the_library_warns_of_or_does_not_know():
+    """AMD's certificates have the serial number 0; a key's algorithm may be one that nobody has."""
+    certificate = (VECTORS.parent / "snp" / "ms-turin" / "vcek.pem").read_bytes()
+    assert load_key(certificate).algorithm == "ES384"
+    der = KEYS["ES256"].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    unknown = base64.encodebytes(der.replace(bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d0209")))
+    with pytest.raises(MalformedError) as caught:
+        load_key(b"-----BEGIN PUBLIC KEY-----\n" + unknown + b"-----END PUBLIC KEY-----\n")
+    assert caught.value.code == "evidence.ear.key-malformed"

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attestation.collateral import Collateral, Item, sort_collateral
-from attestation.intel.collateral import MAX_JSON, MAX_SIGNERS, gather
+from attestation.intel.collateral import MAX_ALL_JSON, MAX_JSON, MAX_LISTS, MAX_PIECES, MAX_SIGNERS, gather
 from attestation.intel.pem import encode_certificate
 from attestation.intel.raw import text_bytes
 from tests.attestation.intel.judging import codes, judge, vector
-from tests.attestation.intel.making import Paper, der, key, raw_sign
+from tests.attestation.intel.making import Paper, der, key, raw_sign, revocation_list
 
 PAPER = Paper()
 FILES = PAPER.files()
@@ -109,6 +109,15 @@ def test_limits():
     assert len(gather(sort_collateral(many)).signers) == MAX_SIGNERS
     large = b'{"x":"' + b"a" * MAX_JSON + b'"}'
     assert gather(Collateral((Item("json", large),))) == gather(Collateral())
+    others = tuple(Item("json", large[:9] + large[-MAX_JSON // 3 - number :]) for number in range(9))
+    assert gather(Collateral((*others, Item("json", FILES["tcb_info"])))).tcb_infos  # others' JSON is not in the way
+    half = b'{"tcbInfo":"' + b"a" * (MAX_ALL_JSON // 2) + b'"}'
+    behind = Collateral((Item("json", half), Item("json", half[:-3] + b'b"}'), Item("json", FILES["tcb_info"])))
+    assert gather(behind).tcb_infos == () != gather(Collateral(behind.items[1:])).tcb_infos
+    lists = [der(revocation_list("one", key(number))) for number in range(MAX_LISTS + 4)]
+    lists += [der(revocation_list(f"name {number}", key(number))) for number in range(MAX_PIECES)]
+    assert len(gather(sort_collateral(lists)).crls["one"]) == MAX_LISTS
+    assert sum(map(len, gather(sort_collateral(lists)).crls.values())) == MAX_PIECES
 
 
 json_values = st.recursive(

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from unittest import mock
 
 import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from attestation.collateral import sort_collateral
+from attestation.collateral import Collateral, Item, sort_collateral
 from attestation.errors import MalformedError, RejectedError, UnsupportedError
+from attestation.nitro.chain import MAX_LIST, MAX_LISTS
 from attestation.nitro.document import _ORDER, parse_envelope
+from attestation.pki import revocation
 from tests.attestation.nitro.paper import AT, CHALLENGE, authority, faults, fields, judge, paper, seal
 from tests.attestation.small_pki import DAY, distribution_point, issue, revocation_list
 
@@ -88,6 +91,22 @@ def test_current_list():
     appraisal = judge(paper(), collateral=bag, require_crl=True)
     assert appraisal.passed
     assert appraisal.expires == AT + timedelta(minutes=5)  # the list's end comes first
+
+
+def test_more_lists_than_are_looked_at():
+    """Lists of a root that nobody knows are left unread; those of the document's own are verified up to a limit."""
+    root = authority()[0]
+    good = revocation_list(root, AT)
+    forged = [good[:-2] + number.to_bytes(2, "big") for number in range(40)]
+    with mock.patch.object(revocation, "_verifies", wraps=revocation._verifies) as verified:
+        appraisal = judge(paper(), collateral=sort_collateral([*forged, good]), require_crl=True)
+        assert faults(appraisal) == {"evidence.nitro.revocation-crl-invalid"} and verified.call_count <= MAX_LISTS
+        verified.reset_mock()
+        stranger = judge(paper(), collateral=sort_collateral([*forged, good]), roots=())
+        assert not stranger.passed and verified.call_count == 0
+    other = revocation_list(issue("another", AT, ca=True), AT)
+    large = bytes(MAX_LIST) + good
+    assert judge(paper(), collateral=Collateral((Item("crl", large), Item("crl", other), Item("crl", good)))).passed
 
 
 @pytest.mark.parametrize("which", [1, 2])

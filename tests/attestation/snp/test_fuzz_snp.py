@@ -104,3 +104,10 @@ def test_hostile_collateral(items):
     bag = Collateral(tuple(Item(kind, data) for kind, data in items))
     assert real.judge(TURIN, collateral=bag).passed
     assert not real.judge({"report": REPORT}, collateral=bag).passed
+
+
+@pytest.mark.parametrize("report", ["[[1]]", '[1, "2"]', "[1.0]", "[true]", "[256]", "[-1]"])
+def test_lists_that_are_not_of_octets(report):
+    with pytest.raises(MalformedError) as caught:
+        snp.read(f'{{"report": {report}}}'.encode())
+    assert caught.value.code == "evidence.snp.raw-malformed"
