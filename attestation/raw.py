@@ -11,11 +11,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from attestation.cbor import decode
 from attestation.collateral.recognition import unarmoured
 from attestation.errors import MalformedError
 
 MAX_RAW = 16 << 20
 MAX_DEPTH = 32
+_CBOR_MAP = 5
+"""CBOR's major type."""
 
 
 def binary(data: bytes, prefix: str) -> bytes:
@@ -48,6 +51,27 @@ def document(data: bytes, prefix: str) -> dict[str, Any] | list[Any] | None:
         raise MalformedError(f"{prefix}.raw-malformed", f"JSON nested deeper than {MAX_DEPTH}")
     found: dict[str, Any] | list[Any] = value
     return found
+
+
+def tsm_report(data: bytes, prefix: str) -> dict[str, Any] | None:
+    """The map in a TSM report as CBOR, or None where `data` is something else.
+
+    ::
+
+        {"provider": text, "outblob": bytes, ? "auxblob": bytes, ? "privilege_level": uint, ...}
+
+    A machine's agent copies the attributes of the kernel's report into it (configfs-tsm-report; tsm-report.cddl of
+    veraison/ratsd, `application/vnd.veraison.tsm-report+cbor`); as JSON, `document` reads it. Raises `MalformedError`
+    with `<prefix>.raw-malformed`, and as `binary` does.
+    """
+    payload = binary(data, prefix)
+    if payload[0] >> 5 != _CBOR_MAP or b"\x67outblob" not in payload:
+        return None
+    found = decode(payload, f"{prefix}.raw-malformed", "TSM report")
+    if not all(isinstance(key, str) for key in found):
+        raise MalformedError(f"{prefix}.raw-malformed", "a TSM report with keys that are not texts")
+    report: dict[str, Any] = found
+    return report
 
 
 def members(data: bytes, type_: str, prefix: str) -> dict[str, bytes] | None:

@@ -10,6 +10,7 @@ JSON of this project                   `{"type": "snp-report@v1", "members": {..
 JSON with a report in it               `report`, `attestation_report`, `snp_report` or `quote`, in hex or base64; beside
                                        it `certificates`, `cert_chain`, `vcek`, `vlek` or `auxblob`: a text, or a list
                                        or object of texts; possibly all under `evidence` (attestation-rs)
+TSM report, in JSON or CBOR            `outblob`, and `auxblob` as above
 =====================================  ===============================================================
 """
 
@@ -25,7 +26,7 @@ from attestation.snp.report import REPORT_SIZE
 
 TYPE = "snp-report@v1"
 ID = "evidence.snp"
-_REPORTS = ("report", "attestation_report", "snp_report", "quote")
+_REPORTS = ("report", "attestation_report", "snp_report", "quote", "outblob")
 _CERTIFICATES = ("certificates", "cert_chain", "vcek", "vlek", "auxblob")
 
 
@@ -38,6 +39,8 @@ def read(data: bytes) -> dict[str, bytes]:
     if members is not None:
         return members
     found = raw.document(data, ID)
+    if found is None:
+        found = raw.tsm_report(data, ID)
     if found is None:
         return split(raw.binary(data, ID))
     while isinstance(found, dict) and isinstance(found.get("evidence"), dict):
@@ -61,7 +64,7 @@ def split(data: bytes, table: bytes = b"") -> dict[str, bytes]:
 
 
 def _from_document(found: dict[str, Any]) -> dict[str, bytes]:
-    report = next((found[name] for name in _REPORTS if isinstance(found.get(name), str | list)), None)
+    report = next((found[name] for name in _REPORTS if isinstance(found.get(name), str | bytes | list)), None)
     if report is None:
         raise ValueError("no report in it")
     members = split(_octets(report))
@@ -82,7 +85,7 @@ def _pieces(value: Any) -> list[bytes]:
 
 def _octets(value: Any) -> bytes:
     """Bytes of PEM text, of hex or base64 in either alphabet, or of a list of numbers."""
-    if isinstance(value, list):
+    if isinstance(value, bytes | list):
         return bytes(value)
     if not isinstance(value, str):
         raise ValueError(f"octets expected, not {type(value).__name__}")

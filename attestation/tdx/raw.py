@@ -7,6 +7,8 @@ form                                   told by
 this project's members                 `type` and `members`
 dstack's answer to GetQuote            `quote`, `event_log` as a list of events or its JSON text
 attestation agents (Trustee and kin)   `quote` or `td_quote`, `cc_eventlog` in base64 or null; also under `evidence`
+TSM report, in JSON or CBOR            `outblob`
+other JSON                             one of the names that a quote has (`attestation.intel.raw`)
 =====================================  ==================================================================
 """
 
@@ -18,12 +20,11 @@ from typing import Any
 from attestation import raw
 from attestation.errors import MalformedError
 from attestation.intel.quote import TDX
-from attestation.intel.raw import exact, text_bytes
+from attestation.intel.raw import exact, quotes_in, text_bytes
 from attestation.tdx import dstack
 
 TYPE = "tdx-quote@v1"
 ID = "evidence.tdx"
-_QUOTES = ("quote", "td_quote", "tdx_quote")
 _LOGS = ("cc_eventlog", "ccel", "event_log")
 
 
@@ -34,6 +35,8 @@ def read(data: bytes) -> dict[str, bytes]:
         return members
     found = raw.document(data, ID)
     if found is None:
+        found = raw.tsm_report(data, ID)
+    if found is None:
         return {"quote": exact(raw.binary(data, ID), TDX, ID)}
     if not isinstance(found, dict):
         raise MalformedError(f"{ID}.raw-malformed", "a JSON list is no TDX evidence")
@@ -42,11 +45,11 @@ def read(data: bytes) -> dict[str, bytes]:
 
 
 def _from_json(found: dict[str, Any]) -> dict[str, bytes]:
-    quotes = [key for key in _QUOTES if key in found]
+    quotes = quotes_in(found)
     logs = [key for key in _LOGS if found.get(key)]
     if len(quotes) != 1 or len(logs) > 1:
-        raise MalformedError(f"{ID}.raw-malformed", f"JSON with one of {_QUOTES} and at most one of {_LOGS} expected")
-    members = {"quote": exact(text_bytes(found[quotes[0]], ID, "the quote"), TDX, ID)}
+        raise MalformedError(f"{ID}.raw-malformed", f"JSON with one quote and at most one of {_LOGS} expected")
+    members = {"quote": exact(text_bytes(quotes[0], ID, "the quote"), TDX, ID)}
     if logs:
         members["event_log"] = _log(found[logs[0]])
     return members

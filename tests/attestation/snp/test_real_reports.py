@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -62,6 +63,16 @@ def test_real_reports_pass(name):
 def test_strict_trust_waits_for_a_list_of_revoked_certificates(name):
     appraisal = judge(members(name), when=real.at(name), trust=SnpTrust())
     assert not appraisal.passed and codes(appraisal) == {"evidence.snp.issuer-crl-missing"}
+
+
+@pytest.mark.parametrize("form", ["json", "cbor"])
+def test_tsm_reports(form):
+    """What the kernel gives, as Veraison's agent writes it: the report is one blob, certificates are another."""
+    found = snp.read(real.read(f"veraison/sevsnp-tsm-report.{form}"))
+    appraisal = judge(found, when=datetime(2025, 6, 20, tzinfo=UTC))
+    assert appraisal.passed, codes(appraisal)
+    assert (appraisal.claims["product"], appraisal.claims["report_version"]) == ("Genoa", 3)
+    assert found == snp.read(real.read("veraison/sevsnp-tsm-report.json"))
 
 
 def test_debugging_never_passes_without_a_warning():
