@@ -8,7 +8,8 @@ Trustee                `ak_public` (SubjectPublicKeyInfo or TPMT_PUBLIC, base64)
                        `signature` (TPMT_SIGNATURE) in base64, `pcrs`: SHA-256 values in hex, in order
 go-attestation         `Dump`: `AK.Public`, `Quote.Quote`, `Quote.Signature`, `Log.PCRs`, `Log.Raw`, `Static.EKPem`
 tpm2-tools             members in this project's JSON, but `ak_public` with its TPM2B length, in PEM or as
-                       SubjectPublicKeyInfo; `pcrs` as the values alone, one after another in the quote's order
+                       SubjectPublicKeyInfo; `pcrs` as the values alone, one after another in the quote's order, or
+                       `serialized`
 =====================  ===========================================================================================
 
 Source: confidential-containers/guest-components, `attester/src/tpm`; google/go-attestation, `attest/dump`;
@@ -25,6 +26,7 @@ from attestation.collateral.recognition import recognise
 from attestation.tpm2 import algorithms as alg
 from attestation.tpm2.attest import parse_attest
 from attestation.tpm2.pcrs import encode_pcrs
+from attestation.tpm2.serialized import is_serialized, parse_serialized
 
 GO_HASHES = {3: "sha1", 5: "sha256", 6: "sha384", 7: "sha512"}
 """Go's `crypto.Hash` numbers, which go-attestation writes."""
@@ -77,7 +79,9 @@ def from_tools(parts: Mapping[str, bytes]) -> dict[str, bytes]:
     if "ak_public" in found and "ak_key" not in found:
         found |= key_member(found.pop("ak_public"))
     listing = found.get("pcrs", b"")
-    if "attest" in found and listing and listing[:3] != b"sha":
+    if is_serialized(listing):
+        found["pcrs"] = encode_pcrs(parse_serialized(listing))
+    elif "attest" in found and listing and listing[:3] != b"sha":
         info = parse_attest(found["attest"]).quote
         sizes = [alg.HASH_SIZES[bank] for bank, _ in info.selected()] if info else []
         if sum(sizes) == len(listing):
