@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from attestation.armour import decode_base64
 from attestation.cbor import decode
 from attestation.collateral.recognition import unarmoured
 from attestation.errors import MalformedError
@@ -94,8 +95,8 @@ def members(data: bytes, type_: str, prefix: str) -> dict[str, bytes] | None:
         if not name.isascii():  # JSON allows lone surrogates, which have no UTF-8
             raise MalformedError(f"{prefix}.raw-malformed", f"a member named {name[:64]!r}")
         try:
-            parts[name] = base64.b64decode(text, validate=True)
-        except (TypeError, ValueError):
+            parts[name] = decode_base64(text)
+        except (AttributeError, TypeError, ValueError):
             raise MalformedError(f"{prefix}.raw-malformed", f"member {name[:64]!r} is not base64") from None
     return parts
 

@@ -19,12 +19,11 @@ Source of the header: openenclave/openenclave, `include/openenclave/internal/rep
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from attestation.armour import decode_base64, decode_hex
 from attestation.errors import EvidenceError, MalformedError
 from attestation.intel.pem import rewrapped
 from attestation.intel.quote import parse_quote, quote_length
@@ -75,9 +74,8 @@ def text_bytes(value: Any, prefix: str, what: str) -> bytes:
         if isinstance(value, str):
             digits = value.removeprefix("0x")
             if len(digits) % 2 == 0 and all(c in "0123456789abcdefABCDEF" for c in digits):
-                return bytes.fromhex(digits)
-            text = value.translate({ord("-"): "+", ord("_"): "/"}).rstrip("=")
-            return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (ValueError, TypeError, binascii.Error):
+                return decode_hex(digits)
+            return decode_base64(value)
+    except (ValueError, TypeError):
         pass
     raise MalformedError(f"{prefix}.raw-malformed", f"{what} is neither hex, base64 nor a list of octets")

@@ -26,6 +26,8 @@ from attestation.snp.report import REPORT_SIZE
 
 TYPE = "snp-report@v1"
 ID = "evidence.snp"
+PAGE = 4096
+"""A host without certificates leaves the pages for its table as they are: zero."""
 _REPORTS = ("report", "attestation_report", "snp_report", "quote", "outblob")
 _CERTIFICATES = ("certificates", "cert_chain", "vcek", "vlek", "auxblob")
 
@@ -58,7 +60,10 @@ def split(data: bytes, table: bytes = b"") -> dict[str, bytes]:
     """
     if len(data) < REPORT_SIZE:
         raise MalformedError(f"{ID}.raw-malformed", f"{len(data)} bytes; a report has {REPORT_SIZE}")
-    report, rest = data[:REPORT_SIZE], data[REPORT_SIZE:] or table
+    report, behind = data[:REPORT_SIZE], data[REPORT_SIZE:]
+    if behind and not any(behind) and len(behind) % PAGE:
+        raise MalformedError(f"{ID}.raw-malformed", f"{len(behind)} zeros behind a report; a table has whole pages")
+    rest = behind or table
     certificates = arrange(rest) if rest else b""
     return {"report": report, **({"certificates": certificates} if certificates else {})}
 

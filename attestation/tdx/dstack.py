@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from attestation.armour import decode_hex
 from attestation.errors import MalformedError
 from attestation.eventlog.events import Event, EventLog, SpecId, digest
 from attestation.tdx.rtmr import BANK, FIRST_RTMR, RUNTIME_EVENT
@@ -38,7 +39,7 @@ def _event(entry: Any) -> Event:
     if type(imr) is not int or not 0 <= imr <= 3 or type(kind) is not int or not 0 <= kind <= 0xFFFFFFFF:
         raise MalformedError(CODE, "a dstack event with a register beyond 3, or no 32-bit type")
     try:
-        payload, value = bytes.fromhex(entry["event_payload"]), bytes.fromhex(entry["digest"])
+        payload, value = decode_hex(entry["event_payload"]), decode_hex(entry["digest"])
         text = name.encode("ascii")
     except (AttributeError, TypeError, ValueError):
         raise MalformedError(CODE, "a dstack event whose payload or digest is not hex, or name not ASCII") from None

@@ -18,10 +18,10 @@ tpm2-tools, man pages of tpm2_quote, tpm2_pcrread and tpm2_readpublic.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from attestation.armour import decode_base64, decode_hex
 from attestation.collateral.recognition import recognise
 from attestation.tpm2 import algorithms as alg
 from attestation.tpm2.attest import parse_attest
@@ -38,7 +38,7 @@ def read_trustee(found: Mapping[str, Any]) -> dict[str, bytes]:
     if not isinstance(quote, dict) or not isinstance(quote.get("pcrs"), list):
         raise ValueError("a quote without PCRs")
     attest = _base64(quote.get("message"))
-    values = [bytes.fromhex(text) if isinstance(text, str) else b"" for text in quote["pcrs"]]
+    values = [decode_hex(text) if isinstance(text, str) else b"" for text in quote["pcrs"]]
     return {
         "attest": attest,
         "signature": _base64(quote.get("signature")),
@@ -123,4 +123,4 @@ def _object(value: object) -> Mapping[str, Any]:
 def _base64(value: object) -> bytes:
     if not isinstance(value, str):
         raise ValueError("base64 expected")
-    return base64.b64decode(value, validate=True)
+    return decode_base64(value)

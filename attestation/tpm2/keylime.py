@@ -17,10 +17,10 @@ Source: keylime, `docs/rest_apis`, `tpm/tpm_main.py`.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
+from attestation.armour import decode_base64
 from attestation.tpm2.pcrs import encode_pcrs
 from attestation.tpm2.serialized import parse_serialized
 
@@ -69,4 +69,4 @@ def _text(value: object) -> str:
 
 
 def _base64(value: object) -> bytes:
-    return base64.b64decode(_text(value), validate=True)
+    return decode_base64(_text(value))
