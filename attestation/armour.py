@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Hex, base64 and PEM of evidence, read strictly: what one bit makes of a text is never another text for the same bytes.
+"""Hex, base64 and PEM of evidence, read strictly: no change of one bit makes another text for the same bytes.
 
 Nothing signs armour. So hex has one case, base64 one alphabet and no bits behind its end, and PEM lines of one length:
 whoever changes a character changes the bytes, or is refused. Encoders write nothing else.
@@ -26,7 +26,7 @@ def decode_hex(text: str | bytes) -> bytes:
 
 
 def decode_base64(text: str | bytes) -> bytes:
-    """Bytes of base64 in one of its alphabets, padded or not at all, without bits behind the end. Raises `ValueError`."""
+    """Bytes of base64 in one alphabet, padded or not at all, without bits behind the end. Raises `ValueError`."""
     characters = _octets(text)
     url = bool(_URL.match(characters))
     if not url and not _STANDARD.match(characters):

@@ -18,6 +18,10 @@ from attestation.errors import MalformedError
 
 MAX_RAW = 16 << 20
 MAX_DEPTH = 32
+_TSM_KEYS = frozenset(
+    {"auxblob", "generation", "manifestblob", "outblob", "privilege_level", "privlevel", "provider", "service_provider"}
+)
+_TSM_PROVIDERS = ("sev_guest", "tdx_guest", "sev_guest\n", "tdx_guest\n")
 _CBOR_MAP = 5
 """CBOR's major type."""
 
@@ -68,11 +72,18 @@ def tsm_report(data: bytes, prefix: str) -> dict[str, Any] | None:
     payload = binary(data, prefix)
     if payload[0] >> 5 != _CBOR_MAP or b"\x67outblob" not in payload:
         return None
-    found = decode(payload, f"{prefix}.raw-malformed", "TSM report")
-    if not all(isinstance(key, str) for key in found):
-        raise MalformedError(f"{prefix}.raw-malformed", "a TSM report with keys that are not texts")
-    report: dict[str, Any] = found
-    return report
+    found: dict[str, Any] = decode(payload, f"{prefix}.raw-malformed", "TSM report")
+    check_tsm_report(found, prefix)
+    return found
+
+
+def check_tsm_report(found: Mapping[Any, Any], prefix: str) -> None:
+    """Refuse an `outblob` beside what no TSM report has, or of a provider that is not known.
+
+    Raises `MalformedError` with `<prefix>.raw-malformed`.
+    """
+    if "outblob" in found and not (found.keys() <= _TSM_KEYS and found.get("provider", "") in ("", *_TSM_PROVIDERS)):
+        raise MalformedError(f"{prefix}.raw-malformed", "a TSM report with other keys, or of another provider")
 
 
 def members(data: bytes, type_: str, prefix: str) -> dict[str, bytes] | None:

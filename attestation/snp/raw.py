@@ -47,6 +47,8 @@ def read(data: bytes) -> dict[str, bytes]:
         return split(raw.binary(data, ID))
     while isinstance(found, dict) and isinstance(found.get("evidence"), dict):
         found = found["evidence"]
+    if isinstance(found, dict):
+        raw.check_tsm_report(found, ID)
     try:
         return _from_document(found if isinstance(found, dict) else {})
     except (ValueError, EvidenceError) as error:

@@ -40,6 +40,7 @@ def read(data: bytes) -> dict[str, bytes]:
         return {"quote": exact(raw.binary(data, ID), TDX, ID)}
     if not isinstance(found, dict):
         raise MalformedError(f"{ID}.raw-malformed", "a JSON list is no TDX evidence")
+    raw.check_tsm_report(found, ID)
     inner = found.get("evidence")
     return _from_json(inner if isinstance(inner, dict) else found)
 

@@ -209,7 +209,14 @@ def test_tsm_reports():
         assert tdx.read(cbor2.dumps(report)) == {"quote": quote}
         text = {**report, "outblob": base64.urlsafe_b64encode(buffer).decode().rstrip("=")}
         assert tdx.read(json.dumps(text).encode()) == {"quote": quote}
-    for bad in ({"outblob": quote, 1: 2}, {"outblob": quote, "quote": quote}, {"outblob": 7}):
+    for bad in (
+        {"outblob": quote, 1: 2},
+        {"outblob": quote, "quote": quote},
+        {"outblob": 7},
+        {"outblob": quote, "provider": "other"},
+        {"outblob": quote, "provider": 1},
+        {"outblob": quote, "qrovider": "tdx_guest"},
+    ):
         with pytest.raises(MalformedError) as caught:
             tdx.read(cbor2.dumps(bad))
         assert caught.value.code == "evidence.tdx.raw-malformed"
