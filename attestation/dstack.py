@@ -65,7 +65,7 @@ def read_tdx(data: bytes, prefix: str) -> tuple[bytes, tuple[TdxEvent, ...]]:
         quote = _octets(reader, "the quote")
         return quote, tuple(_tdx_event(reader) for _ in range(_count(reader, "events", MAX_EVENTS)))
 
-    return _read(data, prefix, TDX, body)
+    return _read(data, prefix, TDX, body, lambda found: found[0])
 
 
 def read_snp(data: bytes, prefix: str) -> SnpQuote:
@@ -78,7 +78,7 @@ def read_snp(data: bytes, prefix: str) -> SnpQuote:
         _text(reader, "the configuration that the report names")
         return SnpQuote(report, chain)
 
-    return _read(data, prefix, SNP, body)
+    return _read(data, prefix, SNP, body, lambda found: found.report)
 
 
 def read_nitro(data: bytes, prefix: str) -> bytes:
@@ -86,7 +86,13 @@ def read_nitro(data: bytes, prefix: str) -> bytes:
     return _read(data, prefix, NITRO, lambda reader: _octets(reader, "the document"))
 
 
-def _read(data: bytes, prefix: str, wanted: int, body: Callable[[Reader], Quote]) -> Quote:
+def _read(
+    data: bytes,
+    prefix: str,
+    wanted: int,
+    body: Callable[[Reader], Quote],
+    signed: Callable[[Quote], bytes] | None = None,
+) -> Quote:
     reader = Reader(data, prefix, "little")
     version, kind = reader.integer(1, "version"), reader.integer(1, "kind")
     if version != 0 or kind != wanted:
@@ -96,9 +102,11 @@ def _read(data: bytes, prefix: str, wanted: int, body: Callable[[Reader], Quote]
     for _ in range(_count(reader, "runtime events", MAX_EVENTS)):
         _text(reader, "an event's name")
         _octets(reader, "an event's payload")
-    reader.take(64, "report data")
+    report_data = reader.take(64, "report data")
     _text(reader, "settings")
     reader.done()
+    if signed is not None and report_data not in signed(quote):
+        reader.fail("report data that the quote does not have")
     return quote
 
 

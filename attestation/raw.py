@@ -11,11 +11,19 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from attestation.armour import decode_base64
+from attestation.cbor import decode
 from attestation.collateral.recognition import unarmoured
 from attestation.errors import MalformedError
 
 MAX_RAW = 16 << 20
 MAX_DEPTH = 32
+_TSM_KEYS = frozenset(
+    {"auxblob", "generation", "manifestblob", "outblob", "privilege_level", "privlevel", "provider", "service_provider"}
+)
+_TSM_PROVIDERS = ("sev_guest", "tdx_guest", "sev_guest\n", "tdx_guest\n")
+_CBOR_MAP = 5
+"""CBOR's major type."""
 
 
 def binary(data: bytes, prefix: str) -> bytes:
@@ -50,6 +58,34 @@ def document(data: bytes, prefix: str) -> dict[str, Any] | list[Any] | None:
     return found
 
 
+def tsm_report(data: bytes, prefix: str) -> dict[str, Any] | None:
+    """The map in a TSM report as CBOR, or None where `data` is something else.
+
+    ::
+
+        {"provider": text, "outblob": bytes, ? "auxblob": bytes, ? "privilege_level": uint, ...}
+
+    A machine's agent copies the attributes of the kernel's report into it (configfs-tsm-report; tsm-report.cddl of
+    veraison/ratsd, `application/vnd.veraison.tsm-report+cbor`); as JSON, `document` reads it. Raises `MalformedError`
+    with `<prefix>.raw-malformed`, and as `binary` does.
+    """
+    payload = binary(data, prefix)
+    if payload[0] >> 5 != _CBOR_MAP or b"\x67outblob" not in payload:
+        return None
+    found: dict[str, Any] = decode(payload, f"{prefix}.raw-malformed", "TSM report")
+    check_tsm_report(found, prefix)
+    return found
+
+
+def check_tsm_report(found: Mapping[Any, Any], prefix: str) -> None:
+    """Refuse an `outblob` beside what no TSM report has, or of a provider that is not known.
+
+    Raises `MalformedError` with `<prefix>.raw-malformed`.
+    """
+    if "outblob" in found and not (found.keys() <= _TSM_KEYS and found.get("provider", "") in ("", *_TSM_PROVIDERS)):
+        raise MalformedError(f"{prefix}.raw-malformed", "a TSM report with other keys, or of another provider")
+
+
 def members(data: bytes, type_: str, prefix: str) -> dict[str, bytes] | None:
     """Members from this project's own JSON form, or None where `data` is something else.
 
@@ -70,8 +106,8 @@ def members(data: bytes, type_: str, prefix: str) -> dict[str, bytes] | None:
         if not name.isascii():  # JSON allows lone surrogates, which have no UTF-8
             raise MalformedError(f"{prefix}.raw-malformed", f"a member named {name[:64]!r}")
         try:
-            parts[name] = base64.b64decode(text, validate=True)
-        except (TypeError, ValueError):
+            parts[name] = decode_base64(text)
+        except (AttributeError, TypeError, ValueError):
             raise MalformedError(f"{prefix}.raw-malformed", f"member {name[:64]!r} is not base64") from None
     return parts
 

@@ -15,11 +15,11 @@ Trustee's quote has the bare RSASSA-SHA-256 signature and the values of the quot
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from attestation.armour import decode_base64, decode_hex
 from attestation.azure.hcl import SIGNATURE, without_padding
 from attestation.errors import EvidenceError, MalformedError
 from attestation.raw import binary, document
@@ -83,7 +83,7 @@ def _quote(quote: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def _hex_octets(value: Any) -> bytes:
-    return bytes.fromhex(value) if isinstance(value, str) else _octets(value)
+    return decode_hex(value) if isinstance(value, str) else _octets(value)
 
 
 def _octets(value: Any) -> bytes:
@@ -96,5 +96,4 @@ def _octets(value: Any) -> bytes:
         raise ValueError(f"octets expected, not {type(value).__name__}")
     if value.startswith("-----BEGIN "):
         return value.encode("ascii")
-    text = value.translate(str.maketrans("-_", "+/")).rstrip("=")
-    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    return decode_base64(value)

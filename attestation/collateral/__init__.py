@@ -8,10 +8,12 @@ the rest.
 ==============  ==========================================================================
 `bag`           `Collateral`: recognised items by kind
 `recognition`   what kind a file is: X.509, CRL, OCSP, JSON, XML, logs; hex, base64 and PEM armour removed
+`texts`         certificates in the texts of JSON files
 ==============  ==========================================================================
 """
 
 from attestation.collateral.bag import EMPTY, Collateral, Item
 from attestation.collateral.recognition import recognise, sort_collateral
+from attestation.collateral.texts import certificates_in_texts
 
-__all__ = ["EMPTY", "Collateral", "Item", "recognise", "sort_collateral"]
+__all__ = ["EMPTY", "Collateral", "Item", "certificates_in_texts", "recognise", "sort_collateral"]

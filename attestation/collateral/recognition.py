@@ -24,13 +24,15 @@ from collections.abc import Iterable
 
 from cryptography.x509 import ocsp
 
+from attestation.armour import decode_base64, decode_hex
 from attestation.collateral.bag import MAX_ITEM, Collateral, Item
 from attestation.errors import MalformedError
 
 # Possessive, since no body holds the dash that ends it: nothing is tried twice on armour that never ends.
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\s([A-Za-z0-9+/=\s]++)-----END \1-----")
-_BASE64 = re.compile(rb"[A-Za-z0-9+/=_-][A-Za-z0-9+/=_\s-]*\Z")
-_HEX = re.compile(rb"(0x)?[0-9A-Fa-f][0-9A-Fa-f\s]*\Z")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/=_-][A-Za-z0-9+/=_ \t\r\n-]*\Z")
+_HEX = re.compile(rb"(0x)?[0-9A-Fa-f][0-9A-Fa-f \t\r\n]*\Z")
+_SPACE = b" \t\r\n"
 _PEM_KINDS = {b"CERTIFICATE": "x509", b"X509 CRL": "crl", b"TRUSTED CERTIFICATE": "x509", b"OCSP RESPONSE": "ocsp"}
 
 
@@ -54,18 +56,15 @@ def sort_collateral(files: Iterable[bytes]) -> Collateral:
 
 
 def unarmoured(data: bytes) -> bytes:
-    """`data` without hex or base64 around it; text that is neither, and binary, as it is."""
-    text = data.strip()
-    if _HEX.match(text):
-        digits = b"".join(text.removeprefix(b"0x").split())
-        if len(digits) % 2 == 0:
-            return bytes.fromhex(digits.decode("ascii"))
-    if len(text) >= 16 and _BASE64.match(text):
-        compact = b"".join(text.split()).translate(bytes.maketrans(b"-_", b"+/")).rstrip(b"=")
-        try:
-            return base64.b64decode(compact + b"=" * (-len(compact) % 4), validate=True)
-        except binascii.Error:
-            return data
+    """`data` without hex or base64 around it (`attestation.armour`); what is neither, as it is."""
+    text = data.strip(_SPACE)
+    try:
+        if _HEX.match(text) and len(digits := b"".join(text.removeprefix(b"0x").split())) % 2 == 0:
+            return decode_hex(digits)
+        if len(text) >= 16 and _BASE64.match(text):
+            return decode_base64(b"".join(text.split()))
+    except ValueError:
+        pass
     return data
 
 

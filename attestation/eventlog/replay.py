@@ -42,7 +42,9 @@ def initial_value(algorithm: str, register: int, locality: int = 0) -> bytes:
 
 
 def replay(log: EventLog, algorithm: str) -> dict[int, bytes]:
-    """Final value of every register that the log extends, by index.
+    """Final value of every register that the log extends in the bank of `algorithm`, by index.
+
+    An event without a digest of that bank was not extended into it.
 
     Raises `UnsupportedError` (`evidence.eventlog.bank-absent`) when the log has no digests of `algorithm`, or
     when it cannot be computed here.
@@ -55,7 +57,7 @@ def replay(log: EventLog, algorithm: str) -> dict[int, bytes]:
     locality = startup_locality(log)
     values: dict[int, bytes] = {}
     for event in log.events:
-        if event.type == EV_NO_ACTION:
+        if event.type == EV_NO_ACTION or algorithm not in event.digests:
             continue
         before = values.get(event.register)
         if before is None:

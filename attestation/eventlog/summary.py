@@ -83,6 +83,8 @@ def summarise(log: EventLog, coverage: Coverage) -> list[dict[str, Any]]:
     for event in log.events:
         if event.type == EV_NO_ACTION or event.register not in coverage.covered:
             continue
+        if coverage.algorithm not in event.digests:
+            continue
         if len(listed) == MAX_LISTED:
             break
         entry: dict[str, Any] = {

@@ -33,7 +33,7 @@ from attestation.intel.roots import anchors
 from attestation.intel.signature import key_of, load_key, verifies
 from attestation.intel.trust import IntelTrust
 from attestation.pki.certificate import load_certificate
-from attestation.pki.path import der, validate
+from attestation.pki.path import Anchors, der, validate
 from attestation.pki.revocation import check_revocation
 
 PCK_NAME = "Intel SGX PCK Certificate"
@@ -108,10 +108,12 @@ def _anchor(
     prefix: str,
 ) -> x509.Certificate:
     listed = anchors(trust.roots)
+    if above and (same := tuple(anchor for anchor in listed.certificates if der(anchor) == above[0])):
+        listed = Anchors(same, 0)
     root = validate(leaf, (ca,), listed, at, f"{prefix}.pck")
     if above and above[0] != der(root):
-        # A root in a quote vouches for nothing and no link verifies it: it may only be the anchor itself.
-        raise RejectedError(f"{prefix}.pck-untrusted", "the chain's root is not, byte for byte, the anchor")
+        # A root in a quote vouches for nothing and no link verifies it: it may only be an anchor itself.
+        raise RejectedError(f"{prefix}.pck-untrusted", "the chain's root is not, byte for byte, an anchor")
     names = subject_of(leaf), subject_of(ca)
     if names[0] != PCK_NAME or names[1] not in PCK_CA_NAMES:
         raise RejectedError(f"{prefix}.pck-usage", f"certificates of {names[0][:64]!r} by {names[1][:64]!r}")

@@ -142,8 +142,8 @@ def parse_qe_identity(body: bytes) -> QeIdentity:
     """The QE identity in the signed bytes. Raises `UnreadableError`."""
     value = load(body)
     kind = _text(value, "id")
-    if kind not in ("QE", "TD_QE") or value.get("version") not in (2, 3):
-        raise UnreadableError("not a QE identity of version 2 or 3")
+    if kind not in ("QE", "TD_QE") or value.get("version") != 2:
+        raise UnreadableError("not a QE identity of version 2")
     return QeIdentity(
         kind,
         _time(value, "issueDate"),

@@ -2,7 +2,8 @@
 """The PCK certificate chain as quotes carry it: PEM, whose every byte is checked by writing it again.
 
 No signature covers the armour, so there is one form: RFC 7468 with lines of 64 characters and line feeds. Quoting
-services end it with or without the last line feed, and with or without one NUL; all four are read.
+services end it with or without the last line feed, and with or without one NUL; all four are read. Some caching
+services write lines of 76 (RFC 2045): `rewrapped` makes the one form of these.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from attestation.pki.certificate import MAX_CERTIFICATE
 
 MAX_CERTIFICATES = 3
 """PCK certificate, its CA, the root."""
+
+LINE, MIME_LINE = 64, 76
 
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----\n", b"-----END CERTIFICATE-----\n"
 
@@ -42,8 +45,25 @@ def parse_chain(data: bytes, prefix: str) -> tuple[bytes, ...]:
     return tuple(found)
 
 
-def encode_certificate(der: bytes) -> bytes:
-    """PEM of one certificate."""
+def rewrapped(data: bytes) -> bytes:
+    """A chain with all certificates in lines of 64, where each was in lines of 64 or of 76; any other, as it is."""
+    blocks = data.split(_END)
+    if not 3 <= len(blocks) <= MAX_CERTIFICATES + 1 or blocks[-1] not in (b"", b"\0"):
+        return data
+    written = []
+    for block in blocks[:-1]:
+        try:
+            der = base64.b64decode(block.removeprefix(_BEGIN).replace(b"\n", b""), validate=True)
+        except binascii.Error:
+            return data
+        if block + _END not in (encode_certificate(der), encode_certificate(der, MIME_LINE)):
+            return data
+        written.append(encode_certificate(der))
+    return b"".join(written) + blocks[-1]
+
+
+def encode_certificate(der: bytes, line: int = LINE) -> bytes:
+    """PEM of one certificate, in lines of so many characters."""
     text = base64.b64encode(der)
-    lines = [text[start : start + 64] + b"\n" for start in range(0, len(text), 64)]
+    lines = [text[start : start + line] + b"\n" for start in range(0, len(text), line)]
     return _BEGIN + b"".join(lines) + _END

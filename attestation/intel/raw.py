@@ -1,51 +1,81 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Quotes in the buffers and armour in which quoting services hand them out.
+"""Quotes in the buffers, envelopes and armour in which others hand them out.
 
-Many hand out a buffer: the quote, then zeros. The zeros are no part of it and go here, so that a quote has one form.
-Only a whole buffer is taken for one: either its size is a multiple of 64 bytes, or it is the one that Intel's TDX
-quoting service reserves for the larger TD report 1.5 when it writes a 1.0 quote, 70 bytes longer. Anything else
-behind the quote stays, and is refused as trailing.
+=======================  ====================================================================================
+what                     becomes
+=======================  ====================================================================================
+a buffer                 the quote, without the zeros behind it
+chain in lines of 76     the same in lines of 64 (`pem.rewrapped`)
+Open Enclave's report    the quote behind its header: version 1, type 2, size of the rest (8 bytes)
+JSON, TSM report         what stands under the one key of `QUOTE_KEYS`: text in hex or base64, octets
+=======================  ====================================================================================
+
+Zeros behind a quote are no part of it and go here, so that a quote has one form. Only a whole buffer is taken for one:
+either its size is a multiple of 64 bytes, or it is the one that Intel's TDX quoting service reserves for the larger TD
+report 1.5 when it writes a 1.0 quote, 70 bytes longer. Anything else behind the quote stays and is refused.
+
+Source of the header: openenclave/openenclave, `include/openenclave/internal/report.h` (oe_report_header_t).
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from attestation.armour import decode_base64, decode_hex
 from attestation.errors import EvidenceError, MalformedError
-from attestation.intel.quote import quote_length
+from attestation.intel.pem import rewrapped
+from attestation.intel.quote import parse_quote, quote_length
 
 BUFFER_ALIGNMENT = 64
 TD15_SURPLUS = 70
 """6 bytes of body header and 64 of TEE_TCB_SVN2 and MRSERVICETD."""
+OPEN_ENCLAVE = (1).to_bytes(4, "little") + (2).to_bytes(4, "little")
+"""oe_report_header_t: version 1, OE_REPORT_TYPE_SGX_REMOTE; the size of the report follows."""
+QUOTE_KEYS = frozenset({"quote", "tdquote", "tdxquote", "sgxquote", "outblob"})
+_ENCODINGS = ("hex", "b64", "base64")
 
 
 def exact(data: bytes, tee: int, prefix: str) -> bytes:
-    """The quote in a buffer, without the zeros behind it; what is no quote, as it is."""
+    """The quote in a buffer or envelope, in its one form; what is no quote, as it is."""
+    if data[:8] == OPEN_ENCLAVE and int.from_bytes(data[8:16], "little") == len(data) - 16:
+        data = data[16:]
     try:
         end = quote_length(data, tee, prefix)
+        whole = len(data) - end == TD15_SURPLUS or len(data) % BUFFER_ALIGNMENT == 0
+        if whole and not any(data[end:]):
+            data = data[:end]
+        quote = parse_quote(data, tee, prefix)
     except EvidenceError:
         return data  # appraising it says what is wrong
-    surplus = len(data) - end
-    whole = surplus == TD15_SURPLUS or len(data) % BUFFER_ALIGNMENT == 0
-    return data[:end] if whole and not any(data[end:]) else data
+    chain = rewrapped(quote.pck_chain)
+    return data if chain == quote.pck_chain else replace(quote, pck_chain=chain).encode()
+
+
+def quotes_in(found: Mapping[str, Any]) -> list[Any]:
+    """What stands under keys that name a quote, whatever their case and underscores, or an encoding behind the name."""
+    return [value for key, value in found.items() if _plain(key) in QUOTE_KEYS]
+
+
+def _plain(key: str) -> str:
+    name = key.lower().replace("_", "").replace("-", "")
+    return next((stem for ending in _ENCODINGS if (stem := name.removesuffix(ending)) != name), name)
 
 
 def text_bytes(value: Any, prefix: str, what: str) -> bytes:
-    """Bytes of a JSON text in hex or base64 (either alphabet), or of a list of octets.
+    """Bytes as they are, of a JSON text in hex or base64 (either alphabet), or of a list of octets.
 
     Raises `MalformedError` (`<prefix>.raw-malformed`).
     """
     try:
-        if isinstance(value, list):
+        if isinstance(value, bytes | list):
             return bytes(value)
         if isinstance(value, str):
             digits = value.removeprefix("0x")
             if len(digits) % 2 == 0 and all(c in "0123456789abcdefABCDEF" for c in digits):
-                return bytes.fromhex(digits)
-            text = value.translate({ord("-"): "+", ord("_"): "/"}).rstrip("=")
-            return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (ValueError, TypeError, binascii.Error):
+                return decode_hex(digits)
+            return decode_base64(value)
+    except (ValueError, TypeError):
         pass
     raise MalformedError(f"{prefix}.raw-malformed", f"{what} is neither hex, base64 nor a list of octets")

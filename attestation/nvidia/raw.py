@@ -18,7 +18,8 @@ from functools import partial
 from typing import Any, NoReturn
 
 from attestation import raw
-from attestation.collateral.recognition import recognise, unarmoured
+from attestation.armour import decode_pem
+from attestation.collateral.recognition import unarmoured
 from attestation.errors import MalformedError
 from attestation.nvidia.appraisal import GPU_TYPE, ID, SWITCH_TYPE
 from attestation.nvidia.trust import MAX_DEVICES
@@ -106,12 +107,12 @@ def _text(entry: dict[str, Any], name: str) -> bytes:
 
 def _pem(data: bytes) -> bytes:
     try:
-        items = recognise(data)
-    except MalformedError as error:
-        _refuse(error.message)
-    if not items or any(item.kind != "x509" for item in items):
-        _refuse("no PEM certificates where a chain is due")
-    return b"".join(item.data for item in items)
+        items = decode_pem(data)
+    except ValueError as error:
+        _refuse(f"no PEM certificates where a chain is due: {error}")
+    if any(label != b"CERTIFICATE" for label, _ in items):
+        _refuse("PEM of something else where a chain is due")
+    return b"".join(certificate for _, certificate in items)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -2,8 +2,9 @@
 """Certificates whose names break DER's order of sets, and are otherwise as they should be.
 
 Nuvoton's TPM CAs put several attributes into one relative name, which is a SET OF, and do not sort them (X.690 11.6),
-so that `cryptography` reads neither these CAs nor what they issue. Here the attributes of issuer and subject are
-sorted, in place and without any other change; the library reads the result; and the signature is verified over the
+so that `cryptography` reads neither these CAs nor what they issue. Here the attributes of issuer, subject and the
+directory names among the subject's alternative names (which EK certificates name the TPM by) are sorted, in place and
+without any other change; the library reads the result; and the signature is verified over the
 bytes as they were received, which alone count as the certificate's.
 """
 
@@ -17,7 +18,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-_SEQUENCE, _SET, _INTEGER, _VERSION = 0x30, 0x31, 0x02, 0xA0
+_SEQUENCE, _SET, _INTEGER, _OCTETS, _VERSION, _EXTENSIONS, _DIRECTORY = 0x30, 0x31, 0x02, 0x04, 0xA0, 0xA3, 0xA4
+_ALTERNATIVE_NAME = bytes.fromhex("0603551d11")
+"""The OID 2.5.29.17."""
+_CRITICAL = bytes.fromhex("0101ff")
 MAX_PARTS = 64
 """Relative names in a name, and attributes in one of them."""
 
@@ -92,9 +96,9 @@ def reorder(data: bytes) -> x509.Certificate | None:
     Typed as what it stands in for. Raises what `cryptography` raises for certificates that it cannot read.
     """
     try:
-        tbs, issuer, subject = _parts(data)
+        tbs, *names = _parts(data)
         replaced = data
-        for start, end in (issuer, subject):
+        for start, end in names:
             replaced = replaced[:start] + _sorted_name(data[start:end]) + replaced[end:]
     except ValueError:
         return None
@@ -106,8 +110,8 @@ def reorder(data: bytes) -> x509.Certificate | None:
     return cast("x509.Certificate", Reordered(read, data, data[tbs[0] : tbs[1]]))
 
 
-def _parts(data: bytes) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    """(start, end) of TBSCertificate, issuer and subject (RFC 5280 section 4.1). Raises `ValueError`."""
+def _parts(data: bytes) -> list[tuple[int, int]]:
+    """(start, end) of TBSCertificate, and of its names (RFC 5280 section 4.1). Raises `ValueError`."""
     outer, end = _element(data, 0, _SEQUENCE)
     if end != len(data):
         raise ValueError("bytes behind the certificate")
@@ -119,7 +123,32 @@ def _parts(data: bytes) -> tuple[tuple[int, int], tuple[int, int], tuple[int, in
     _, validity = _element(data, issuer, _SEQUENCE)
     _, subject = _element(data, validity, _SEQUENCE)
     _, subject_end = _element(data, subject, _SEQUENCE)
-    return tbs, (issuer, validity), (subject, subject_end)
+    return [tbs, (issuer, validity), (subject, subject_end), *_directory_names(data, subject_end, tbs_end)]
+
+
+def _directory_names(data: bytes, offset: int, end: int) -> list[tuple[int, int]]:
+    """(start, end) of each directory name in the extension subjectAltName; `offset` is behind the subject."""
+    _, offset = _element(data, offset, _SEQUENCE)
+    if offset == end or data[offset] != _EXTENSIONS:
+        return []
+    inner, _ = _element(data, offset, _EXTENSIONS)
+    offset, end = _element(data, inner, _SEQUENCE)
+    found: list[tuple[int, int]] = []
+    while offset < end:
+        start, offset = _element(data, offset, _SEQUENCE)
+        if not data.startswith(_ALTERNATIVE_NAME, start):
+            continue
+        start += len(_ALTERNATIVE_NAME)
+        if data.startswith(_CRITICAL, start):
+            start += len(_CRITICAL)
+        value, _ = _element(data, start, _OCTETS)
+        position, last = _element(data, value, _SEQUENCE)
+        while position < last:
+            kind = data[position]
+            name, position = _element(data, position, kind)
+            if kind == _DIRECTORY:
+                found.append((name, position))
+    return found
 
 
 def _sorted_name(name: bytes) -> bytes:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""SGX evidence as files: the quote in binary, hex or base64, or in JSON as `quote`."""
+"""SGX evidence as files: the quote in binary, hex or base64, or under one of the names that it has in JSON."""
 
 from __future__ import annotations
 
 from attestation import raw
 from attestation.errors import MalformedError
 from attestation.intel.quote import SGX
-from attestation.intel.raw import exact, text_bytes
+from attestation.intel.raw import exact, quotes_in, text_bytes
 
 TYPE = "sgx-quote@v1"
 ID = "evidence.sgx"
@@ -20,6 +20,7 @@ def read(data: bytes) -> dict[str, bytes]:
     found = raw.document(data, ID)
     if found is None:
         return {"quote": exact(raw.binary(data, ID), SGX, ID)}
-    if not isinstance(found, dict) or "quote" not in found:
-        raise MalformedError(f"{ID}.raw-malformed", "JSON without `quote` is no SGX evidence")
-    return {"quote": exact(text_bytes(found["quote"], ID, "the quote"), SGX, ID)}
+    quotes = quotes_in(found) if isinstance(found, dict) else []
+    if len(quotes) != 1:
+        raise MalformedError(f"{ID}.raw-malformed", "JSON without exactly one `quote` is no SGX evidence")
+    return {"quote": exact(text_bytes(quotes[0], ID, "the quote"), SGX, ID)}

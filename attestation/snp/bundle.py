@@ -18,6 +18,7 @@ from uuid import UUID
 
 from cryptography import x509
 
+from attestation.armour import decode_pem
 from attestation.collateral.recognition import recognise
 from attestation.errors import MalformedError
 from attestation.pki.certificate import MAX_CERTIFICATE, MAX_INTERMEDIATES, load_certificate, load_chain
@@ -36,7 +37,7 @@ TABLE_GUIDS = {
     "4ab7b379-bbac-4fe4-a02f-05aef327c782": "ASK",
     "c0b406a4-a803-4952-9743-3fb6014cd0ae": "ARK",
 }
-"""Entries with other GUIDs are left out."""
+"""Entries with other GUIDs are left out; they are no certificates."""
 
 
 def load_bundle(data: bytes) -> tuple[x509.Certificate, ...]:
@@ -57,12 +58,13 @@ def arrange(data: bytes) -> bytes:
     """
     if len(data) > MAX_TABLE:
         raise MalformedError(f"{PREFIX}-malformed", f"a file of {len(data)} bytes; at most {MAX_TABLE}")
-    if b"-----BEGIN " in data:
-        found = [item.data for item in recognise(data) if item.kind == "x509"]
-    elif data[:1] == b"\x30":
-        found = [der(certificate) for certificate in load_chain(data, PREFIX)]
-    else:
-        found = list(parse_table(data).values())
+    found = _certificates(data)
+    if not found:
+        for name, content in parse_table(data).items():
+            pieces = _certificates(content)
+            if not pieces:
+                raise MalformedError(f"{PREFIX}-malformed", f"no certificate where the table has the {name}")
+            found += pieces
     distinct = list(dict.fromkeys(found))
     if len(distinct) > MAX_INTERMEDIATES:
         raise MalformedError(f"{PREFIX}-malformed", f"{len(distinct)} certificates; at most {MAX_INTERMEDIATES}")
@@ -71,8 +73,21 @@ def arrange(data: bytes) -> bytes:
     return b"".join(der(certificate) for certificate in certificates)
 
 
+def _certificates(data: bytes) -> list[bytes]:
+    """DER of the certificates in a text of nothing but PEM, or in DER; none where `data` starts as neither."""
+    if data.lstrip(b"\r\n").startswith(b"-----BEGIN "):
+        try:
+            items = decode_pem(data.removesuffix(b"\0"))
+        except ValueError as error:
+            raise MalformedError(f"{PREFIX}-malformed", str(error)) from None
+        if any(label != b"CERTIFICATE" for label, _ in items):
+            raise MalformedError(f"{PREFIX}-malformed", "PEM of something else than certificates")
+        return [certificate for _, certificate in items]
+    return [der(certificate) for certificate in load_chain(data, PREFIX)] if data[:1] == b"\x30" else []
+
+
 def parse_table(data: bytes) -> dict[str, bytes]:
-    """Certificates (DER) of a certificate table by name: `VCEK`, `VLEK`, `ASK`, `ARK`.
+    """Certificates (PEM or DER) of a certificate table by name: `VCEK`, `VLEK`, `ASK`, `ARK`.
 
     A host fills the table, so that nothing in it is believed here. Contents lie behind the entries, and zeros wherever
     there is no content: what is behind a report and no table of its own, as another report, is not passed over. Raises
@@ -96,6 +111,8 @@ def parse_table(data: bytes) -> dict[str, bytes]:
             start = min(start, offset)
             rest[offset : offset + length] = bytes(length)
         name = TABLE_GUIDS.get(str(UUID(bytes=entry[:16])))
+        if name is None and any(item.kind == "x509" for item in recognise(data[offset : offset + length])):
+            raise MalformedError(f"{PREFIX}-malformed", "a certificate under a GUID of none")
         if name is not None and length:
             if name in found:
                 raise MalformedError(f"{PREFIX}-malformed", f"two entries for {name}")

@@ -19,6 +19,7 @@ from functools import lru_cache, partial
 from cryptography import x509
 
 from attestation.collateral.bag import Collateral
+from attestation.collateral.texts import certificates_in_texts
 from attestation.contract import Check, Outcome
 from attestation.errors import EvidenceError, RejectedError, UnsupportedError
 from attestation.pki.certificate import MAX_CERTIFICATE, load_certificate
@@ -186,7 +187,8 @@ def _certificates(collateral: Collateral, report: Report) -> tuple[x509.Certific
     folder for a whole fleet does as well as one for this machine.
     """
     chip = report.chip_id[:8] if any(report.chip_id) else b""
-    candidates = [data for data in collateral.of("x509") if len(data) <= MAX_CERTIFICATE and b"SEV-" in data]
+    loose = dict.fromkeys((*collateral.of("x509"), *certificates_in_texts(collateral)))
+    candidates = [data for data in loose if len(data) <= MAX_CERTIFICATE and b"SEV-" in data]
     candidates.sort(key=lambda data: b"SEV-VCEK" in data and chip not in data)
     found: list[x509.Certificate] = []
     for data in candidates[:MAX_COLLATERAL_CERTIFICATES]:

@@ -11,6 +11,7 @@ JSON of this project                   `{"type": "snp-report@v1", "members": {..
 JSON with a report in it               `report`, `attestation_report`, `snp_report` or `quote`, in hex or base64; beside
                                        it `certificates`, `cert_chain`, `vcek`, `vlek` or `auxblob`: a text, or a list
                                        or object of texts; possibly all under `evidence` (attestation-rs)
+TSM report, in JSON or CBOR            `outblob`, and `auxblob` as above
 =====================================  ===============================================================
 """
 
@@ -26,7 +27,9 @@ from attestation.snp.report import REPORT_SIZE
 
 TYPE = "snp-report@v1"
 ID = "evidence.snp"
-_REPORTS = ("report", "attestation_report", "snp_report", "quote")
+PAGE = 4096
+"""A host without certificates leaves the pages for its table as they are: zero."""
+_REPORTS = ("report", "attestation_report", "snp_report", "quote", "outblob")
 _CERTIFICATES = ("certificates", "cert_chain", "vcek", "vlek", "auxblob")
 
 
@@ -40,9 +43,13 @@ def read(data: bytes) -> dict[str, bytes]:
         return members
     found = raw.document(data, ID)
     if found is None:
+        found = raw.tsm_report(data, ID)
+    if found is None:
         return _from_binary(raw.binary(data, ID))
     while isinstance(found, dict) and isinstance(found.get("evidence"), dict):
         found = found["evidence"]
+    if isinstance(found, dict):
+        raw.check_tsm_report(found, ID)
     try:
         if isinstance(found, dict) and set(found) == {"attestation"}:
             return _from_binary(_octets(found["attestation"]))
@@ -71,13 +78,16 @@ def split(data: bytes, table: bytes = b"") -> dict[str, bytes]:
     """
     if len(data) < REPORT_SIZE:
         raise MalformedError(f"{ID}.raw-malformed", f"{len(data)} bytes; a report has {REPORT_SIZE}")
-    report, rest = data[:REPORT_SIZE], data[REPORT_SIZE:] or table
+    report, behind = data[:REPORT_SIZE], data[REPORT_SIZE:]
+    if behind and not any(behind) and len(behind) % PAGE:
+        raise MalformedError(f"{ID}.raw-malformed", f"{len(behind)} zeros behind a report; a table has whole pages")
+    rest = behind or table
     certificates = arrange(rest) if rest else b""
     return {"report": report, **({"certificates": certificates} if certificates else {})}
 
 
 def _from_document(found: dict[str, Any]) -> dict[str, bytes]:
-    report = next((found[name] for name in _REPORTS if isinstance(found.get(name), str | list)), None)
+    report = next((found[name] for name in _REPORTS if isinstance(found.get(name), str | bytes | list)), None)
     if report is None:
         raise ValueError("no report in it")
     members = split(_octets(report))
@@ -98,6 +108,8 @@ def _pieces(value: Any) -> list[bytes]:
 
 def _octets(value: Any) -> bytes:
     """Bytes of PEM text, of hex or base64 in either alphabet, or of a list of numbers."""
+    if isinstance(value, bytes):
+        return value
     if isinstance(value, list):
         if not all(type(octet) is int for octet in value):
             raise ValueError("a list that is not of octets alone")

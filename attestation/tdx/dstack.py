@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from attestation.armour import decode_hex
 from attestation.dstack import MAX_EVENTS, TdxEvent
 from attestation.errors import MalformedError
 from attestation.eventlog.events import Event, EventLog, SpecId, digest
@@ -44,8 +45,8 @@ def _entry(entry: Any) -> TdxEvent:
     if type(imr) is not int or type(kind) is not int or not 0 <= kind <= 0xFFFFFFFF or not isinstance(name, str):
         raise MalformedError(CODE, "a dstack event without a register, a 32-bit type or a name")
     try:
-        return TdxEvent(imr, kind, bytes.fromhex(entry["digest"]), name, bytes.fromhex(entry["event_payload"]))
-    except (TypeError, ValueError):
+        return TdxEvent(imr, kind, decode_hex(entry["digest"]), name, decode_hex(entry["event_payload"]))
+    except (AttributeError, TypeError, ValueError):
         raise MalformedError(CODE, "a dstack event whose payload or digest is not hex") from None
 
 

@@ -8,6 +8,8 @@ this project's members                 `type` and `members`
 dstack's answer to GetQuote            `quote`, `event_log` as a list of events or its JSON text
 dstack's envelope                      begins with 0 0; also as hex under `attestation`
 attestation agents (Trustee and kin)   `quote` or `td_quote`, `cc_eventlog` in base64 or null; also under `evidence`
+TSM report, in JSON or CBOR            `outblob`
+other JSON                             one of the names that a quote has (`attestation.intel.raw`)
 =====================================  ==================================================================
 """
 
@@ -20,12 +22,11 @@ from attestation import raw
 from attestation.dstack import is_envelope, read_tdx
 from attestation.errors import MalformedError
 from attestation.intel.quote import TDX
-from attestation.intel.raw import exact, text_bytes
+from attestation.intel.raw import exact, quotes_in, text_bytes
 from attestation.tdx import dstack
 
 TYPE = "tdx-quote@v1"
 ID = "evidence.tdx"
-_QUOTES = ("quote", "td_quote", "tdx_quote")
 _ENVELOPE = "attestation"
 _LOGS = ("cc_eventlog", "ccel", "event_log")
 
@@ -37,9 +38,12 @@ def read(data: bytes) -> dict[str, bytes]:
         return members
     found = raw.document(data, ID)
     if found is None:
+        found = raw.tsm_report(data, ID)
+    if found is None:
         return _from_binary(raw.binary(data, ID))
     if not isinstance(found, dict):
         raise MalformedError(f"{ID}.raw-malformed", "a JSON list is no TDX evidence")
+    raw.check_tsm_report(found, ID)
     inner = found.get("evidence")
     return _from_json(inner if isinstance(inner, dict) else found)
 
@@ -57,11 +61,11 @@ def _from_binary(data: bytes) -> dict[str, bytes]:
 def _from_json(found: dict[str, Any]) -> dict[str, bytes]:
     if set(found) == {_ENVELOPE}:
         return _from_binary(text_bytes(found[_ENVELOPE], ID, "the attestation"))
-    quotes = [key for key in _QUOTES if key in found]
+    quotes = quotes_in(found)
     logs = [key for key in _LOGS if found.get(key)]
     if len(quotes) != 1 or len(logs) > 1:
-        raise MalformedError(f"{ID}.raw-malformed", f"JSON with one of {_QUOTES} and at most one of {_LOGS} expected")
-    members = {"quote": exact(text_bytes(found[quotes[0]], ID, "the quote"), TDX, ID)}
+        raise MalformedError(f"{ID}.raw-malformed", f"JSON with one quote and at most one of {_LOGS} expected")
+    members = {"quote": exact(text_bytes(quotes[0], ID, "the quote"), TDX, ID)}
     if logs:
         members["event_log"] = _log(found[logs[0]])
     return members

@@ -13,7 +13,7 @@
 =================  ======================================================================
 `appraisal`        `appraise`; the only entry a verifier needs
 `trust`            `Tpm2Trust`: anchors and reference values
-`raw`              files of such evidence; `gotpm`, `protobuf`, `dumps`: those of others
+`raw`              files of such evidence; `gotpm`, `protobuf`, `dumps`, `keylime`, `serialized`: of others
 `ak` `quote`       checks on key, challenge, signature; `counters` on clock and counts
 `registers`        checks on PCRs; `boot_log` on the event log, `ima_list` on the IMA list
 `identity`         checks on certificates; `endorsements`: links and CRLs from collateral

@@ -8,7 +8,8 @@ Trustee                `ak_public` (SubjectPublicKeyInfo or TPMT_PUBLIC, base64)
                        `signature` (TPMT_SIGNATURE) in base64, `pcrs`: SHA-256 values in hex, in order
 go-attestation         `Dump`: `AK.Public`, `Quote.Quote`, `Quote.Signature`, `Log.PCRs`, `Log.Raw`, `Static.EKPem`
 tpm2-tools             members in this project's JSON, but `ak_public` with its TPM2B length, in PEM or as
-                       SubjectPublicKeyInfo; `pcrs` as the values alone, one after another in the quote's order
+                       SubjectPublicKeyInfo; `pcrs` as the values alone, one after another in the quote's order, or
+                       `serialized`
 =====================  ===========================================================================================
 
 Source: confidential-containers/guest-components, `attester/src/tpm`; google/go-attestation, `attest/dump`;
@@ -17,14 +18,15 @@ tpm2-tools, man pages of tpm2_quote, tpm2_pcrread and tpm2_readpublic.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from attestation.armour import decode_base64, decode_hex
 from attestation.collateral.recognition import recognise
 from attestation.tpm2 import algorithms as alg
 from attestation.tpm2.attest import parse_attest
 from attestation.tpm2.pcrs import encode_pcrs
+from attestation.tpm2.serialized import is_serialized, parse_serialized
 
 GO_HASHES = {3: "sha1", 5: "sha256", 6: "sha384", 7: "sha512"}
 """Go's `crypto.Hash` numbers, which go-attestation writes."""
@@ -36,7 +38,7 @@ def read_trustee(found: Mapping[str, Any]) -> dict[str, bytes]:
     if not isinstance(quote, dict) or not isinstance(quote.get("pcrs"), list):
         raise ValueError("a quote without PCRs")
     attest = _base64(quote.get("message"))
-    values = [bytes.fromhex(text) if isinstance(text, str) else b"" for text in quote["pcrs"]]
+    values = [decode_hex(text) if isinstance(text, str) else b"" for text in quote["pcrs"]]
     return {
         "attest": attest,
         "signature": _base64(quote.get("signature")),
@@ -77,7 +79,9 @@ def from_tools(parts: Mapping[str, bytes]) -> dict[str, bytes]:
     if "ak_public" in found and "ak_key" not in found:
         found |= key_member(found.pop("ak_public"))
     listing = found.get("pcrs", b"")
-    if "attest" in found and listing and listing[:3] != b"sha":
+    if is_serialized(listing):
+        found["pcrs"] = encode_pcrs(parse_serialized(listing))
+    elif "attest" in found and listing and listing[:3] != b"sha":
         info = parse_attest(found["attest"]).quote
         sizes = [alg.HASH_SIZES[bank] for bank, _ in info.selected()] if info else []
         if sum(sizes) == len(listing):
@@ -119,4 +123,4 @@ def _object(value: object) -> Mapping[str, Any]:
 def _base64(value: object) -> bytes:
     if not isinstance(value, str):
         raise ValueError("base64 expected")
-    return base64.b64decode(value, validate=True)
+    return decode_base64(value)

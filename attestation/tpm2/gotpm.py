@@ -21,11 +21,11 @@ of other formats. Unlike protobuf's own readers, these refuse unknown fields, an
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from attestation.armour import decode_base64
 from attestation.tpm2 import algorithms as alg
 from attestation.tpm2.attest import TPM_GENERATED, parse_attest
 from attestation.tpm2.pcrs import encode_pcrs, pcr_digest
@@ -230,5 +230,4 @@ def _list(value: object) -> list[Any]:
 def _base64(value: object) -> bytes:
     if not isinstance(value, str):
         raise ValueError("base64 expected")
-    text = value.translate(str.maketrans("-_", "+/")).rstrip("=")
-    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    return decode_base64(value)

@@ -7,6 +7,7 @@ form                       read by
 `{"type", "members"}`      `attestation.raw`, `dumps.from_tools`
 go-tpm-tools attestation   `gotpm`: protobuf, its text format, its JSON
 Trustee, go-attestation    `dumps`: JSON
+Keylime                    `keylime`: JSON
 =========================  =======================================================
 
 Binary may be in hex or base64. What a file leaves out (CA certificates, CRLs, logs) is taken from collateral.
@@ -20,6 +21,7 @@ from attestation import raw
 from attestation.errors import EvidenceError, MalformedError
 from attestation.tpm2 import gotpm
 from attestation.tpm2.dumps import from_tools, read_go_attestation, read_trustee
+from attestation.tpm2.keylime import is_keylime, read_keylime
 
 TYPE = "tpm2-quote@v1"
 ID = "evidence.tpm2"
@@ -62,5 +64,7 @@ def _read(data: bytes) -> dict[str, bytes] | None:
             return read_trustee(found)
         if "AK" in found and "Quote" in found:
             return read_go_attestation(found)
+        if is_keylime(found):
+            return read_keylime(found)
         return gotpm.read_json(found) if "quotes" in found else None
     return gotpm.read_text(payload.decode("utf-8")) if _TEXT.match(payload) else gotpm.read_wire(payload)

@@ -82,6 +82,34 @@ def test_unsorted_root_signed_itself_over_the_bytes_as_received(name):
     assert survivors == []
 
 
+def test_real_ek_certificate_of_an_unsorted_root():
+    """Nuvoton leaves the sets of its EK certificates unsorted too: of the issuer, and of the TPM among the names."""
+    der = real.read("immune-guard/nuvoton-ek.der")
+    leaf, anchors = load_certificate(der), Anchors.load(PINNED_EK_ROOTS)
+    assert isinstance(leaf, Reordered) and leaf.public_bytes(Encoding.DER) == der
+    critical = frozenset({x509.ExtendedKeyUsage.oid})
+    root = validate(leaf, (), anchors, AT, PREFIX, critical=critical)
+    assert root in [load_certificate(other) for other in vendor_certificates("NUVO_2111")]
+    check_ek_certificate(leaf)
+    assert describe_tpm(leaf) == {
+        "tpm_manufacturer": "id:4E544300",
+        "tpm_manufacturer_name": "NTC",
+        "tpm_model": "NPCT75x",
+        "tpm_version": "id:00070002",
+    }
+    survivors = []
+    for bit in range(len(der) * 8):
+        flipped = bytearray(der)
+        flipped[bit // 8] ^= 1 << bit % 8
+        try:
+            other = load_certificate(bytes(flipped))
+        except EvidenceError:
+            continue
+        if issued(other, root):
+            survivors.append(bit)
+    assert survivors == []
+
+
 def unsorted_name(*values):
     """A Name of one relative name, its attributes as given, which is not DER's order."""
     attributes = b"".join(

@@ -179,10 +179,17 @@ def test_every_truncation_of_real_ones() -> None:
 
 
 def test_what_nothing_signs_is_not_believed() -> None:
-    """Changing the envelope's own report data and settings changes no member."""
+    """Changing the envelope's own events and settings changes no member."""
     whole = tdx_envelope(event(), quote=Paper().quote())
-    for tail in (vector() + bytes(64) + counted(b""), vector() + b"\1" * 64 + counted(b"{}")):
+    for tail in (vector() + bytes(64) + counted(b""), vector() + bytes(64) + counted(b"{}")):
         assert tdx.read(whole.removesuffix(TAIL) + tail) == tdx.read(whole)
+
+
+def test_report_data_that_the_quote_does_not_have() -> None:
+    whole = tdx_envelope(event(), quote=Paper().quote())
+    with pytest.raises(MalformedError) as caught:
+        tdx.read(whole.removesuffix(TAIL) + vector() + b"\1" * 64 + counted(b"{}"))
+    assert caught.value.code == "evidence.tdx.raw-malformed"
 
 
 @given(st.binary(max_size=400), st.sampled_from([b"\0\0", b"\0\2", b"\0\3", b"\0\4", b""]))

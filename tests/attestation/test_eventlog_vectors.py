@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -20,7 +23,9 @@ from attestation.eventlog.events import (
     ALGORITHM_SIZES,
     EV_NO_ACTION,
 )
-from attestation.tpm2.pcrs import parse_pcrs
+from attestation.tpm2.attest import parse_attest
+from attestation.tpm2.pcrs import parse_pcrs, pcr_digest
+from attestation.tpm2.signature import parse_signature
 from tests.attestation import real
 
 EVENT_COUNTS = {
@@ -192,3 +197,38 @@ def test_agrees_with_the_publishers_pcrs(name):
     bank, expected = PUBLISHED[name]
     values = replay(parse_event_log(real.read(f"eventlogs-gotpmtools/{name}.bin")), bank)
     assert {index: values[index].hex() for index in expected} == expected
+
+
+def test_a_bank_is_replayed_from_the_events_that_have_its_digest():
+    """Windows wrote its events with SHA-256 digests alone, behind a firmware's with SHA-1 and SHA-256."""
+    log = parse_event_log(real.read("immune-guard/windows-supermicro.bin"))
+    assert log.algorithms == ("sha1", "sha256")
+    assert {frozenset(event.digests) for event in log.events} == {frozenset({"sha256"}), frozenset({"sha1", "sha256"})}
+    found = json.loads(real.read("immune-guard/windows-supermicro.json"))
+    values = {int(index): base64.b64decode(value) for index, value in found["allpcrs"]["11"].items()}
+    quoted = parse_attest(base64.b64decode(found["quote"])).quote
+    signature = parse_signature(base64.b64decode(found["signature"]))
+    banks = {("sha1", int(index)): base64.b64decode(value) for index, value in found["allpcrs"]["4"].items()}
+    everything = banks | {("sha256", index): value for index, value in values.items()}
+    assert quoted is not None and set(quoted.selected()) == set(everything)
+    assert pcr_digest(everything, quoted.selected(), signature.hash) == quoted.pcr_digest
+    coverage = cover(log, "sha256", values)
+    assert coverage.covered == frozenset(range(24)) and not coverage.mismatched | coverage.unlogged
+    listed = summarise(log, coverage)
+    assert {event["register"] for event in listed} >= {0, 7, 11, 12, 13, 14}
+    fewer = cover(log, "sha1", {index: bytes(20) for index in range(8)})
+    assert [event["digest"] for event in summarise(log, replace(fewer, covered=frozenset({11, 12, 13})))] == []
+
+
+def test_a_digest_left_out_does_not_replay():
+    log = parse_event_log(real.read("eventlogs-gotpmtools/rhel8-uefi.bin"))
+    bank, expected = PUBLISHED["rhel8-uefi"]
+    values = {index: bytes.fromhex(value) for index, value in expected.items()}
+    for index, event in enumerate(log.events):
+        if event.type == EV_NO_ACTION or event.register not in values:
+            continue
+        sparse = replace(event, digests={name: value for name, value in event.digests.items() if name != bank})
+        changed = replace(log, events=(*log.events[:index], sparse, *log.events[index + 1 :]))
+        if sparse.digests:
+            coverage = cover(parse_event_log(changed.encode()), bank, values)
+            assert event.register in coverage.mismatched | coverage.unlogged

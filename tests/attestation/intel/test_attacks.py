@@ -124,7 +124,7 @@ DEFECTS = {
         {"qe_identity": {"id": "QVE"}}, {"qe-identity": "qe-identity-missing", "tcb": "tcb-unknown"},
     ),
     "QE identity of another version": (
-        {"qe_identity": {"version": 9}}, {"qe-identity": "qe-identity-unsupported", "tcb": "tcb-unknown"},
+        {"qe_identity": {"version": 3}}, {"qe-identity": "qe-identity-unsupported", "tcb": "tcb-unknown"},
     ),
 }  # fmt: skip
 

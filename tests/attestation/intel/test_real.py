@@ -3,15 +3,23 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import cbor2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation import sgx, tdx
 from attestation.errors import MalformedError, UnsupportedError
-from attestation.intel.roots import INTEL_SGX_ROOT_CA
+from attestation.intel.pem import encode_certificate, rewrapped
+from attestation.intel.quote import SGX, TDX, parse_quote
+from attestation.intel.roots import INTEL_SGX_ROOT_CA, INTEL_SGX_ROOT_CA_2033
+from attestation.pki.path import issued
 from tests.attestation.intel.judging import VECTORS, codes, collateral, vector
 
 pytest.importorskip("dcap_qvl")
@@ -119,6 +127,102 @@ def test_pinned_root():
     assert vector("tdx/dcap-qvl/TrustedRootCA.der") == INTEL_SGX_ROOT_CA
     fingerprint = "44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3"
     assert hashlib.sha256(INTEL_SGX_ROOT_CA).hexdigest() == fingerprint
+
+
+def test_the_root_as_it_was_issued_first():
+    """Nothing but Intel's key vouches for it: the pinned root's own name and key, and that key's signature."""
+    root, first = map(x509.load_der_x509_certificate, (INTEL_SGX_ROOT_CA, INTEL_SGX_ROOT_CA_2033))
+    assert (root.subject, root.serial_number) == (first.subject, first.serial_number)
+    assert root.public_key() == first.public_key() and issued(first, root) and issued(root, first)
+    assert first.not_valid_after_utc == datetime(2033, 5, 21, 10, 41, 10, tzinfo=UTC)
+    fingerprint = "fc64f8076d79a4fee9d1d473d74c89eb8d8fd55c5abafeabeba7366d20429404"
+    assert hashlib.sha256(INTEL_SGX_ROOT_CA_2033).hexdigest() == fingerprint
+
+
+EARLY = {"sgx/fortanix/quote.bin": {"debug": "debug"}, "sgx/azure-samples/oe.enclave.info.release.json": {}}
+"""Quotes of 2020 and 2021: chains up to the root as issued first; one in lines of 76, one in Open Enclave's header."""
+
+
+@pytest.mark.parametrize("name", EARLY)
+def test_early_quotes(name):
+    at, members = datetime(2022, 1, 1, tzinfo=UTC), sgx.read(vector(name))
+    appraisal = sgx.appraise(members, challenge=None, at=at, trust=sgx.SgxTrust())
+    assert codes(appraisal) == {**OPEN, **EARLY[name]}
+    assert appraisal.expires is not None and at < appraisal.expires <= datetime(2033, 5, 21, 10, 41, 10, tzinfo=UTC)
+    # Without that root the chain leads to the key of the other, but has something in it that is no anchor.
+    later = sgx.appraise(members, challenge=None, at=at, trust=sgx.SgxTrust(roots=(INTEL_SGX_ROOT_CA,)))
+    assert codes(later)["pck-certificate"] == "pck-untrusted"
+
+
+def test_a_chain_in_lines_of_76_has_one_form_and_no_third():
+    data = vector("sgx/fortanix/quote.bin")
+    quote = parse_quote(data, SGX, "evidence.sgx")
+    with pytest.raises(MalformedError, match="canonical"):
+        sgx.appraise({"quote": data}, challenge=None, at=MARCH, trust=sgx.SgxTrust())
+    read = parse_quote(sgx.read(data)["quote"], SGX, "evidence.sgx")
+    assert read.pck_chain == rewrapped(quote.pck_chain) == rewrapped(read.pck_chain) != quote.pck_chain
+    assert replace(read, pck_chain=quote.pck_chain).encode() == data
+    chain = quote.pck_chain
+    for other in (chain.replace(b"\n", b"\r\n"), chain[:100] + b"\n" + chain[100:], chain + b"\n", b"", b"\0"):
+        assert rewrapped(other) == other
+    parsed = x509.load_pem_x509_certificates(quote.pck_chain)
+    for line in (60, 63, 65, 72, 75, 77):
+        again = b"".join(encode_certificate(c.public_bytes(Encoding.DER), line) for c in parsed)
+        assert rewrapped(again) == again
+
+
+def test_tdx_quotes_in_lines_of_76():
+    quote = parse_quote(tdx.read(vector("tdx/dcap-qvl/tdx_quote"))["quote"], TDX, "evidence.tdx")
+    certificates = x509.load_pem_x509_certificates(quote.pck_chain.rstrip(b"\0"))
+    wide = b"".join(encode_certificate(c.public_bytes(Encoding.DER), 76) for c in certificates)
+    members = tdx.read(replace(quote, pck_chain=wide).encode())
+    assert members["quote"] == replace(quote, pck_chain=rewrapped(wide)).encode()
+
+
+@pytest.mark.parametrize(
+    "key", ["quote", "Quote", "QuoteHex", "quote_b64", "td_quote", "tdx_quote_base64", "sgxQuote", "outblob"]
+)
+def test_names_of_a_quote_in_json(key):
+    quote = vector("sgx/dcap-qvl/sgx_quote")
+    for text in (quote.hex(), base64.b64encode(quote).decode(), base64.urlsafe_b64encode(quote).decode()):
+        assert sgx.read(json.dumps({key: text, "EnclaveHeldDataHex": "00"}).encode()) == {"quote": quote}
+    with pytest.raises(MalformedError) as caught:
+        sgx.read(json.dumps({key: quote.hex(), "QUOTE": quote.hex(), "Quote_Hex": quote.hex()}).encode())
+    assert caught.value.code == "evidence.sgx.raw-malformed"
+
+
+def test_open_enclaves_header():
+    quote = vector("sgx/dcap-qvl/sgx_quote")
+    header = (1).to_bytes(4, "little") + (2).to_bytes(4, "little") + len(quote).to_bytes(8, "little")
+    assert sgx.read(header + quote) == {"quote": quote}
+    for changed in range(8 * len(header)):
+        flipped = bytearray(header + quote)
+        flipped[changed // 8] ^= 1 << changed % 8
+        assert sgx.read(bytes(flipped)) != {"quote": quote}
+    assert sgx.read(header + quote + b"\0") != {"quote": quote}
+
+
+def test_tsm_reports():
+    quote = tdx.read(vector("tdx/dcap-qvl/tdx_quote"))["quote"]
+    for buffer in (quote, vector("tdx/dcap-qvl/tdx_quote")):
+        report = {"provider": "tdx_guest\n", "outblob": buffer}
+        assert tdx.read(cbor2.dumps(report)) == {"quote": quote}
+        text = {**report, "outblob": base64.urlsafe_b64encode(buffer).decode().rstrip("=")}
+        assert tdx.read(json.dumps(text).encode()) == {"quote": quote}
+    for bad in (
+        {"outblob": quote, 1: 2},
+        {"outblob": quote, "quote": quote},
+        {"outblob": 7},
+        {"outblob": quote, "provider": "other"},
+        {"outblob": quote, "provider": 1},
+        {"outblob": quote, "qrovider": "tdx_guest"},
+    ):
+        with pytest.raises(MalformedError) as caught:
+            tdx.read(cbor2.dumps(bad))
+        assert caught.value.code == "evidence.tdx.raw-malformed"
+    with pytest.raises(MalformedError) as caught:
+        tdx.read(cbor2.dumps({"outblob": quote}) + b"\0")
+    assert caught.value.code == "evidence.tdx.raw-malformed"
 
 
 @pytest.mark.parametrize("folder", ["tdx", "sgx"])

@@ -52,6 +52,25 @@ def test_extended_reports():
     expected = {"report": data, "certificates": der(VEK)}
     assert snp.read(data + page) == expected == split(data, page)
     assert snp.read(data + bytes(4096)) == {"report": data} == split(data)
+    for size in (1, 16, 24, 64, 4095, 4097):
+        with pytest.raises(MalformedError) as caught:
+            snp.read(data + bytes(size))
+        assert caught.value.code == "evidence.snp.raw-malformed"
+
+
+def test_certificates_in_a_table_may_be_pem():
+    in_table = table((GUIDS["ARK"], pem(ark())), (GUIDS["ASK"], pem(ask())), (GUIDS["VCEK"], pem(VEK)))
+    assert arrange(in_table) == CHAIN
+    for changed in (
+        in_table.replace(GUIDS["ARK"], b"?" * 16),
+        in_table.replace(b"-----BEGIN", b"-----BEGIM", 1),
+        in_table.replace(b"-----END", b"----=END", 1),
+        in_table.replace(b"CERTIFICATE-----\n", b"CERTIFICATE-----\v", 1),
+        table((GUIDS["ARK"], b"what"), (GUIDS["VCEK"], der(VEK))),
+    ):
+        with pytest.raises(MalformedError) as caught:
+            arrange(changed)
+        assert caught.value.code == "evidence.snp.certificates-malformed"
 
 
 def test_what_is_no_table_behind_a_report_is_not_passed_over():

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from attestation import azure_snp, snp
 from attestation.collateral import sort_collateral
 from attestation.errors import MalformedError
+from attestation.pki.certificate import load_chain
 from attestation.snp import SnpTrust
 from attestation.snp import roots as pinned
 from attestation.snp.bulletins import STATUSES
@@ -63,6 +65,37 @@ def test_real_reports_pass(name):
 def test_strict_trust_waits_for_a_list_of_revoked_certificates(name):
     appraisal = judge(members(name), when=real.at(name), trust=SnpTrust(bulletin_statuses=STATUSES))
     assert not appraisal.passed and codes(appraisal) == {"evidence.snp.issuer-crl-missing"}
+
+
+@pytest.mark.parametrize("form", ["json", "cbor"])
+def test_tsm_reports(form):
+    """What the kernel gives, as Veraison's agent writes it: the report is one blob, certificates are another."""
+    found = snp.read(real.read(f"veraison/sevsnp-tsm-report.{form}"))
+    appraisal = judge(found, when=datetime(2025, 6, 20, tzinfo=UTC))
+    assert appraisal.passed, codes(appraisal)
+    assert (appraisal.claims["product"], appraisal.claims["report_version"]) == ("Genoa", 3)
+    assert found == snp.read(real.read("veraison/sevsnp-tsm-report.json"))
+
+
+def thim(name):
+    """The certificates as Azure's host metadata gives them."""
+    loaded = load_chain(members(name)["certificates"], "x")
+    vcek, *others = (certificate.public_bytes(Encoding.PEM).decode() for certificate in loaded)
+    return {"vcekCert": vcek, "tcbm": "DB18000000000004", "certificateChain": "".join(others), "cacheControl": "86400"}
+
+
+@pytest.mark.parametrize("wrapped", [lambda found: found, lambda found: {"certificates": [found]}])
+def test_certificates_in_json_of_the_collateral(wrapped):
+    name = "milan-v3"
+    report = {"report": members(name)["report"]}
+    assert codes(judge(report, when=real.at(name))) == {"evidence.snp.vek-missing"}
+    other = b'{"vcekCert": 1, "x": "' + b"-" * 300 + b'"}'
+    files = [json.dumps(wrapped(thim(name))).encode(), b"{", b"[" * 5000, other]
+    appraisal = judge(report, when=real.at(name), collateral=sort_collateral(files))
+    assert appraisal.passed, codes(appraisal)
+    vcek = load_chain(members(name)["certificates"], "x")[0].public_bytes(Encoding.DER)
+    encoded = json.dumps({"vcek": base64.b64encode(vcek).decode()}).encode()
+    assert judge(report, when=real.at(name), collateral=sort_collateral([encoded])).passed
 
 
 def test_debugging_never_passes_without_a_warning():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from attestation.errors import EvidenceError, MalformedError
 from attestation.raw import members_document
 from attestation.tpm2 import TYPE, Tpm2Trust, appraise, protobuf, read
 from attestation.tpm2.ak import load_ak
+from attestation.tpm2.serialized import is_serialized, parse_serialized
 from attestation.tpm2.vendors import PINNED_PLATFORM_AK_ISSUERS
 from tests.attestation import real
 from tests.attestation.paper import PaperTpm, codes, judge
@@ -248,3 +250,86 @@ def outcome(data):
 def test_any_file_has_a_typed_outcome(data):
     for candidate in (data, real.read(GCE)[:300] + data, b"ak_pub: " + data, TEXT.encode()[: len(data)] + data):
         assert outcome(candidate)
+
+
+KEYLIME = {"attest": "quote.out", "signature": "quotesig.out", "pcrs": "quotepcr.out", "ak_public": "ak.pub"}
+"""Files of tpm2-tools from keylime's tests: PCRs 15, 16 and 22 in the form `serialized`."""
+
+
+def keylime_files():
+    return {member: real.read(f"keylime/{name}") for member, name in KEYLIME.items()}
+
+
+def keylime_quote(parts):
+    return "r" + ":".join(base64.b64encode(parts[name]).decode() for name in ("attest", "signature", "pcrs"))
+
+
+def keylime_json(**changes):
+    parts = keylime_files()
+    data = {"quote": keylime_quote(parts), "tpm_ak": base64.b64encode(parts["ak_public"]).decode(), "nonce": "x"}
+    return {"type": "tpm", "data": {**data, "hash_alg": "sha256", **changes}}
+
+
+def test_tpm2_tools_serialized_pcrs():
+    members = read(members_document(TYPE, keylime_files()))
+    nonce = bytes.fromhex("db1db298db6d60e6385b7231743e9c3056a18003")
+    trust = Tpm2Trust(ak_names=frozenset({load_ak(members).enrolled_by[0]}))
+    appraisal = appraise(members, challenge=nonce, at=AT, trust=trust)
+    assert appraisal.passed, codes(appraisal)
+    assert set(appraisal.claims["pcrs"]) == {"sha256:15", "sha256:16", "sha256:22"}
+    assert not appraise(members, challenge=nonce[:-1], at=AT, trust=trust).passed
+
+
+def test_keylime():
+    members = read(members_document(TYPE, keylime_files()))
+    found = keylime_json()
+    assert read(json.dumps(found).encode()) == members
+    assert read(json.dumps(found["data"]).encode()) == members
+    measured, log = "10 " + "0" * 40 + " ima-ng sha256:" + "0" * 64 + " x\n", base64.b64encode(b"log").decode()
+    more = keylime_json(ima_measurement_list=measured, mb_log=log)
+    assert read(json.dumps(more).encode()) == {**members, "ima_log": measured.encode(), "event_log": b"log"}
+    answer = {"code": 200, "results": {"quote": found["data"]["quote"], "aik_tpm": found["data"]["tpm_ak"]}}
+    assert read(json.dumps(answer).encode()) == members
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tpm_ak": None},
+        {"tpm_ak": "AAAA"},
+        {"ak_tpm": "AAAA"},
+        {"quote": "r::"},
+        {"quote": "rAAAA:AAAA:AAAA"},
+        {"quote": "r!:!:!"},
+        {"ima_measurement_list": [1]},
+        {"mb_log": "AAAA", "mb_measurement_list": "BBBB"},
+    ],
+)
+def test_keylime_refused(changes):
+    with pytest.raises(MalformedError) as caught:
+        read(json.dumps(keylime_json(**changes)).encode())
+    assert caught.value.code == "evidence.tpm2.raw-malformed"
+
+
+def test_every_bit_of_serialized_pcrs_counts():
+    data = real.read("keylime/quotepcr.out")
+    values = parse_serialized(data)
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        try:
+            assert parse_serialized(bytes(flipped)) != values
+        except MalformedError:
+            continue
+    for size in range(0, len(data), 7):
+        with pytest.raises(MalformedError):
+            parse_serialized(data[:size])
+    with pytest.raises(MalformedError):
+        parse_serialized(data + b"\0")
+
+
+@given(st.binary(max_size=800))
+def test_serialized_is_total(data):
+    is_serialized(data)
+    with suppress(MalformedError):
+        parse_serialized(data)
