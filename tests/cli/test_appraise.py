@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -355,7 +356,7 @@ class PaperNode:
     type, simulated = "tpm2-quote@v1", False
 
     def __init__(self):
-        self.said = {"clock": 1000}
+        self.said: dict[str, Any] = {"clock": 1000}
 
     def describe(self):
         return "paper"
