@@ -13,8 +13,8 @@ from attestation.channel.asgi import channel_of
 from attestation.channel.binding import channel_challenge
 from attestation.ear.claims import DIALECTS
 from attestation.ear.keys import to_jwk
+from verifier.service.appraisal_documents import AppraisalRequest, Appraised, Jwk
 from verifier.service.appraisals import Appraisals, Question, Signer
-from verifier.service.documents import AppraisalRequest, Appraised, Jwk
 from verifier.service.entries import appraisal_entry
 from verifier.service.errors import Refusal
 from verifier.service.routes.answers import answers, json_answer, reading, writing
