@@ -24,7 +24,7 @@ class AppraisalRequest(Document):
 
     type: Annotated[str, Field(min_length=1, max_length=80, examples=["snp"])]
     evidence: EvidenceBase64
-    collateral: Annotated[list[EvidenceBase64], Field(max_length=256)] = []
+    collateral: Annotated[list[EvidenceBase64], Field(max_length=256)] = Field(default_factory=list)
     nonce: Annotated[str, Field(pattern=r"^([0-9a-f]{2}){1,64}$", max_length=128)] | None = None
     policy: Hex32 | None = None
     channel_binding: Literal["tls-exporter"] | None = None
