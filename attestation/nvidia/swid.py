@@ -49,7 +49,7 @@ _CANONICAL = frozenset(
 
 _DECLARATION = re.compile(rb"\A<\?xml version=(?:'1\.0'|\"1\.0\")(?: encoding=(?:'(?i:utf-8)'|\"(?i:utf-8)\"))?\s*\?>")
 _HASH = re.compile(r"(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{96}|[0-9a-fA-F]{128})\Z")
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,3}\Z")
+_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,3})\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ TextValue = bytes | int | str | list[tuple[str, "TextValue"]]
 
 _TOKEN = re.compile(
     r"""[\s,;]+ | \#[^\n]* | (?P<name>[A-Za-z_][A-Za-z0-9_]*) | (?P<number>[0-9]+)
-      | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*') | (?P<mark>[{}<>:\[\]])""",
+      | (?P<string>"(?:[^"\\\n]++|\\.)*+"|'(?:[^'\\\n]++|\\.)*+') | (?P<mark>[{}<>:\[\]])""",
     re.VERBOSE,
 )
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|[xX]([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)

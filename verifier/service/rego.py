@@ -57,7 +57,7 @@ _IMPURE: Mapping[str, frozenset[str]] = {
 }
 """Builtin names, or what they begin with, that are refused, and the members of each that are pure all the same."""
 
-_TEXT_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`|#[^\n]*')
+_TEXT_OR_COMMENT = re.compile(r'"(?:[^"\\\n]++|\\.)*+"|`[^`]*+`|#[^\n]*+')
 _WORD = re.compile(r"(?<![\w.])(\w+)(?:\s*\.\s*(\w+))?")
 _PACKAGE = re.compile(r"^\s*package\s+([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\s*$", re.MULTILINE)
 

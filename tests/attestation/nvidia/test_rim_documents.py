@@ -162,6 +162,7 @@ def test_declarations(declaration):
         ('index="20"', 'index="-1"'),
         ('index="20"', 'index="21"'),
         ('index="20"', 'index="x"'),
+        ('index="20"', 'index="0x1"'),
         ('index="20"', ""),
         ('size="48"', 'size="32"'),
         ('alternatives="2"', 'alternatives="0"'),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -333,3 +334,14 @@ def test_serialized_is_total(data):
     is_serialized(data)
     with suppress(MalformedError):
         parse_serialized(data)
+
+
+def test_a_string_that_never_ends_takes_no_memory_for_each_character():
+    text = 'machine_state: "' + "x\\n" * 500_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="unexpected text"):
+            protobuf.text_fields(text)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
