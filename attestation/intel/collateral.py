@@ -145,9 +145,9 @@ class _Found:
                     self.text(unquote_to_bytes(line), depth)
 
     def crl(self, data: bytes) -> None:
+        if len(data) > self.left_lists or sum(map(len, self.crls.values())) == MAX_PIECES:
+            return  # a smaller one may still fit
         self.left_lists -= len(data)
-        if self.left_lists < 0 or sum(map(len, self.crls.values())) == MAX_PIECES:
-            return
         try:
             crl = load_crl(data, PREFIX)
         except EvidenceError:
@@ -165,9 +165,9 @@ class _Found:
             self.piece(item.kind, item.data, depth + 1)
 
     def json(self, data: bytes, depth: int) -> None:
-        self.left_json -= len(data)
-        if self.left_json < 0:
+        if len(data) > self.left_json:
             return
+        self.left_json -= len(data)
         try:
             value = json.loads(data)
         except (ValueError, RecursionError):
