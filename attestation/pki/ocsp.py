@@ -93,9 +93,9 @@ def check_status(
     """Is `certificate` good? `above` is its validated path: issuer first, anchor last.
 
     FAIL with `<prefix>-ocsp-revoked` or `-ocsp-hold`; SKIP with `-ocsp-missing`, `-ocsp-invalid` (not signed by whoever
-    may), `-ocsp-expired` (`at` is outside its window); and, demanded in any case, `-ocsp-unknown`, and `-ocsp-too-many`: a response that says
-    "revoked" was not looked into, for there are more than `MAX_MATCHING` or the `effort` is spent. Whoever adds
-    worthless ones does not hide it so.
+    may), `-ocsp-expired` (`at` is outside its window); and, demanded in any case, `-ocsp-unknown`, and
+    `-ocsp-too-many`: a response that says "revoked" was not looked into, for there are more than `MAX_MATCHING` or the
+    `effort` is spent. So whoever adds worthless ones hides none.
     """
     number = serial_number(certificate)
     name = f"serial {number:x}"

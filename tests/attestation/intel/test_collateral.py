@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attestation.collateral import Collateral, Item, sort_collateral
-from attestation.intel.collateral import MAX_ALL_JSON, MAX_JSON, MAX_LISTS, MAX_PIECES, MAX_SIGNERS, gather
+from attestation.intel.collateral import MAX_ALL_JSON, MAX_JSON, MAX_LISTS, MAX_PIECES, MAX_SIGNERS, MAX_VALUES, gather
 from attestation.intel.pem import encode_certificate
 from attestation.intel.raw import text_bytes
 from tests.attestation.intel.judging import codes, judge, vector
@@ -117,6 +117,8 @@ def test_limits():
     half = b'{"tcbInfo":"' + b"a" * (MAX_ALL_JSON // 2) + b'"}'
     smaller = Collateral((Item("json", half), Item("json", half[:-3] + b'b"}'), Item("json", FILES["tcb_info"])))
     assert gather(smaller).tcb_infos  # what does not fit any more keeps out nothing that does
+    crowd = Item("json", b'{"tcbInfo":[' + b",".join([b"0"] * (MAX_VALUES - 2)) + b"]}")
+    assert gather(Collateral((crowd, Item("json", FILES["tcb_info"])))).tcb_infos == ()
     lists = [der(revocation_list("one", key(number))) for number in range(MAX_LISTS + 4)]
     lists += [der(revocation_list(f"name {number}", key(number))) for number in range(MAX_PIECES)]
     assert len(gather(sort_collateral(lists)).crls["one"]) == MAX_LISTS
