@@ -139,7 +139,7 @@ bulletins = [{{ id = "X-1", date = 2026-12-01, fixes = [{{ product = "Genoa", mi
         'denied_advisories = ["AMD-SB-1"]',
         "bulletins = [{}]",
         *(
-            f'bulletins = [{{ id = "X-1", date = "{day}", fixes = [{{ product = "Milan", minimum = {{ snp = 1 }} }}] }}]'
+            f'bulletins = [{{ id = "X", date = "{day}", fixes = [{{ product = "Milan", minimum = {{ snp = 1 }} }}] }}]'
             for day in ("2026-W01-1", "20260101xx", "2026-13-01", "")
         ),
     ],
