@@ -182,7 +182,7 @@ def _judge(
 ) -> Judgement:
     try:
         members, carried = split_members(piece.members)
-        everything = carried + collateral
+        everything = collateral + carried  # the caller's own first: see `judge_file`
     except attestation.errors.MalformedError as error:
         return Judgement(piece.type, Verdict.MALFORMED, error.code, error.message, at, error.remedy)
     return judge(

@@ -76,6 +76,7 @@ def ocsp(prefix: str, what: str) -> dict[str, str]:
         f"{prefix}-ocsp-revoked": f"{what} is revoked, says its responder",
         f"{prefix}-ocsp-hold": f"{what} is on hold, says its responder",
         f"{prefix}-ocsp-unknown": f"{what} is unknown to its responder",
+        f"{prefix}-ocsp-too-many": f"more OCSP responses that revoke {what} than are looked at",
         f"{prefix}-ocsp-missing": f"there is no OCSP response for {what}",
         f"{prefix}-ocsp-invalid": f"the OCSP response for {what} is signed by nobody who may",
         f"{prefix}-ocsp-expired": f"the OCSP response for {what} is not current at the given time",

@@ -73,6 +73,8 @@ def tsm_report(data: bytes, prefix: str) -> dict[str, Any] | None:
     if payload[0] >> 5 != _CBOR_MAP or b"\x67outblob" not in payload:
         return None
     found: dict[str, Any] = decode(payload, f"{prefix}.raw-malformed", "TSM report")
+    if "outblob" not in found:  # a map of something else, whose keys need not even be texts
+        raise MalformedError(f"{prefix}.raw-malformed", "a CBOR map that is no TSM report")
     check_tsm_report(found, prefix)
     return found
 

@@ -101,7 +101,11 @@ class Marks:
     def _lists(self, files: Iterable[tuple[str, bytes]]) -> list[tuple[str, x509.CertificateRevocationList]]:
         lists = []
         for label, data in files:
-            for item in recognise(data):
+            try:
+                items = recognise(data)
+            except EvidenceError:
+                continue
+            for item in items:
                 try:
                     if item.kind == "x509" and len(self._issuers) < MAX_ISSUERS:
                         certificate = load_certificate(item.data, "evidence.collateral")

@@ -30,9 +30,10 @@ from attestation.errors import MalformedError
 
 # Possessive, since no body holds the dash that ends it: nothing is tried twice on armour that never ends.
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\s([A-Za-z0-9+/=\s]++)-----END \1-----")
-_BASE64 = re.compile(rb"[A-Za-z0-9+/=_-][A-Za-z0-9+/=_ \t\r\n-]*\Z")
-_HEX = re.compile(rb"(0x)?[0-9A-Fa-f][0-9A-Fa-f \t\r\n]*\Z")
-_SPACE = b" \t\r\n"
+# No tab: one bit makes it of a carriage return.
+_BASE64 = re.compile(rb"[A-Za-z0-9+/=_-][A-Za-z0-9+/=_ \r\n-]*\Z")
+_HEX = re.compile(rb"(0x)?[0-9A-Fa-f][0-9A-Fa-f \r\n]*\Z")
+_SPACE = b" \r\n"
 _PEM_KINDS = {b"CERTIFICATE": "x509", b"X509 CRL": "crl", b"TRUSTED CERTIFICATE": "x509", b"OCSP RESPONSE": "ocsp"}
 
 

@@ -18,14 +18,22 @@ MAX_JSON = 1 << 18
 MAX_TEXTS = 64
 MAX_NESTING = 6
 MIN_TEXT = 256
-"""Files and their bytes, texts of one file that are looked into, levels; characters of a certificate at least."""
+"""Files and the bytes of all, texts of one file that are looked into, levels; characters of a certificate at least."""
+MAX_VALUES = 8192
+"""Values in all files: JSON of many small ones takes much longer to read than its bytes tell."""
 
 
 def certificates_in_texts(collateral: Collateral) -> tuple[bytes, ...]:
     """Certificates (DER) that stand as PEM, or as DER in base64 or hex, in JSON. Never raises."""
     found: dict[bytes, None] = {}
-    files = [data for data in collateral.of("json") if len(data) <= MAX_JSON]
-    for data in files[:MAX_FILES]:
+    files = 0
+    left, values = MAX_JSON, MAX_VALUES
+    for data in collateral.of("json"):
+        # Every value but the first of its list or object stands behind a comma, and that behind a bracket.
+        count = sum(map(data.count, (b",", b"[", b"{")))
+        if files == MAX_FILES or len(data) > left or count > values:
+            continue
+        files, left, values = files + 1, left - len(data), values - count
         try:
             value = json.loads(data)
         except (ValueError, RecursionError):

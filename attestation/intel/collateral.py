@@ -37,6 +37,8 @@ MAX_JSON = MAX_ALL_JSON = 1 << 19
 MAX_TEXTS = 256
 """Bytes of one JSON file and of all, and texts in them that are looked into; a bundle has 20 thousand bytes and 9
 texts."""
+MAX_VALUES = 1 << 16
+"""Values in all JSON: one of many small ones takes much longer to read than its bytes tell."""
 MAX_ALL_LISTS = 2 << 20
 """Bytes of all CRLs: each is hashed for each key that may have signed it."""
 SIGNER_NAME = "Intel SGX TCB Signing"
@@ -124,7 +126,7 @@ class _Found:
         self.certificates: dict[bytes, x509.Certificate] = {}
         self.crls: dict[str, dict[bytes, x509.CertificateRevocationList]] = {}
         self.texts = 0
-        self.left_json = MAX_ALL_JSON
+        self.left_json, self.left_values = MAX_ALL_JSON, MAX_VALUES
         self.left_lists = MAX_ALL_LISTS
 
     def piece(self, kind: str, data: bytes, depth: int) -> None:
@@ -145,9 +147,9 @@ class _Found:
                     self.text(unquote_to_bytes(line), depth)
 
     def crl(self, data: bytes) -> None:
+        if len(data) > self.left_lists or sum(map(len, self.crls.values())) == MAX_PIECES:
+            return  # a smaller one may still fit
         self.left_lists -= len(data)
-        if self.left_lists < 0 or sum(map(len, self.crls.values())) == MAX_PIECES:
-            return
         try:
             crl = load_crl(data, PREFIX)
         except EvidenceError:
@@ -165,9 +167,11 @@ class _Found:
             self.piece(item.kind, item.data, depth + 1)
 
     def json(self, data: bytes, depth: int) -> None:
-        self.left_json -= len(data)
-        if self.left_json < 0:
+        count = sum(map(data.count, (b",", b"[", b"{")))
+        if len(data) > self.left_json or count > self.left_values:
             return
+        self.left_json -= len(data)
+        self.left_values -= count
         try:
             value = json.loads(data)
         except (ValueError, RecursionError):

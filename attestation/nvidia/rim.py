@@ -65,10 +65,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """RIMs among the collateral, of which nothing is believed yet, and how many XML documents are none."""
+    """RIMs among the collateral, of which nothing is believed yet; how many XML documents are none; and how many were
+    not read, for they name none of the versions and there is too much before them."""
 
     rims: tuple[Signed, ...]
     others: int
+    unread: int = 0
 
 
 def normal(product: str) -> str:
@@ -90,10 +92,11 @@ def documents(collateral: Collateral, versions: Set[str]) -> Documents:
     found = collateral.of("xml")
     if sum(map(len, found)) > MAX_TOTAL:
         found = tuple(sorted(found, key=lambda data: not any(version in data[:HEAD].lower() for version in told)))
-    rims, others, left = [], 0, MAX_TOTAL
+    rims, others, unread, left = [], 0, 0, MAX_TOTAL
     for data in found:
         if len(data) > left:
             others += len(data) > MAX_RIM
+            unread += len(data) <= MAX_RIM
             continue
         left -= len(data)
         document = _parsed(data)
@@ -101,7 +104,7 @@ def documents(collateral: Collateral, versions: Set[str]) -> Documents:
             others += 1
         else:
             rims.append(document)
-    return Documents(tuple(rims), others)
+    return Documents(tuple(rims), others, unread)
 
 
 def find(
@@ -127,7 +130,7 @@ def find(
         return min(
             found, key=lambda each: MAX_RESOURCES + 1 if each.manifest is None else each.manifest.misfit(measured)
         )
-    code, observed = f"{PREFIX}-missing", f"{len(among.rims)} RIMs for other versions or products"
+    code, observed = f"{PREFIX}-missing", f"{len(among.rims) + among.unread} RIMs for other versions or products"
     if among.others:
         code, observed = f"{PREFIX}-malformed", f"{observed}; {among.others} XML documents that are no RIM"
     return Found(Check(check, "SKIP", observed, required, code, demanded=trust.require_rims, category="executables"))

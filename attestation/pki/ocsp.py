@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from itertools import islice
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -93,10 +92,10 @@ def check_status(
 ) -> Status:
     """Is `certificate` good? `above` is its validated path: issuer first, anchor last.
 
-    Responses beyond the `effort` count as signed by nobody.
-
     FAIL with `<prefix>-ocsp-revoked` or `-ocsp-hold`; SKIP with `-ocsp-missing`, `-ocsp-invalid` (not signed by whoever
-    may), `-ocsp-expired` (`at` is outside its window); and, demanded in any case, `-ocsp-unknown`.
+    may), `-ocsp-expired` (`at` is outside its window); and, demanded in any case, `-ocsp-unknown`, and
+    `-ocsp-too-many`: a response that says "revoked" was not looked into, for there are more than `MAX_MATCHING` or the
+    `effort` is spent. So whoever adds worthless ones hides none.
     """
     number = serial_number(certificate)
     name = f"serial {number:x}"
@@ -104,14 +103,17 @@ def check_status(
     problem, code, tolerable = "no OCSP response", f"{prefix}-ocsp-missing", True
     good: datetime | None = None
     effort = effort or Effort(MAX_ALONE)
-    matching = (response for response in responses if _names(response, number, above[0]))
     # Those that revoke first, then the newest: what was added to a folder does not push out what counts.
-    for response in islice(sorted(matching, key=_weight), MAX_MATCHING):
+    matching = sorted((response for response in responses if _names(response, number, above[0])), key=_weight)
+    unread = any(map(_revokes, matching[MAX_MATCHING:]))
+    for response in matching[:MAX_MATCHING]:
+        refused = effort.refused
         if not _signed(response, above, at, prefix, effort):
+            unread = unread or (effort.refused > refused and _revokes(response))
             if code.endswith("missing"):
                 problem, code = "a response that nobody signed who may", f"{prefix}-ocsp-invalid"
             continue
-        if response.certificate_status is ocsp.OCSPCertStatus.REVOKED:
+        if _revokes(response):
             reason = response.revocation_reason
             held = reason is x509.ReasonFlags.certificate_hold
             code = f"{prefix}-ocsp-hold" if held else f"{prefix}-ocsp-revoked"
@@ -125,14 +127,19 @@ def check_status(
             good = end if good is None else max(good, end)
         else:
             problem, code, tolerable = f"{name} is unknown to the responder", f"{prefix}-ocsp-unknown", False
+    if unread:
+        problem, code, tolerable = "more responses than are looked at", f"{prefix}-ocsp-too-many", False
     if good is not None and tolerable:
         return Status(Check(check, "PASS", f"{name} good until {good.isoformat()}", required), good)
     return Status(Check(check, "SKIP", problem, required, code, demanded=demanded or not tolerable))
 
 
+def _revokes(response: ocsp.OCSPResponse) -> bool:
+    return response.certificate_status is ocsp.OCSPCertStatus.REVOKED
+
+
 def _weight(response: ocsp.OCSPResponse) -> tuple[bool, float]:
-    revokes = response.certificate_status is ocsp.OCSPCertStatus.REVOKED
-    return not revokes, -response.this_update_utc.timestamp()
+    return not _revokes(response), -response.this_update_utc.timestamp()
 
 
 def _names(response: ocsp.OCSPResponse, number: int, issuer: x509.Certificate) -> bool:

@@ -95,7 +95,7 @@ def parse_table(data: bytes) -> dict[str, bytes]:
     """
     found: dict[str, bytes] = {}
     rest = bytearray(data)
-    start = len(data)
+    start = left = len(data)
     for index in range(MAX_ENTRIES + 1):
         entry = data[index * ENTRY_SIZE : (index + 1) * ENTRY_SIZE]
         if not any(entry) and len(entry) in (0, ENTRY_SIZE):
@@ -108,6 +108,9 @@ def parse_table(data: bytes) -> dict[str, bytes]:
         if length > len(data) or offset > len(data) - length:
             raise MalformedError(f"{PREFIX}-malformed", f"entry {index} lies outside of the table")
         if length:
+            left -= length
+            if left < 0:
+                raise MalformedError(f"{PREFIX}-malformed", "entries of a certificate table that overlap")
             start = min(start, offset)
             rest[offset : offset + length] = bytes(length)
         name = TABLE_GUIDS.get(str(UUID(bytes=entry[:16])))

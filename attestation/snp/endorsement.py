@@ -11,7 +11,7 @@ Certificates come from the evidence or else from collateral; a root never does. 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache, partial
@@ -165,7 +165,7 @@ def _revocation(
 
     AMD publishes lists of its roots, on intermediates. For VEKs themselves there is none to demand.
     """
-    crls = _crls(collateral)
+    crls = _crls(collateral, {common_name(issuer.subject).encode() for issuer in (*path[1:], root)})
     for name, certificate, issuer in zip(("vek", "issuer"), path, (*path[1:], root), strict=False):
         relevant = [crl for crl in crls if issuer_name(crl) == issuer.subject]
         line = partial(
@@ -199,12 +199,13 @@ def _certificates(collateral: Collateral, report: Report) -> tuple[x509.Certific
     return tuple(found)
 
 
-def _crls(collateral: Collateral) -> list[x509.CertificateRevocationList]:
+def _crls(collateral: Collateral, issuers: Set[bytes]) -> list[x509.CertificateRevocationList]:
+    """Lists that may be by one of these issuers (common names): a folder may hold any number of others'."""
     found: list[x509.CertificateRevocationList] = []
     for data in collateral.of("crl"):
         if len(found) == MAX_COLLATERAL_CRLS:
             break
-        if len(data) <= MAX_CRL_SIZE:
+        if len(data) <= MAX_CRL_SIZE and any(name in data for name in issuers):
             try:
                 found.append(load_crl(data, f"{ID}.issuer"))
             except EvidenceError:

@@ -9,8 +9,9 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cbor2
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import attestation
@@ -251,3 +252,28 @@ def test_at_in_another_zone_is_the_same_time():
 def test_every_format_knows_its_signed_body():
     """Simulated evidence has no signature."""
     assert {name for name, format_ in FORMATS.items() if format_.signed is None} == {"simulated@v1"}
+
+
+NAMES = st.sampled_from(
+    ["outblob", "auxblob", "provider", "evidence", "attestation", "quote", "report", "certificates"]
+)
+PLAIN = st.none() | st.booleans() | st.integers(-9, 9) | st.binary(max_size=40) | st.text(max_size=9) | NAMES
+MAPS = st.recursive(
+    st.dictionaries(PLAIN, PLAIN, max_size=3),
+    lambda inner: st.dictionaries(NAMES, inner | st.lists(PLAIN, max_size=3), max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+@given(value=MAPS, more=PLAIN)
+@example(value={1: "outblob"}, more=None)
+@example(value={"evidence": {1: "outblob"}}, more=None)
+@example(value={b"quote": "outblob"}, more=None)
+def test_any_map_is_read_or_refused(name, value, more):
+    for found in (value, {**value, "x": "outblob"}, {"outblob": more, **value}):
+        try:
+            members = FORMATS[name].read(cbor2.dumps(found))
+        except EvidenceError:
+            continue
+        assert all(isinstance(data, bytes) for data in members.values())

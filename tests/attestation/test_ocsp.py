@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attestation.pki.effort import Effort
 from attestation.pki.ocsp import MAX_MATCHING, MAX_RESPONSE, check_status, load_responses
 from tests.attestation.small_pki import DAY, issue, ocsp_response
 
@@ -181,3 +182,26 @@ def test_revocations_and_the_newest_are_not_pushed_out():
     assert code(*older, revoked) == ("FAIL", "revoked")
     stale = [response(start=AT - timedelta(days=n + 9), end=AT - timedelta(days=n + 8)) for n in range(MAX_MATCHING)]
     assert code(*stale, response()) == ("PASS", "")
+
+
+@pytest.mark.parametrize("demanded", [True, False])
+def test_forged_revocations_do_not_hide_a_true_one(demanded):
+    revoked = response(status=ocsp.OCSPCertStatus.REVOKED, start=AT - timedelta(days=9))
+    forged = [
+        response(status=ocsp.OCSPCertStatus.REVOKED, responder=STRANGER, start=AT - timedelta(hours=n + 1))
+        for n in range(MAX_MATCHING)
+    ]
+    assert code(*forged[1:], revoked, demanded=demanded) == ("FAIL", "revoked")
+    hidden = ask(*forged, revoked, response(), demanded=demanded).check
+    assert (hidden.outcome, hidden.code[-8:], hidden.demanded) == ("SKIP", "too-many", True)
+
+
+def test_effort_that_is_spent_does_not_hide_a_revocation():
+    responses = load_responses([response(), response(status=ocsp.OCSPCertStatus.REVOKED)])
+    about = (LEAF.certificate, (MIDDLE.certificate, ROOT.certificate))
+    asked = {"check": "x", "prefix": "evidence.nvidia.certificate", "demanded": False}
+    for limit, expected in ((0, ("SKIP", "ocsp-too-many", True)), (9, ("FAIL", "ocsp-revoked", True))):
+        found = check_status(*about, responses, AT, **asked, effort=Effort(limit)).check
+        assert (found.outcome, found.code.removeprefix("evidence.nvidia.certificate-"), found.demanded) == expected
+    harmless = check_status(*about, responses[:1], AT, **asked, effort=Effort(0)).check
+    assert (harmless.outcome, harmless.code[-7:], harmless.demanded) == ("SKIP", "invalid", False)

@@ -183,3 +183,7 @@ def test_marks_are_never_lowered(tmp_path):
     marks.keep({"a": Mark(5, AT)})
     Marks(tmp_path).keep({"a": Mark(4, AT)})
     assert Marks(tmp_path)._load("a") == Mark(5, AT) == marks._load("a")
+
+
+def test_what_cannot_be_read_is_nothing_to_marks():
+    assert Marks().check([("x", b"-----BEGIN CERTIFICATE-----\nbroken"), ("y", b"")]) == {}

@@ -138,6 +138,10 @@ bulletins = [{{ id = "X-1", date = 2026-12-01, fixes = [{{ product = "Genoa", mi
         "bulletin_statuses = true",
         'denied_advisories = ["AMD-SB-1"]',
         "bulletins = [{}]",
+        *(
+            f'bulletins = [{{ id = "X", date = "{day}", fixes = [{{ product = "Milan", minimum = {{ snp = 1 }} }}] }}]'
+            for day in ("2026-W01-1", "20260101xx", "2026-13-01", "")
+        ),
     ],
 )
 def test_refused(text):

@@ -132,7 +132,9 @@ def judge_file(
     kind = scheme.type
     try:
         members, carried = split_members(scheme.read(data))
-        bag = carried + (collateral if isinstance(collateral, Collateral) else sort_collateral(collateral))
+        own = collateral if isinstance(collateral, Collateral) else sort_collateral(collateral)
+        # The caller's own first: formats look at so many pieces and no more, and whoever is judged chose the others.
+        bag = own + carried
     except attestation.errors.MalformedError as error:
         return Judgement(kind, Verdict.MALFORMED, error.code, error.message, at, error.remedy), None
     except attestation.errors.OperationalError as error:

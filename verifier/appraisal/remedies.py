@@ -9,6 +9,7 @@ REMEDIES = (
     ("-no-anchors", "list in the policy, or with the reference values, whom you trust to vouch for it"),
     ("crl-missing", _COLLATERAL),
     ("ocsp-missing", _COLLATERAL),
+    ("ocsp-too-many", "give only the responder's own responses about this machine's certificates"),
     ("rim-missing", _COLLATERAL),
     ("tcb-info-missing", _COLLATERAL),
     ("qe-identity-missing", _COLLATERAL),

@@ -75,9 +75,11 @@ def _date(fields: Fields) -> date:
     if type(value) is date:
         return value
     text = fields.text("date")
-    if len(text) != len("2026-05-12"):
+    # ISO 8601 has other forms of the same length, which Python reads: weeks, and dates without dashes.
+    found = date.fromisoformat(text)
+    if found.isoformat() != text:
         raise fields.fail("date", "a date like 2026-05-12")
-    return date.fromisoformat(text)
+    return found
 
 
 def _text(fields: Fields, value: Any, path: str) -> str:

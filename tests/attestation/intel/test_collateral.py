@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attestation.collateral import Collateral, Item, sort_collateral
-from attestation.intel.collateral import MAX_ALL_JSON, MAX_JSON, MAX_LISTS, MAX_PIECES, MAX_SIGNERS, gather
+from attestation.intel.collateral import MAX_ALL_JSON, MAX_JSON, MAX_LISTS, MAX_PIECES, MAX_SIGNERS, MAX_VALUES, gather
 from attestation.intel.pem import encode_certificate
 from attestation.intel.raw import text_bytes
 from tests.attestation.intel.judging import codes, judge, vector
@@ -111,13 +111,26 @@ def test_limits():
     assert gather(Collateral((Item("json", large),))) == gather(Collateral())
     others = tuple(Item("json", large[:9] + large[-MAX_JSON // 3 - number :]) for number in range(9))
     assert gather(Collateral((*others, Item("json", FILES["tcb_info"])))).tcb_infos  # others' JSON is not in the way
-    half = b'{"tcbInfo":"' + b"a" * (MAX_ALL_JSON // 2) + b'"}'
-    behind = Collateral((Item("json", half), Item("json", half[:-3] + b'b"}'), Item("json", FILES["tcb_info"])))
+    most = b'{"tcbInfo":"' + b"a" * (MAX_ALL_JSON - len(FILES["tcb_info"])) + b'"}'
+    behind = Collateral((Item("json", most), Item("json", FILES["tcb_info"])))
     assert gather(behind).tcb_infos == () != gather(Collateral(behind.items[1:])).tcb_infos
+    half = b'{"tcbInfo":"' + b"a" * (MAX_ALL_JSON // 2) + b'"}'
+    smaller = Collateral((Item("json", half), Item("json", half[:-3] + b'b"}'), Item("json", FILES["tcb_info"])))
+    assert gather(smaller).tcb_infos  # what does not fit any more keeps out nothing that does
+    crowd = Item("json", b'{"tcbInfo":[' + b",".join([b"0"] * (MAX_VALUES - 2)) + b"]}")
+    assert gather(Collateral((crowd, Item("json", FILES["tcb_info"])))).tcb_infos == ()
     lists = [der(revocation_list("one", key(number))) for number in range(MAX_LISTS + 4)]
     lists += [der(revocation_list(f"name {number}", key(number))) for number in range(MAX_PIECES)]
     assert len(gather(sort_collateral(lists)).crls["one"]) == MAX_LISTS
     assert sum(map(len, gather(sort_collateral(lists)).crls.values())) == MAX_PIECES
+
+
+def test_a_large_list_of_others_keeps_no_list_out(monkeypatch):
+    monkeypatch.setattr("attestation.intel.collateral.MAX_ALL_LISTS", sum(map(len, LISTS.values())))
+    large = revocation_list("somebody else", key(9), tuple(range(1, 99)))
+    assert len(der(large)) > sum(map(len, LISTS.values()))
+    found = gather(sort_collateral([der(large), *LISTS.values()])).crls
+    assert {data for lists in found.values() for data in lists} == set(LISTS.values())
 
 
 json_values = st.recursive(

@@ -83,6 +83,11 @@ def test_what_is_no_table_behind_a_report_is_not_passed_over():
         assert caught.value.code == "evidence.snp.certificates-malformed"
 
 
+# Thirty entries of none over the same bytes: each would be looked through for a certificate.
+OVERLAPPING = b"".join(bytes([n] * 16) + (768).to_bytes(4, "little") + (99).to_bytes(4, "little") for n in range(1, 31))
+OVERLAPPING = OVERLAPPING.ljust(768, b"\0") + b"A" * 99
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -93,6 +98,7 @@ def test_what_is_no_table_behind_a_report_is_not_passed_over():
         GUIDS["VCEK"] + (25).to_bytes(4, "little") + (1 << 31).to_bytes(4, "little") + bytes(24),
         GUIDS["VCEK"] + (1 << 31).to_bytes(4, "little") + (1).to_bytes(4, "little") + bytes(24),
         bytes(1 << 20) + b"\0",
+        OVERLAPPING,
         pem(*(vek(number=number) for number in range(11, 16))),
     ],
 )

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, x25519
 
 from attestation import azure_snp, snp
 from attestation.errors import MalformedError, UnsupportedError
+from attestation.snp.endorsement import MAX_COLLATERAL_CRLS
 from attestation.snp.report import parse_report
 from tests.attestation.azure import paper as azure
 from tests.attestation.paper import key_pair
@@ -119,6 +120,11 @@ def test_lists_of_the_issuer_are_not_demanded():
         appraisal = judge(report(), collateral=crls(crl(), data), require_crl=True)
         assert appraisal.passed and code in {check.code for check in appraisal.checks}
     assert "evidence.snp.measurement-no-reference" in {check.code for check in judge(report()).checks}
+
+
+def test_lists_of_others_do_not_push_out_the_roots():
+    others = [crl(f"Somebody {number}", signer="attacker") for number in range(MAX_COLLATERAL_CRLS)]
+    assert judge(report(), collateral=crls(*others, crl()), require_crl=True).passed
 
 
 def test_certificates_that_cannot_be_read():

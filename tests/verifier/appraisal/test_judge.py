@@ -5,9 +5,14 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +20,8 @@ import attestation.errors
 from attestation.collateral import Collateral, Item
 from attestation.contract import Appraisal, Check
 from attestation.ear.tiers import CATEGORIES, Tier, worst
+from attestation.formats import find_format
+from attestation.raw import members_document
 from tests.attestation import paper
 from tests.verifier.appraisal.making import AT, CLEAN, FRESH, NO_LIST, STALE, TYPE, Fake, judged, line, policy
 from verifier.appraisal.judgement import conclude, judge, judge_file, worsen
@@ -22,6 +29,8 @@ from verifier.appraisal.trustworthiness import vector_of
 from verifier.policy import Policy, profile_policy
 from verifier.profiles import PROFILES, Demands
 from verifier.verdict import Verdict
+
+VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 
 
 def test_accept(monkeypatch):
@@ -245,6 +254,44 @@ def test_files_that_cannot_be_read():
         assert (found.verdict, found.code, found.status, members) == (verdict, "evidence.fake.raw", Tier.NONE, None)
     found, _ = judge_file(Fake().format, b"x", **asked, collateral=[b"-----BEGIN CERTIFICATE-----\n"])
     assert (found.verdict, found.code) == (Verdict.MALFORMED, "evidence.collateral.armour-malformed")
+
+
+def test_the_callers_own_collateral_comes_before_what_evidence_carries(monkeypatch):
+    seen = []
+
+    def appraise(members, *, collateral, **_):
+        seen.extend(item.data for item in collateral.items)
+        return Appraisal(TYPE, (FRESH,))
+
+    carrying = dataclasses.replace(
+        Fake().format, appraise=appraise, read=lambda data: {"x": data, "collateral.0": b"\x01theirs"}
+    )
+    monkeypatch.setattr("verifier.appraisal.judgement.FORMATS", {TYPE: carrying})
+    judge_file(carrying, b"x", challenge=b"c" * 32, at=AT, policy=policy(), collateral=[b"\x01own"])
+    assert seen == [b"\x01own", b"\x01theirs"]
+
+
+def test_carried_lists_do_not_hide_the_callers_own():
+    real = VECTORS / "tdx" / "dcap-qvl"
+    tdx = find_format("tdx-quote@v1")
+    home = profile_policy("home")
+    strict = dataclasses.replace(home, demands=dataclasses.replace(home.demands, revocation=True))
+    names = [f"Intel SGX {name} CA" for name in ("Root", "PCK Platform", "PCK Processor")]
+    forged = [empty_list(name, number) for name in names for number in range(8)]
+    carried = {f"collateral.{number}": data for number, data in enumerate(forged)}
+    evidence = members_document(tdx.type, {**tdx.read((real / "tdx_quote").read_bytes()), **carried})
+    own = [(real / "tdx_quote_collateral.json").read_bytes()]
+    found, _ = judge_file(
+        tdx, evidence, challenge=None, at=datetime(2025, 6, 20, tzinfo=UTC), policy=strict, collateral=own
+    )
+    assert (found.verdict, found.code) == (Verdict.ACCEPT, "")
+
+
+def empty_list(name: str, number: int) -> bytes:
+    builder = x509.CertificateRevocationListBuilder(
+        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]), AT, AT + timedelta(days=1)
+    ).add_extension(x509.CRLNumber(number), critical=False)
+    return builder.sign(ec.derive_private_key(7, ec.SECP256R1()), hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def test_real_quotes_under_a_profile():
