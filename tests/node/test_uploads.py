@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from node.node import OWN_FORMATS
+from node.node import OWN_FORMATS, Node
 from node.settings import Settings
+from node.uploads import Uploads
 from tests.node.making import serving
 from tests.node.test_api import assert_refused, prepare
 
@@ -83,3 +84,30 @@ def test_halves_of_an_earlier_process_are_forgotten(tmp_path: Path) -> None:
     left.write_bytes(b"half")
     with serving(Settings(tmp_path, port=0)):
         assert not left.exists()
+
+
+def test_a_node_beside_the_service_leaves_what_is_coming_in_alone(tmp_path: Path) -> None:
+    """`affidavit run` makes a node on the same folder."""
+    with Node(tmp_path) as one, one.uploads.begin() as coming:
+        coming.write(BODY)
+        with Node(tmp_path):
+            pass
+        assert one.keep(coming, "client") == hashlib.sha256(BODY).digest()
+
+
+def test_the_folders_are_the_nodes_alone(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path / "uploads")
+    uploads.put(b"x")
+    folders = [tmp_path / "uploads", *(path for path in (tmp_path / "uploads").iterdir())]
+    assert len(folders) == 3
+    assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
+
+
+def test_what_was_kept_survives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entry of the file in its folder, and that of a client's new folder in the one above."""
+    forced: list[Path] = []
+    monkeypatch.setattr("node.uploads.sync_directory", forced.append)
+    uploads = Uploads(tmp_path / "uploads")
+    digest = uploads.put(b"x")
+    (path,) = (tmp_path / "uploads").glob(f"*/{digest.hex()}")
+    assert forced == [path.parent, tmp_path / "uploads"]
