@@ -15,7 +15,8 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -77,7 +78,7 @@ class Uploads:
     Args:
         folder: made with mode 0700; what an earlier process left in it is forgotten in time, and its halves by
             :meth:`forget_halves`.
-        seconds: how long an upload is kept after it was last sent or used.
+        seconds: how long an upload is kept after it was last sent or used; longer while it is needed.
         total: bytes of all uploads together; :data:`MAX_TOTAL_BYTES` by default.
         clock: seconds, as file times have them.
     """
@@ -93,6 +94,7 @@ class Uploads:
         self._folder, self._seconds, self._clock = folder, seconds, clock
         self._total = MAX_TOTAL_BYTES if total is None else total
         self._lock = threading.Lock()
+        self._needed: Counter[bytes] = Counter()
 
     def forget_halves(self) -> None:
         """Drop what an earlier process was being sent; only for whoever has the folder to itself."""
@@ -145,6 +147,17 @@ class Uploads:
                 return data
         raise _missing(digest)
 
+    def need(self, digests: Iterable[bytes]) -> None:
+        """Keep these, however old they get, until :meth:`release` as often."""
+        with self._lock:
+            self._needed.update(digests)
+
+    def release(self, digests: Iterable[bytes]) -> None:
+        """The opposite of :meth:`need`."""
+        with self._lock:
+            self._needed.subtract(digests)
+            self._needed = +self._needed
+
     def check(self, digest: bytes) -> None:
         """Raise what :meth:`get` would; holds no more than a piece of it in memory."""
         if not any(_lies(path, digest) for path in self._places(digest)):
@@ -174,7 +187,7 @@ class Uploads:
     def _swept(self) -> dict[Path, list[int]]:
         """Sizes of what is left, by client, after what is too old is gone."""
         kept: dict[Path, list[int]] = {}
-        before = self._clock() - self._seconds
+        before, needed = self._clock() - self._seconds, {digest.hex() for digest in self._needed}
         for own in self._folder.iterdir():
             if own.name == _INCOMING:
                 continue
@@ -184,7 +197,7 @@ class Uploads:
             sizes = []
             for entry in own.iterdir():
                 status = entry.stat()
-                if status.st_mtime < before:
+                if status.st_mtime < before and entry.name not in needed:
                     entry.unlink(missing_ok=True)
                 else:
                     sizes.append(status.st_size)

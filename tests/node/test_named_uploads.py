@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What strangers sent ahead is large, and many name it at a time: it is not all in memory at once."""
+"""What was sent ahead is large, and many name it at a time: never all in memory, and there when it is needed."""
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from circuits import dump_circuit
-from node.errors import NodeError
+from node.errors import NodeError, OperationalError
 from node.node import OWN_FORMATS, Node
 from node.plans import Layout
 from node.request import EncryptedReference, Request
@@ -109,3 +110,33 @@ def test_an_upload_does_not_wait_for_an_evaluation(tmp_path: Path) -> None:
             thread.start()
             assert done.wait(20), "it waits until somebody's evaluation ends"
         thread.join()
+
+
+def test_what_a_queued_request_names_outlives_its_hour(tmp_path: Path) -> None:
+    """An accepted request waits as long as the queue is; so does what it runs on, also after a restart."""
+
+    def grow_old() -> None:
+        for path in (tmp_path / "node/uploads").glob("*/*"):
+            os.utime(path, (0, 0))
+
+    with service(tmp_path / "node") as made:
+        sent = [made.node.uploads.put(magic + bytes(64)) for magic in OWN_FORMATS]
+        job = made.submit(submission(*sent))
+        grow_old()
+        made.node.uploads.put(b"another's", "another")
+        for digest in sent:
+            made.node.uploads.check(digest)
+    with service(tmp_path / "node") as made:
+        made.recover()
+        grow_old()
+        made.node.uploads.put(b"another's", "another")
+        for digest in sent:
+            made.node.uploads.check(digest)
+        made.jobs.claim()
+        made.fail(job, OperationalError("node.internal", "it failed"))
+        grow_old()
+        made.node.uploads.put(b"a third's", "third")
+        for digest in sent:
+            with pytest.raises(NodeError) as gone:
+                made.node.uploads.check(digest)
+            assert gone.value.code == "request.upload.missing"
