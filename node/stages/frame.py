@@ -80,9 +80,9 @@ class Find:
         self._uploads, self._plans = uploads, plans
 
     def __call__(self, inference: Inference) -> Found:
-        """Raises as :class:`Frame`."""
+        """Raises as :class:`Frame`, and ``node.busy``."""
         payload = _payload(inference)
-        plan = self._plans.get(inference[Admitted].circuit, payload.layout)
+        plan = self._plans.admit(inference[Admitted].circuit, payload.layout)
         for digest in (payload.ciphertexts, payload.keys):
             self._uploads.check(digest)
         return Found(plan)
