@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import socket
 import time
@@ -111,3 +112,28 @@ def test_what_was_kept_survives_a_power_cut(tmp_path: Path, monkeypatch: pytest.
     digest = uploads.put(b"x")
     (path,) = (tmp_path / "uploads").glob(f"*/{digest.hex()}")
     assert forced == [path.parent, tmp_path / "uploads"]
+
+
+def test_a_client_that_drips_leaves_places_to_others(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    tokens = ["the-token-of-one-client", "the-token-of-another-one"]
+    (tmp_path / "tokens").write_text("\n".join(tokens) + "\n")
+    settings = Settings(tmp_path, port=0, uploads=4, token_file=tmp_path / "tokens")
+    with serving(settings) as found, httpx.Client(base_url=found.url) as http, contextlib.ExitStack() as dripping:
+        address = ("127.0.0.1", int(found.url.rsplit(":", 1)[1]))
+        for _ in range(3):
+            one = dripping.enter_context(socket.create_connection(address, 10))
+            one.sendall(HEAD + f"authorization: Bearer {tokens[0]}\r\ncontent-length: 100\r\n\r\n{{".encode())
+        deadline = time.monotonic() + 5
+        while len(incoming(tmp_path)) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+        def send(token: str) -> httpx.Response:
+            return http.post("/v1/uploads", content=BODY, headers={"authorization": f"Bearer {token}"})
+
+        assert_refused(send(tokens[0]), 503, "node.busy")
+        assert send(tokens[1]).status_code == 201
+        dripping.close()
+        until_nothing_comes_in(tmp_path)
+        assert send(tokens[0]).status_code == 201
