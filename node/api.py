@@ -214,7 +214,7 @@ def create_app(service: Service, metrics: Metrics) -> Guard:
         "/v1/models/{digest}/outline", routes.outline, methods=["GET"], responses=outline, response_class=Response
     )
     api.add_api_route(
-        "/v1/models/{digest}/tenseal", routes.tenseal, methods=["GET"], responses=_refusals(400, 401, 404, 500)
+        "/v1/models/{digest}/tenseal", routes.tenseal, methods=["GET"], responses=_refusals(400, 401, 404, 500, 503)
     )
     text: dict[int | str, dict[str, Any]] = {
         200: {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}}

@@ -20,7 +20,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "node.blobs.damaged": "stored bytes no longer have their digest",
         "node.blobs.missing": "stored bytes are gone",
         "node.blobs.unusable": "the blob folder cannot be read or written",
-        "node.busy": "too many request bodies are being read; try again",
+        "node.busy": "too many request bodies are being read, or plans being made; try again",
         "node.data-dir.in-use": "another service uses this data directory",
         "node.data-dir.unusable": "the data directory cannot be made or opened",
         "node.internal": "an unexpected fault of the node's own",

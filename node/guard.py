@@ -13,6 +13,7 @@ import hmac
 import ipaddress
 import logging
 import traceback
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ from node.settings import Settings
 OPEN_PATHS = frozenset({"/health"})
 UPLOADS_PATH = "/v1/uploads"
 MIN_TOKEN, MAX_TOKENS = 16, 1024
+OTHERS_PART = 4
+"""One in so many places for bodies that come in is not for a client that has all the others."""
 CLIENT = "affidavit.client"
 """In the scope: who asks, for shares of what the node has. By token; by address where there are no tokens."""
 _LOG = logging.getLogger("node")
@@ -79,7 +82,7 @@ class Guard:
             settings.uploads,
         )
         self._tokens = None if settings.token_file is None else read_tokens(settings.token_file)
-        self._reading = 0
+        self._reading: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -116,13 +119,13 @@ class Guard:
             if declared > limit:
                 raise too_large(limit)
             if streamed:
-                async with self._place():
+                async with self._place(scope[CLIENT]):
                     await self._stream(scope, receive, send)
                 return
             if declared == 0 and not _chunked(scope):
                 body = b""
             else:
-                async with self._place():
+                async with self._place(scope[CLIENT]):
                     body = await self._read(receive)
         except NodeError as error:
             await _refuse(error, send, close=True)
@@ -157,19 +160,22 @@ class Guard:
         return token
 
     @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        """One of the bodies that may come in at a time."""
-        if self._reading >= self._uploads:
+    async def _place(self, client: str) -> AsyncIterator[None]:
+        """One of the bodies that may come in at a time; some places no single client can take from the others."""
+        most = self._uploads - self._uploads // OTHERS_PART
+        if self._reading.total() >= self._uploads or self._reading[client] >= most:
             raise OperationalError(
                 "node.busy",
-                f"{self._uploads} request bodies are being read already",
+                f"{self._reading.total()} request bodies are being read already, {self._reading[client]} of this "
+                f"client's; at most {self._uploads}, of one client's {most}",
                 remedy="send it again a little later",
             )
-        self._reading += 1
+        self._reading[client] += 1
         try:
             yield
         finally:
-            self._reading -= 1
+            self._reading[client] -= 1
+            self._reading = +self._reading  # no memory of who is gone
 
     async def _read(self, receive: Receive) -> bytes:
         intake, parts = Intake(receive, self._limit, self._seconds), []

@@ -145,6 +145,12 @@ class JobStore:
             query = select(func.count()).where(JOBS.c.node == self._node, JOBS.c.state.in_((QUEUED, RUNNING)))
             return int(connection.execute(query).scalar_one())
 
+    def unfinished(self) -> Sequence[Job]:
+        """The jobs that are queued or running."""
+        with self._read() as connection:
+            query = select(JOBS).where(JOBS.c.node == self._node, JOBS.c.state.in_((QUEUED, RUNNING)))
+            return [_job(row) for row in connection.execute(query).all()]
+
     def claim(self) -> Job | None:
         """Take the oldest queued job: it is running from now on."""
         with self._write() as connection:

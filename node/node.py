@@ -35,7 +35,7 @@ from node.stages.answer import Answered, AnswerStage
 from node.stages.attest import Attest
 from node.stages.commit import Commit
 from node.stages.evaluate import Evaluate
-from node.stages.frame import Frame
+from node.stages.frame import Find, Frame
 from node.stages.load import Load
 from node.stages.prove import Prove
 from node.stages.run import Run
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 OWN_FORMATS = (b"AFFFHEC1", b"AFFFHEK1")
 """How `fhe-ciphertexts@v1` and `fhe-keys@v1` begin."""
 MAGIC_BYTES = 8
+EVALUATION_SECONDS, INSPECTION_SECONDS = 120.0, 30.0
 
 
 def utc_now() -> datetime:
@@ -104,14 +105,15 @@ class Node(AbstractContextManager["Node"]):
         self._sessions = Sessions(self.models, memory=model_memory, threads=threads)
         self.uploads, self._plans = Uploads(data_dir / "uploads"), Plans()
         self._evaluation: EvaluationPool | None = None
-        self._starting = threading.Lock()
+        self._inspection: EvaluationPool | None = None
+        self._starting, self._inspecting = threading.Lock(), threading.Lock()
         admit = Admit(self.models, self._sessions)
         unseal = Unseal(self._keys, max_elements=max_elements)
         attest = Attest(self._keys.public, producer)
         description = describe_execution()
         frame = Frame(self.uploads, self._plans, self._keys.sign)
         self._admission = Pipeline([admit, unseal])
-        self._encrypted_admission = Pipeline([admit, frame])
+        self._encrypted_admission = Pipeline([admit, Find(self.uploads, self._plans)])
         self._encrypted = Pipeline(
             [
                 admit,
@@ -195,10 +197,11 @@ class Node(AbstractContextManager["Node"]):
         """
         incoming.finish()
         if incoming.size and incoming.read(MAGIC_BYTES) not in OWN_FORMATS:
-            try:
-                self._pool().inspect(incoming.read())
-            except FheError as error:
-                raise as_node_error(error) from None
+            with self._inspecting:  # it is all in memory then, and many come in at a time
+                try:
+                    self._inspector().inspect(incoming.read())
+                except FheError as error:
+                    raise as_node_error(error) from None
         return self.uploads.keep(incoming, client)
 
     def tenseal_plan(self, model: bytes, wish: Wish) -> dict[str, Any]:
@@ -215,14 +218,17 @@ class Node(AbstractContextManager["Node"]):
             raise as_node_error(error) from None
 
     def _pool(self) -> EvaluationPool:
-        from fhe.pool import EvaluationPool
-
         with self._starting:
             if self._evaluation is None:
-                # Strangers' ciphertexts are parsed behind every door that Linux has, or not at all.
-                doors = {"rlimits", "no-new-privs", "seccomp"} if sys.platform == "linux" else set()
-                self._evaluation = EvaluationPool(require=frozenset(doors))
+                self._evaluation = _workers()
             return self._evaluation
+
+    def _inspector(self) -> EvaluationPool:
+        """A process apart: an upload takes up one of few places, and must not wait for somebody's evaluation."""
+        with self._starting:
+            if self._inspection is None:
+                self._inspection = _workers(INSPECTION_SECONDS)
+            return self._inspection
 
     def identify(self, challenge: bytes, exporter: bytes | None = None) -> Identity:
         """Show that the public keys are this node's, now; with ``exporter``, over one TLS connection alone.
@@ -241,8 +247,9 @@ class Node(AbstractContextManager["Node"]):
 
     def close(self) -> None:
         """Release the source of evidence; stop the processes that evaluate ciphertexts."""
-        if self._evaluation is not None:
-            self._evaluation.close()
+        for pool in (self._evaluation, self._inspection):
+            if pool is not None:
+                pool.close()
         if self._producer is not None:
             self._producer.close()
 
@@ -250,6 +257,14 @@ class Node(AbstractContextManager["Node"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _workers(seconds: float = EVALUATION_SECONDS) -> EvaluationPool:
+    """Strangers' ciphertexts are parsed behind every door that Linux has, or not at all."""
+    from fhe.pool import EvaluationPool
+
+    doors = {"rlimits", "no-new-privs", "seccomp"} if sys.platform == "linux" else set()
+    return EvaluationPool(seconds=seconds, require=frozenset(doors))
 
 
 def run_local(

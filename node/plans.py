@@ -5,19 +5,22 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from circuits import Circuit
 from fhe.limits import MAX_SEGMENTS
-from node.errors import MalformedError
+from node.errors import MalformedError, OperationalError
 
 if TYPE_CHECKING:
     from fhe import EncryptedPlan
     from node.tenseal import Wish
 
 KEPT = 8
+MAKERS, CHOOSERS = 8, 2
+"""Strangers' requests that may wait for a plan, the one that it is made for included."""
 MAX_NUMBER = 1 << 16
 MAX_MAGNITUDE = 1 << 53
 
@@ -108,39 +111,81 @@ class Layout:
 
 
 class Plans:
-    """A cache of plans; safe for several threads."""
+    """A cache of plans; safe for several threads.
+
+    Making a plan takes memory and, of a wide network, a minute: one is made and one is chosen at a time, and few wait.
+    """
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[bytes, Layout], EncryptedPlan] = OrderedDict()
         self._chosen: OrderedDict[tuple[bytes, Wish], Layout] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock, self._making, self._choosing = threading.Lock(), threading.Lock(), threading.Lock()
+        self._makers, self._choosers = threading.BoundedSemaphore(MAKERS), threading.BoundedSemaphore(CHOOSERS)
 
     def get(self, circuit: Circuit, layout: Layout) -> EncryptedPlan:
-        """The plan of that layout; raises as :meth:`Layout.plan`. One is made at a time: making takes memory."""
+        """The plan of that layout, for work that was accepted; raises as :meth:`Layout.plan`."""
         key = (circuit.digest, layout)
-        with self._lock:
-            if key not in self._kept:
-                self._kept[key] = layout.plan(circuit)
-            return self._used(key)
+        found = self._find(key)
+        if found is not None:
+            return found
+        with self._making:
+            return self._find(key) or self._keep(key, layout.plan(circuit))
+
+    def admit(self, circuit: Circuit, layout: Layout) -> EncryptedPlan:
+        """The same for a stranger's request; OperationalError ``node.busy`` where too many wait for theirs."""
+        found = self._find((circuit.digest, layout))
+        if found is not None:
+            return found
+        with _entry(self._makers):
+            return self.get(circuit, layout)
 
     def chosen(self, circuit: Circuit, wish: Wish, choose: Callable[[Circuit, Wish], EncryptedPlan]) -> EncryptedPlan:
-        """The plan that ``choose`` makes of a wish; raises as that does. One is made at a time."""
+        """The plan that ``choose`` makes of a wish; raises as that does, and ``node.busy`` as :meth:`admit`."""
+        found = self._find_chosen(circuit, wish)
+        if found is not None:
+            return found
+        with _entry(self._choosers), self._choosing:
+            return self._find_chosen(circuit, wish) or self._keep_chosen(circuit, wish, choose(circuit, wish))
+
+    def _find(self, key: tuple[bytes, Layout]) -> EncryptedPlan | None:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def _keep(self, key: tuple[bytes, Layout], plan: EncryptedPlan) -> EncryptedPlan:
+        with self._lock:
+            self._kept[key] = plan
+            self._kept.move_to_end(key)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return plan
+
+    def _find_chosen(self, circuit: Circuit, wish: Wish) -> EncryptedPlan | None:
         with self._lock:
             layout = self._chosen.get((circuit.digest, wish))
-            if layout is None or (circuit.digest, layout) not in self._kept:
-                plan = choose(circuit, wish)
-                layout = Layout.of_plan(plan)
-                self._kept[circuit.digest, layout] = plan
-                self._chosen[circuit.digest, wish] = layout
-                while len(self._chosen) > KEPT:
-                    self._chosen.popitem(last=False)
-            return self._used((circuit.digest, layout))
+        return None if layout is None else self._find((circuit.digest, layout))
 
-    def _used(self, key: tuple[bytes, Layout]) -> EncryptedPlan:
-        self._kept.move_to_end(key)
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        return self._kept[key]
+    def _keep_chosen(self, circuit: Circuit, wish: Wish, plan: EncryptedPlan) -> EncryptedPlan:
+        layout = Layout.of_plan(plan)
+        with self._lock:
+            self._chosen[circuit.digest, wish] = layout
+            while len(self._chosen) > KEPT:
+                self._chosen.popitem(last=False)
+        return self._keep((circuit.digest, layout), plan)
+
+
+@contextmanager
+def _entry(places: threading.BoundedSemaphore) -> Iterator[None]:
+    """One of the few who may wait: each holds a thread that others would be answered by."""
+    if not places.acquire(blocking=False):
+        raise OperationalError(
+            "node.busy", "plans for other requests are being made", remedy="send it again a little later"
+        )
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def _malformed(required: str) -> MalformedError:

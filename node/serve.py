@@ -70,6 +70,7 @@ def running(settings: Settings, producer: Producer | None) -> Iterator[Guard]:
             observe=metrics.observe,
         )
         with node, contextlib.closing(Service(node, settings)) as service:
+            node.uploads.forget_halves()
             application = create_app(service, metrics)
             service.recover()
             workers = Workers(service, settings.workers, finished=metrics.finished)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import secrets
@@ -14,6 +15,7 @@ from node.errors import NodeError, OperationalError, RejectedError, UnsupportedE
 from node.jobs import DONE, FAILED, QUEUED, Job, JobStore
 from node.limits import MAX_ATTEMPTS
 from node.node import Node
+from node.request import EncryptedReference, Request
 from node.settings import Settings
 from node.submission import parse_submission
 from verifier.keys import key_id
@@ -42,6 +44,7 @@ class Service:
         self.jobs = JobStore(settings.database, key_id(node.keys.signing))
         self.arrived = threading.Condition()
         self._submitting = threading.Lock()
+        self._named: dict[str, tuple[bytes, bytes]] = {}  # uploads that unfinished jobs name, by job
         self._admissions = threading.BoundedSemaphore(settings.uploads)
 
     def recover(self) -> None:
@@ -53,6 +56,9 @@ class Service:
                 remedy="send a smaller batch, or tell the node's operator",
             )
             self.fail(job, error)
+        for job in self.jobs.unfinished():
+            with contextlib.suppress(NodeError):  # it is said when the job runs
+                self._need(job.id, parse_submission(self.blobs.get(job.body)))
         self.sweep()
         kept = self.jobs.referenced()
         for digest in self.blobs.digests():
@@ -97,9 +103,11 @@ class Service:
                 milliseconds(self.node.clock()),
             )
             self.blobs.put(body)
+            self._need(job.id, request)
             try:
                 self.jobs.add(job)
             except NodeError:
+                self._release(job.id)
                 self.blobs.delete(digest)
                 raise
         with self.arrived:
@@ -138,12 +146,14 @@ class Service:
         kept = self.blobs.put(affidavit)
         box = None if sealed is None else self.blobs.put(sealed)
         self.jobs.finish(job.id, affidavit=kept, sealed=box, at_ms=milliseconds(self.node.clock()))
+        self._release(job.id)
         self.blobs.delete(job.body)
 
     def fail(self, job: Job, error: NodeError) -> None:
         """Say why there will be no result."""
         _LOG.warning("job %s failed: %s", job.id, error.code)
         self.jobs.fail(job.id, error, at_ms=milliseconds(self.node.clock()))
+        self._release(job.id)
         self.blobs.delete(job.body)
 
     def sweep(self) -> None:
@@ -158,6 +168,15 @@ class Service:
     def close(self) -> None:
         """Close the database; the node stays open."""
         self.jobs.close()
+
+    def _need(self, job_id: str, request: Request) -> None:
+        """What an accepted request names must not be forgotten before it has run, however long the queue is."""
+        if isinstance(request.payload, EncryptedReference):
+            self._named[job_id] = (request.payload.ciphertexts, request.payload.keys)
+            self.node.uploads.need(self._named[job_id])
+
+    def _release(self, job_id: str) -> None:
+        self.node.uploads.release(self._named.pop(job_id, ()))
 
     def _known(self, nonce: str, digest: str) -> Job | None:
         job = self.jobs.find_nonce(nonce)

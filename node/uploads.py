@@ -15,7 +15,8 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -40,7 +41,7 @@ class Incoming(AbstractContextManager["Incoming"]):
         self.path, self.size = path, 0
         self._hash = hashlib.sha256()
         with _usable():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
             self._file = open_private(path)
 
     def write(self, piece: bytes) -> None:
@@ -75,8 +76,9 @@ class Uploads:
     """A folder of uploads; safe for several threads.
 
     Args:
-        folder: made with mode 0700; what an earlier process left in it is forgotten in time.
-        seconds: how long an upload is kept after it was last sent or used.
+        folder: made with mode 0700; what an earlier process left in it is forgotten in time, and its halves by
+            :meth:`forget_halves`.
+        seconds: how long an upload is kept after it was last sent or used; longer while it is needed.
         total: bytes of all uploads together; :data:`MAX_TOTAL_BYTES` by default.
         clock: seconds, as file times have them.
     """
@@ -92,10 +94,16 @@ class Uploads:
         self._folder, self._seconds, self._clock = folder, seconds, clock
         self._total = MAX_TOTAL_BYTES if total is None else total
         self._lock = threading.Lock()
-        shutil.rmtree(folder / _INCOMING, ignore_errors=True)  # halves that an earlier process was sent
+        self._needed: Counter[bytes] = Counter()
+
+    def forget_halves(self) -> None:
+        """Drop what an earlier process was being sent; only for whoever has the folder to itself."""
+        shutil.rmtree(self._folder / _INCOMING, ignore_errors=True)
 
     def begin(self) -> Incoming:
         """Take in an upload; raises OperationalError ``node.blobs.unusable``."""
+        with _usable():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Incoming(self._folder / _INCOMING / secrets.token_hex(8))
 
     def put(self, data: bytes, client: str = LOCAL) -> bytes:
@@ -122,26 +130,43 @@ class Uploads:
         path = own / digest.hex()
         with self._lock, _usable():
             kept = self._swept()
-            if _read(path, digest) is None:
+            if not _lies(path, digest):
                 self._check_room(kept, kept.get(own, []), incoming.size)
                 own.mkdir(mode=0o700, exist_ok=True)
                 incoming.path.replace(path)
                 sync_directory(own)
+                sync_directory(self._folder)  # where a client's first upload made a folder
             os.utime(path)
         return digest
 
     def get(self, digest: bytes) -> bytes:
         """What was sent, by whomever; raises UnsupportedError ``request.upload.missing``."""
+        for path in self._places(digest):
+            data = _read(path, digest)
+            if data is not None:
+                return data
+        raise _missing(digest)
+
+    def need(self, digests: Iterable[bytes]) -> None:
+        """Keep these, however old they get, until :meth:`release` as often."""
+        with self._lock:
+            self._needed.update(digests)
+
+    def release(self, digests: Iterable[bytes]) -> None:
+        """The opposite of :meth:`need`."""
+        with self._lock:
+            self._needed.subtract(digests)
+            self._needed = +self._needed
+
+    def check(self, digest: bytes) -> None:
+        """Raise what :meth:`get` would; holds no more than a piece of it in memory."""
+        if not any(_lies(path, digest) for path in self._places(digest)):
+            raise _missing(digest)
+
+    def _places(self, digest: bytes) -> list[Path]:
         with suppress(OSError):
-            for own in self._folder.iterdir():
-                data = _read(own / digest.hex(), digest)
-                if data is not None:
-                    return data
-        raise UnsupportedError(
-            "request.upload.missing",
-            f"nothing with SHA-256 {digest.hex()[:16]} was sent to this node, or not lately",
-            remedy="send ciphertexts and keys to /v1/uploads first",
-        )
+            return [own / digest.hex() for own in self._folder.iterdir()]
+        return []
 
     def _check_room(self, kept: dict[Path, list[int]], own: list[int], size: int) -> None:
         most, share = MAX_UPLOADS // CLIENT_PART, self._total // CLIENT_PART
@@ -162,7 +187,7 @@ class Uploads:
     def _swept(self) -> dict[Path, list[int]]:
         """Sizes of what is left, by client, after what is too old is gone."""
         kept: dict[Path, list[int]] = {}
-        before = self._clock() - self._seconds
+        before, needed = self._clock() - self._seconds, {digest.hex() for digest in self._needed}
         for own in self._folder.iterdir():
             if own.name == _INCOMING:
                 continue
@@ -172,7 +197,7 @@ class Uploads:
             sizes = []
             for entry in own.iterdir():
                 status = entry.stat()
-                if status.st_mtime < before:
+                if status.st_mtime < before and entry.name not in needed:
                     entry.unlink(missing_ok=True)
                 else:
                     sizes.append(status.st_size)
@@ -191,6 +216,25 @@ def _usable() -> Iterator[None]:
         raise OperationalError(
             "node.blobs.unusable", f"the node's folder cannot be used ({error.strerror or 'error'})"
         ) from None
+
+
+def _missing(digest: bytes) -> UnsupportedError:
+    return UnsupportedError(
+        "request.upload.missing",
+        f"nothing with SHA-256 {digest.hex()[:16]} was sent to this node, or not lately",
+        remedy="send ciphertexts and keys to /v1/uploads first",
+    )
+
+
+def _lies(path: Path, digest: bytes) -> bool:
+    """Whether what was sent lies there; used just now. Read piece by piece."""
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").digest()
+        os.utime(path)
+    except OSError:
+        return False
+    return found == digest
 
 
 def _read(path: Path, digest: bytes) -> bytes | None:

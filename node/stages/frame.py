@@ -57,6 +57,37 @@ class Framed:
         )
 
 
+@dataclass(frozen=True)
+class Found:
+    """The plan of an encrypted request whose ciphertexts and keys are here."""
+
+    plan: EncryptedPlan
+
+
+class Find:
+    """What :class:`Frame` refuses, found out without holding ciphertexts and keys: for requests that only queue.
+
+    A request of some hundred bytes names what has up to a gigabyte, and several are admitted at a time.
+
+    Args:
+        uploads: where ciphertexts and keys lie.
+        plans: how circuits run on ciphertexts.
+    """
+
+    name = "find"
+
+    def __init__(self, uploads: Uploads, plans: Plans) -> None:
+        self._uploads, self._plans = uploads, plans
+
+    def __call__(self, inference: Inference) -> Found:
+        """Raises as :class:`Frame`, and ``node.busy``."""
+        payload = _payload(inference)
+        plan = self._plans.admit(inference[Admitted].circuit, payload.layout)
+        for digest in (payload.ciphertexts, payload.keys):
+            self._uploads.check(digest)
+        return Found(plan)
+
+
 class Frame:
     """See the module.
 
@@ -73,9 +104,7 @@ class Frame:
 
     def __call__(self, inference: Inference) -> Framed:
         """Raises ``request.upload.missing``, ``fhe.network.*``, ``fhe.plan.*``, ``fhe.privacy.no-room``."""
-        payload = inference.request.payload
-        if not isinstance(payload, EncryptedReference):
-            raise OperationalError("node.pipeline.order", "a request in clear among the encrypted ones")
+        payload = _payload(inference)
         plan = self._plans.get(inference[Admitted].circuit, payload.layout)
         request, keys = self._uploads.get(payload.ciphertexts), self._uploads.get(payload.keys)
         bare = EncryptedRequest(plan.interface.digest, payload.keys, payload.ciphertexts)
@@ -86,6 +115,13 @@ class Frame:
         seed = flooding_seed(self._sign, inference.request.nonce, bare)
         inputs = EncryptedRequest(bare.interface, bare.keys, bare.request, commit_seed(seed))
         return Framed(plan, request, keys, inputs, seed)
+
+
+def _payload(inference: Inference) -> EncryptedReference:
+    payload = inference.request.payload
+    if not isinstance(payload, EncryptedReference):
+        raise OperationalError("node.pipeline.order", "a request in clear among the encrypted ones")
+    return payload
 
 
 def flooding_seed(sign: Callable[[bytes], bytes], nonce: bytes, bare: EncryptedRequest) -> bytes:

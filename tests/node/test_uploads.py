@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import socket
 import time
@@ -11,8 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from node.node import OWN_FORMATS
+from node.node import OWN_FORMATS, Node
 from node.settings import Settings
+from node.uploads import Uploads
 from tests.node.making import serving
 from tests.node.test_api import assert_refused, prepare
 
@@ -83,3 +85,55 @@ def test_halves_of_an_earlier_process_are_forgotten(tmp_path: Path) -> None:
     left.write_bytes(b"half")
     with serving(Settings(tmp_path, port=0)):
         assert not left.exists()
+
+
+def test_a_node_beside_the_service_leaves_what_is_coming_in_alone(tmp_path: Path) -> None:
+    """`affidavit run` makes a node on the same folder."""
+    with Node(tmp_path) as one, one.uploads.begin() as coming:
+        coming.write(BODY)
+        with Node(tmp_path):
+            pass
+        assert one.keep(coming, "client") == hashlib.sha256(BODY).digest()
+
+
+def test_the_folders_are_the_nodes_alone(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path / "uploads")
+    uploads.put(b"x")
+    folders = [tmp_path / "uploads", *(path for path in (tmp_path / "uploads").iterdir())]
+    assert len(folders) == 3
+    assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
+
+
+def test_what_was_kept_survives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entry of the file in its folder, and that of a client's new folder in the one above."""
+    forced: list[Path] = []
+    monkeypatch.setattr("node.uploads.sync_directory", forced.append)
+    uploads = Uploads(tmp_path / "uploads")
+    digest = uploads.put(b"x")
+    (path,) = (tmp_path / "uploads").glob(f"*/{digest.hex()}")
+    assert forced == [path.parent, tmp_path / "uploads"]
+
+
+def test_a_client_that_drips_leaves_places_to_others(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    tokens = ["the-token-of-one-client", "the-token-of-another-one"]
+    (tmp_path / "tokens").write_text("\n".join(tokens) + "\n")
+    settings = Settings(tmp_path, port=0, uploads=4, token_file=tmp_path / "tokens")
+    with serving(settings) as found, httpx.Client(base_url=found.url) as http, contextlib.ExitStack() as dripping:
+        address = ("127.0.0.1", int(found.url.rsplit(":", 1)[1]))
+        for _ in range(3):
+            one = dripping.enter_context(socket.create_connection(address, 10))
+            one.sendall(HEAD + f"authorization: Bearer {tokens[0]}\r\ncontent-length: 100\r\n\r\n{{".encode())
+        deadline = time.monotonic() + 5
+        while len(incoming(tmp_path)) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+        def send(token: str) -> httpx.Response:
+            return http.post("/v1/uploads", content=BODY, headers={"authorization": f"Bearer {token}"})
+
+        assert_refused(send(tokens[0]), 503, "node.busy")
+        assert send(tokens[1]).status_code == 201
+        dripping.close()
+        until_nothing_comes_in(tmp_path)
+        assert send(tokens[0]).status_code == 201

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -167,13 +168,30 @@ def test_no_update_is_lost(appraising: Service) -> None:
 
 
 def test_rows_that_no_nonce_needs_are_dropped(appraising: Service) -> None:
-    for step in range(4):
+    for step in range(6):
         shown(appraising, clock=1000 + step)
         appraising.clock.turn(seconds=200)
     with appraising.parts.database.read() as connection:
         count = connection.execute(select(func.count()).select_from(schema.clocks)).scalar_one()
-    assert count == 3  # the last, the one before, and the last that is older than any nonce
-    assert shown(appraising, clock=1002)["code"] == BACKWARDS
+    assert count == 4  # those of two lifetimes, and the last from before them
+    assert shown(appraising, clock=1004)["code"] == BACKWARDS
+
+
+def test_what_a_question_under_way_is_held_against_is_not_dropped(appraising: Service) -> None:
+    """It arrived while its nonce was good, and is judged after somebody else's that arrived later."""
+    database, memory = appraising.parts.database, appraising.parts.verification.clocks
+    began, lifetime = paper.AT, memory.lifetime
+
+    def record(clock: int, at: datetime) -> None:
+        with database.write() as connection:
+            remember(connection, {KEY: Counters(clock, 1, 0)}, accepted=True, at=at, lifetime=lifetime)
+
+    record(1000, began)
+    drawn = began + timedelta(seconds=1)
+    record(2000, drawn + timedelta(seconds=1))
+    assert memory.known(frozenset({KEY}), drawn) == {KEY: Counters(1000, 1, 0)}
+    record(3000, drawn + lifetime + timedelta(seconds=2))
+    assert memory.known(frozenset({KEY}), drawn) == {KEY: Counters(1000, 1, 0)}
 
 
 def test_the_largest_clock_there_is(appraising: Service) -> None:

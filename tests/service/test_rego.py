@@ -200,6 +200,16 @@ def test_a_policy_that_eats_memory(monkeypatch: Any) -> None:
     assert (found.outcome, found.message) == ("exhausted", "more than 64 MiB of memory")
 
 
+@engine
+def test_a_question_larger_than_a_pipe_arrives() -> None:
+    """A log with many events in the input; a policy with a long table."""
+    long = "# " + "x" * (1 << 19) + "\n"
+    found = evaluate(
+        "p", HEAD + long + "allow if count(input.events) == 20000", "data.policy", {"events": ["e"] * 20000}
+    )
+    assert (found.outcome, found.value["expressions"]) == ("ok", [{"allow": True}])
+
+
 @pytest.mark.parametrize("answer", ["", "nonsense", "[]", "{}", '{"outcome": "great"}', '{"outcome": ["ok"]}'])
 def test_a_process_that_answers_nonsense(tmp_path: Path, monkeypatch: Any, answer: str) -> None:
     (tmp_path / "worker.py").write_text(f"print({answer!r}, end='')")

@@ -3,9 +3,9 @@
 
 Quotes arrive in another order than they were made: a client may sit on an honest answer while the same machine serves
 others. So a quote is held against the last saying that was recorded *before its nonce came to be*, never against what
-came in between, and rows are kept as long as a nonce lives. Only what a TPM signed over the nonce is remembered, and
-of a key seen for the first time only where the evidence was accepted: strangers can neither move what is known of
-somebody's TPM nor fill the table.
+came in between, and rows are kept for twice as long as a nonce lives: one that arrived at its end is judged after that.
+Only what a TPM signed over the nonce is remembered, and of a key seen for the first time only where the evidence was
+accepted: strangers can neither move what is known of somebody's TPM nor fill the table.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def remember(
                 restart_count=counters.restart_count,
             )
         )
-        _prune(connection, key, at - lifetime)
+        _prune(connection, key, at - 2 * lifetime)
 
 
 def _last(connection: Connection, key: bytes, before: datetime | None = None) -> Counters | None:
@@ -79,7 +79,7 @@ def _last(connection: Connection, key: bytes, before: datetime | None = None) ->
 
 
 def _prune(connection: Connection, key: bytes, horizon: datetime) -> None:
-    """What no living nonce can be held against: all but the last row from before ``horizon``."""
+    """What no nonce of a question under way can be held against: all but the last row from before ``horizon``."""
     mine = _ROWS.key == key.hex()
     kept = select(func.max(_ROWS.id)).where(mine, _ROWS.recorded_at <= to_ticks(horizon))
     number = connection.execute(kept).scalar_one()

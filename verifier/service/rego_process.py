@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,19 +62,23 @@ def evaluate(name: str, source: str, query: str, document: Mapping[str, Any], *,
     question = json.dumps({"name": name, "source": source, "query": query, "input": document})
     kept = {key: os.environ[key] for key in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT") if key in os.environ}
     try:
-        process = subprocess.Popen(
-            # -P: nothing is imported from this room or from the working directory.
-            [sys.executable, "-P", "-B", str(Path(rego_worker.__file__).resolve())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**kept, "PYTHONPATH": str(where)},
-        )
+        # A file: communicate() goes on reading after a timeout, but never on writing what a pipe did not take at once.
+        with tempfile.TemporaryFile() as asked:
+            asked.write(question.encode("utf-8"))
+            asked.seek(0)
+            process = subprocess.Popen(
+                # -P: nothing is imported from this room or from the working directory.
+                [sys.executable, "-P", "-B", str(Path(rego_worker.__file__).resolve())],
+                stdin=asked,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**kept, "PYTHONPATH": str(where)},
+            )
     except OSError as error:
         raise OperationalError("policy.rego.failed", f"{name}: no process could be started: {error.strerror}") from None
     with process:
         try:
-            answer = _watched(process, question.encode("utf-8"), seconds)
+            answer = _watched(process, seconds)
         finally:
             process.kill()
     if isinstance(answer, str):
@@ -83,14 +88,14 @@ def evaluate(name: str, source: str, query: str, document: Mapping[str, Any], *,
     return _read(answer)
 
 
-def _watched(process: subprocess.Popen[bytes], question: bytes, seconds: float) -> bytes | str:
+def _watched(process: subprocess.Popen[bytes], seconds: float) -> bytes | str:
     """The answer, or which bound was hit first."""
-    deadline, sent = time.monotonic() + seconds, False
+    deadline = time.monotonic() + seconds
     while True:
         try:
-            return process.communicate(None if sent else question, timeout=POLL_SECONDS)[0]
+            return process.communicate(timeout=POLL_SECONDS)[0]
         except subprocess.TimeoutExpired:
-            sent = True
+            pass
         if time.monotonic() > deadline:
             return f"not finished after {seconds:g} s"
         if _resident(process.pid) > MEMORY_BYTES:

@@ -42,6 +42,7 @@ from tests.attestation.snp import real as snp
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 UNBOUND = frozenset({"event_log"})
+RUNTIME = Tpm2Trust().runtime_pcrs
 TOLERATED = frozenset({"UpToDate", "ConfigurationAndSWHardeningNeeded"})
 RAW = "raw"
 BLACKWELL = "attsdk-unit/sample_attestation_data/gpu/blackwell"
@@ -78,7 +79,7 @@ def targets(corpus: Mapping[str, bytes]) -> list[Target]:
 def _run(type_: str) -> Callable[[Parts, Seed], Outcome]:
     scheme = FORMATS[type_]
 
-    booted: dict[str, Any] = {}
+    booted: dict[str, Mapping[str, Any]] = {}
 
     def run(given: Parts, seed: Seed) -> Outcome:
         question: Question = seed.context
@@ -99,22 +100,31 @@ def _run(type_: str) -> Callable[[Parts, Seed], Outcome]:
             pairs = ((members[f"report_{i}"], members.get(f"chain_{i}", b"")) for i in range(_count(members)))
             return Outcome("passed", (type_, frozenset((report, chain.removesuffix(root)) for report, chain in pairs)))
         if given == seed.parts:
-            booted[seed.name] = found.claims.get("secure_boot")
-        return Outcome("passed", (type_, bound, _stated(found.claims, booted.get(seed.name))))
+            booted[seed.name] = found.claims
+        return Outcome("passed", (type_, bound, _stated(found.claims, booted.get(seed.name, {}))))
 
     return run
 
 
-def _stated(claims: Mapping[str, Any], secure_boot: Any) -> str:
+def _stated(claims: Mapping[str, Any], genuine: Mapping[str, Any]) -> str:
     """Claims, without what the log alone says of its events: type, and text as far as it fits the digest.
 
     A log in which the event about secure boot is called something else says nothing of it; another answer is a finding.
+    So says one that no longer leads to a register that runtime goes on extending: it covers less, and states less.
     """
     told = dict(claims)
-    if "boot_events" in told:
-        told["boot_events"] = [(event["register"], event["digest"]) for event in told["boot_events"]]
     if told.get("secure_boot") is None:
-        told["secure_boot"] = secure_boot
+        told["secure_boot"] = genuine.get("secure_boot")
+    if "boot_events" in told:
+        lost = set(genuine.get("event_log_covered", ())) - set(told["event_log_covered"])
+        lost &= set(told["event_log_uncovered"]) & RUNTIME
+        events = [(event["register"], event["digest"]) for event in told["boot_events"]]
+        before = [(event["register"], event["digest"]) for event in genuine.get("boot_events", ())]
+        if lost and events == [event for event in before if event[0] not in lost]:
+            events = before
+            told["event_log_covered"] = sorted({*told["event_log_covered"], *lost})
+            told["event_log_uncovered"] = sorted(set(told["event_log_uncovered"]) - lost)
+        told["boot_events"] = events
     return json.dumps(told, sort_keys=True)
 
 
