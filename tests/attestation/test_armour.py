@@ -108,8 +108,8 @@ def test_files():
     data = bytes(range(64))
     for text in (data.hex(), "0x" + data.hex(), data.hex().upper(), base64.encodebytes(data).decode()):
         assert unarmoured(text.encode() + b"\n") == data
-    for text in (base64.encodebytes(data), b"\n".join(data.hex().encode()[n : n + 32] for n in range(0, 128, 32))):
-        for lines in (text, text.replace(b"\n", b"\r\n")):
+    for wrapped in (base64.encodebytes(data), b"\n".join(data.hex().encode()[n : n + 32] for n in range(0, 128, 32))):
+        for lines in (wrapped, wrapped.replace(b"\n", b"\r\n")):
             assert unarmoured(lines) == data and unchanged(unarmoured, lines) == []
     mixed = b"aB" + data.hex().encode()
     assert unarmoured(mixed) != bytes.fromhex(mixed.decode())

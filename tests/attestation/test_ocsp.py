@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -199,7 +200,7 @@ def test_forged_revocations_do_not_hide_a_true_one(demanded):
 def test_effort_that_is_spent_does_not_hide_a_revocation():
     responses = load_responses([response(), response(status=ocsp.OCSPCertStatus.REVOKED)])
     about = (LEAF.certificate, (MIDDLE.certificate, ROOT.certificate))
-    asked = {"check": "x", "prefix": "evidence.nvidia.certificate", "demanded": False}
+    asked: dict[str, Any] = {"check": "x", "prefix": "evidence.nvidia.certificate", "demanded": False}
     for limit, expected in ((0, ("SKIP", "ocsp-too-many", True)), (9, ("FAIL", "ocsp-revoked", True))):
         found = check_status(*about, responses, AT, **asked, effort=Effort(limit)).check
         assert (found.outcome, found.code.removeprefix("evidence.nvidia.certificate-"), found.demanded) == expected

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import attestation.errors
-from attestation.collateral import Collateral, Item
+from attestation.collateral import EMPTY, Collateral, Item
 from attestation.contract import Appraisal, Check
 from attestation.ear.tiers import CATEGORIES, Tier, worst
 from attestation.formats import find_format
@@ -257,9 +257,9 @@ def test_files_that_cannot_be_read():
 
 
 def test_the_callers_own_collateral_comes_before_what_evidence_carries(monkeypatch):
-    seen = []
+    seen: list[bytes] = []
 
-    def appraise(members, *, collateral, **_):
+    def appraise(members: Any, *, challenge: Any, at: Any, trust: Any, collateral: Collateral = EMPTY) -> Appraisal:
         seen.extend(item.data for item in collateral.items)
         return Appraisal(TYPE, (FRESH,))
 
