@@ -141,6 +141,14 @@ def test_plan_command(affidavit, circuit_file, tmp_path):  # noqa: F811
     np.savez(tmp_path / "x.npz", x=inputs(20)["x"])
     ran = affidavit("fhe", "plan", circuit_file, "--calibrate", tmp_path / "x.npz", "--json")
     assert ran.code == 0 and ran.json["error"] > 0
+    output = advise(network()).as_json()
+    assert output["output_error"] == output["error"] * network().outputs[0].scale
+    ran = affidavit("fhe", "plan", circuit_file)
+    assert f"error about {output['output_error']:.3g} in an output" in ran.out
+    ran = affidavit("fhe", "tenseal", circuit_file, "--preset", "mlp1", "--scheme", "bfv")
+    assert ran.code == 20 and "mlp1 is of another scheme than bfv" in ran.err and "what to do" in ran.err
+    ran = affidavit("fhe", "tenseal", circuit_file, "--protected")
+    assert ran.code == 20 and "lin8: coefficient encoding is for one exact layer" in ran.err
     ran = affidavit("fhe", "plan", circuit_file, "--preset", "none")
     assert ran.code == 20 and "fhe.preset.unknown" in ran.err
     ran = affidavit("fhe", "plan", circuit_file, "--protected", "--preset", "mlp1")
@@ -331,6 +339,22 @@ def test_compile_command(affidavit, tmp_path):  # noqa: F811
     ):
         ran = affidavit(*options, "-o", tmp_path / "any", "--calibrate", tmp_path / "labelled.npz", "--json")
         assert ran.code == 0 and ran.json["quality"]["labelled"] == found, ran.out + ran.err
+    np.savez(tmp_path / "long.npz", x=x[:, :, :3])
+    for options in (  # what fails leaves no circuit behind
+        ["--calibrate", tmp_path / "long.npz"],
+        ["--calibrate", tmp_path / "x.npz", "--evaluate", tmp_path / "long.npz"],
+        ["--calibrate", tmp_path / "x.npz", "--preset", "none"],
+        ["--calibrate", tmp_path / "x.npz", "--weight-bits", "2"],
+    ):
+        ran = affidavit("compile", tmp_path / "square.onnx", "--private", "-o", tmp_path / "no.circuit", *options)
+        assert ran.code in (20, 30) and not (tmp_path / "no.circuit").exists(), ran.out + ran.err
+    made = tmp_path / "finer.circuit"
+    ran = affidavit(
+        "compile", tmp_path / "square.onnx", "--private", "-o", made, "--calibrate", tmp_path / "x.npz",
+        "--activation-bits", "8", "--weight-bits", "10",
+    )  # fmt: skip
+    wanted = compile_polynomial(cnn(), input_range=(float(x.min()), float(x.max())), activation_bits=8, weight_bits=10)
+    assert ran.code == 0 and made.read_bytes() == dump_circuit(wanted)
     np.savez(tmp_path / "wrong.npz", x=x, labels=labels[:5])
     ran = affidavit("compile", tmp_path / "square.onnx", "-o", tmp_path / "any", "--calibrate", tmp_path / "wrong.npz")
     assert ran.code == 30 and "input.shape" in ran.err
