@@ -175,6 +175,9 @@ def _print(console: Console, advice: Advice) -> None:
         for layer in cost.layers:
             left = "" if layer.budget_bits is None else f", noise budget left at least {layer.budget_bits} bits"
             say(f"  {' + '.join(layer.gates)}: about {layer.cpu_ms:.2f} ms of the node{left}")
+        if advice.part != "whole":
+            cut = f"last={plan.network.stop}" if advice.part == "prefix" else f"first={plan.network.start}"
+            say(f"in Python: PrivateSession(model, {cut})")
         scale = plan.circuit.outputs[0].scale
         exact = "exact" if not cost.error else f"error about {cost.error * scale:.3g} in an output"
         say(f"{exact}; about {cost.cpu_ms:.2f} ms of one core for {plan.interface.samples} samples")

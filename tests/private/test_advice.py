@@ -136,6 +136,7 @@ def test_plan_command(affidavit, circuit_file, tmp_path):  # noqa: F811
     assert "or preset batch-mlp-exact (bfv), packing columns: exact" in ran.out
     ran = affidavit("fhe", "plan", circuit_file, "--protected")
     assert "a reply; distances add up: " in ran.out and "replies to one client until 2^-20" in ran.out
+    assert f"PrivateSession(model, last={advise(network(), protected=True).as_json()['last']})" in ran.out
     ran = affidavit("fhe", "plan", circuit_file, "--exact", "--protected", "--json")
     assert ran.code == 0 and ran.json["part"] == "prefix" and ran.json["protected"]
     np.savez(tmp_path / "x.npz", x=inputs(20)["x"])
