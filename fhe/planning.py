@@ -22,6 +22,9 @@ __all__ = ["EncryptedPlan", "candidates", "plan", "remake"]
 
 _DESIGNS = {"coefficient": coefficient.design, "columns": columns.design, "diagonals": slots.design}
 
+SMALLER = "`affidavit fhe plan` says which part of it runs; fewer bits, fewer squares or bare replies take less room"
+"""What to do where no preset fits."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class EncryptedPlan:
@@ -113,8 +116,8 @@ def plan(
     if not found:
         if len(refused) == 1:
             raise refused[0]
-        reasons = "; ".join(e.message for e in refused)
-        raise UnsupportedError("fhe.plan.none", f"no preset fits: {reasons}")
+        reasons = "; ".join(dict.fromkeys(e.message for e in refused))
+        raise UnsupportedError("fhe.plan.none", f"no preset fits: {reasons}", SMALLER)
     return found[0]
 
 
@@ -148,7 +151,8 @@ def candidates(
             try:
                 made = _made(circuit, network, preset, packing, samples, private, magnitudes)
             except UnsupportedError as error:
-                refused.append(error)
+                said = error.message if preset.name in error.message else f"{preset.name}: {error.message}"
+                refused.append(UnsupportedError(error.code, said, error.remedy))
             else:
                 found.append(made)
     found.sort(key=lambda p: (estimate(p).cpu_ms, estimate(p).bytes_sent + estimate(p).bytes_returned))

@@ -142,6 +142,7 @@ class _Routes:
 
     def tenseal(
         self,
+        request: Request,
         digest: Digest,
         samples: Annotated[int, Query(ge=1, le=65536)] = 1,
         scheme: Annotated[Literal["bfv", "ckks", ""], Query(description="bfv is exact; either by default")] = "",
@@ -151,6 +152,13 @@ class _Routes:
         last: Annotated[int | None, Query(ge=0, le=65536)] = None,
     ) -> schemas.TensealPlanBody:
         """How a client that only has TenSEAL encrypts for a model, and reads the answer."""
+        if unknown := sorted(request.query_params.keys() - set(Wish.__dataclass_fields__)):
+            # A misspelt `protected` must not give a plan that protects nothing.
+            raise MalformedError(
+                "request.parameter.malformed",
+                f"query: {unknown[0][:40]!r} is no parameter of a plan",
+                remedy=f"{', '.join(Wish.__dataclass_fields__)} are",
+            )
         wish = Wish(samples, scheme, preset, protected == "true", first, last)
         plan = self._service.node.tenseal_plan(bytes.fromhex(digest), wish)
         return schemas.TensealPlanBody.model_validate(plan)

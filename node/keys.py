@@ -77,6 +77,19 @@ class NodeKeys:
             ) from None
 
     @classmethod
+    def existing(cls, data_dir: Path) -> NodeKeys:
+        """The same, of a node that was there before: nothing is made.
+
+        Raises:
+            OperationalError: also ``node.keys.unreadable`` where there are none.
+        """
+        if not (data_dir / _DIRECTORY / _FILE).exists():
+            raise OperationalError(
+                "node.keys.unreadable", f"no node's keys in {data_dir}", remedy="give the node's own --data folder"
+            )
+        return cls.open(data_dir)
+
+    @classmethod
     def _read(cls, path: Path) -> NodeKeys:
         _check_private(path, stat.S_ISREG, "the key file", "0600")
         data = path.read_bytes()

@@ -46,6 +46,7 @@ def choose(circuit: Circuit, wish: Wish) -> EncryptedPlan:
         fhe.UnsupportedError: ``fhe.network.*``, ``fhe.preset.unknown``; ``fhe.plan.none`` with each preset's reason.
     """
     import fhe
+    from fhe.planning import SMALLER
     from fhe.tenseal_clients import kind_of
 
     presets = [fhe.preset_of(wish.preset)] if wish.preset else list(fhe.PRESETS.values())
@@ -64,8 +65,9 @@ def choose(circuit: Circuit, wish: Wish) -> EncryptedPlan:
             refused.append(error)
         else:
             return plan
-    reasons = "; ".join(error.message for error in refused) or f"{wish.preset or 'no preset'} is not in {wish.scheme}"
-    raise fhe.UnsupportedError("fhe.plan.none", f"no preset fits a TenSEAL client: {reasons}")
+    reasons = "; ".join(dict.fromkeys(error.message for error in refused))
+    reasons = reasons or f"{wish.preset or 'every preset'} is of another scheme than {wish.scheme}"
+    raise fhe.UnsupportedError("fhe.plan.none", f"no preset fits a TenSEAL client: {reasons}", SMALLER)
 
 
 def describe(plan: EncryptedPlan) -> dict[str, Any]:

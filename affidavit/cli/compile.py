@@ -16,11 +16,12 @@ from affidavit.cli import files
 from affidavit.cli.fhe import ExactOption, PresetOption, ProtectedOption, SamplesOption, show_plan
 from affidavit.cli.render import quality_lines
 from affidavit.cli.verify import JsonOption
-from circuits import Circuit, UnsupportedError, dump_circuit
+from circuits import Circuit, UnsupportedError, dump_circuit, encode_inputs
 from verifier.errors import MalformedError
 
 LABELS = "labels"
 """In a file of inputs, beside them: the right class of each sample."""
+WEIGHT_BITS = 16
 POLYNOMIAL_BITS = (4, 7)
 """Of the input and of weights, where nothing else is asked for: integers grow with every layer."""
 
@@ -48,9 +49,11 @@ def compile_command(
         typer.Option("--evaluate", help="Inputs on which quality is measured (default: the calibration)."),
     ] = None,
     activation_bits: Annotated[
-        int | None, typer.Option(help="Bits of activations; by default 8 to 12, chosen per tensor.")
+        int | None, typer.Option(help="Bits of activations; by default 8 to 12, chosen per tensor, with --private 4.")
     ] = None,
-    weight_bits: Annotated[int, typer.Option(help="Most bits of weights.")] = 16,
+    weight_bits: Annotated[
+        int | None, typer.Option(help="Most bits of weights; by default 16, with --private 7.")
+    ] = None,
     input_range: Annotated[
         list[str] | None,
         typer.Option("--input-range", metavar="NAME=LOW:HIGH", help="Accepted range of an input."),
@@ -73,6 +76,10 @@ def compile_command(
     class for each sample, gives an accuracy.
     """
     if private:
+        import fhe
+
+        if preset is not None:
+            fhe.preset_of(preset)
         circuit = _polynomial(
             files.read_bytes(model), _samples(model, calibrate)[0], _ranges(input_range or []), activation_bits,
             weight_bits,
@@ -80,11 +87,12 @@ def compile_command(
         if circuit is not None:
             from circuits.compiler.agreement import measure_agreement
 
-            files.write_bytes(output, dump_circuit(circuit))
+            encode_inputs(circuit, _samples(model, calibrate)[0])
             arrays, _ = _samples(model, evaluate or calibrate)
             name = "evaluation" if evaluate else "calibration"
             quality = measure_agreement(files.read_bytes(model), circuit, arrays, name)
             quality |= _accuracy(model, circuit, evaluate or calibrate)
+            files.write_bytes(output, dump_circuit(circuit))
             _plan(circuit, output, model, calibrate, samples, preset, protected, exact, quality, as_json=as_json)
     from circuits.compiler import compile_model
 
@@ -97,10 +105,10 @@ def compile_command(
             input_range=_ranges(input_range or []),
             progress=lambda stage, done, total: status.update(escape(f"{stage} {done}/{total}")),
             activation_bits=activation_bits,
-            weight_bits=weight_bits,
+            weight_bits=WEIGHT_BITS if weight_bits is None else weight_bits,
         )
-    files.write_bytes(output, dump_circuit(circuit))
     quality = {**circuit.quality, **_accuracy(model, circuit, evaluate or calibrate)}
+    files.write_bytes(output, dump_circuit(circuit))
     if private:
         _plan(circuit, output, model, calibrate, samples, preset, protected, exact, quality, as_json=as_json)
     out = Console(soft_wrap=True)
@@ -153,13 +161,13 @@ def _polynomial(
     calibration: files.Arrays,
     ranges: dict[str, tuple[float, float]],
     activation_bits: int | None,
-    weight_bits: int,
+    weight_bits: int | None,
 ) -> Circuit | None:
     """A circuit without rescaling; ``None``, with a note, where the network is more than linear maps and squares."""
     from circuits.compiler.polynomial import compile_polynomial
 
     stated = list(ranges.values()) or [(float(array.min()), float(array.max())) for array in calibration.values()]
-    bits, most = activation_bits or POLYNOMIAL_BITS[0], min(weight_bits, POLYNOMIAL_BITS[1])
+    bits, most = activation_bits or POLYNOMIAL_BITS[0], weight_bits or POLYNOMIAL_BITS[1]
     try:
         return compile_polynomial(model, input_range=stated[0], activation_bits=bits, weight_bits=most)
     except UnsupportedError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -26,6 +26,7 @@ ProtectedOption = Annotated[
     bool, typer.Option("--protected", help="Replies must show nothing of the model but its answers.")
 ]
 ExactOption = Annotated[bool, typer.Option("--exact", help="BFV alone: the circuit's own integers, bit for bit.")]
+Scheme = Literal["bfv", "ckks"]
 PARTS = {
     "whole": "the whole circuit runs on ciphertexts",
     "prefix": "its beginning runs on ciphertexts, and the client finishes in clear",
@@ -122,7 +123,9 @@ def plan_command(
 def tenseal_command(
     circuit: Annotated[Path, typer.Argument(metavar="CIRCUIT", help="A circuit file.")],
     samples: SamplesOption = 1,
-    scheme: Annotated[str, typer.Option("--scheme", help="bfv or ckks; by default whichever is cheaper.")] = "",
+    scheme: Annotated[
+        Scheme | None, typer.Option("--scheme", help="bfv (exact) or ckks; by default whichever is cheaper.")
+    ] = None,
     preset: PresetOption = None,
     protected: ProtectedOption = False,
     first: Annotated[int | None, typer.Option("--first", help="The tensor that comes encrypted.")] = None,
@@ -131,7 +134,7 @@ def tenseal_command(
     """Print how a client that only has TenSEAL asks a circuit: what honest nodes say at /v1/models/DIGEST/tenseal."""
     from node.tenseal import Wish, choose, describe
 
-    plan = choose(files.read_circuit(circuit), Wish(samples, scheme, preset or "", protected, first, last))
+    plan = choose(files.read_circuit(circuit), Wish(samples, scheme or "", preset or "", protected, first, last))
     Console(soft_wrap=True).print_json(data=describe(plan))
 
 
@@ -172,7 +175,11 @@ def _print(console: Console, advice: Advice) -> None:
         for layer in cost.layers:
             left = "" if layer.budget_bits is None else f", noise budget left at least {layer.budget_bits} bits"
             say(f"  {' + '.join(layer.gates)}: about {layer.cpu_ms:.2f} ms of the node{left}")
-        exact = "exact" if not cost.error else f"error about {cost.error:.3g} in the circuit's integers"
+        if advice.part != "whole":
+            cut = f"last={plan.network.stop}" if advice.part == "prefix" else f"first={plan.network.start}"
+            say(f"in Python: PrivateSession(model, {cut})")
+        scale = plan.circuit.outputs[0].scale
+        exact = "exact" if not cost.error else f"error about {cost.error * scale:.3g} in an output"
         say(f"{exact}; about {cost.cpu_ms:.2f} ms of one core for {plan.interface.samples} samples")
         say(
             f"sent {cost.bytes_sent:,} bytes a request, back {cost.bytes_returned:,}; keys {cost.key_bytes:,} bytes "
@@ -188,7 +195,7 @@ def _print(console: Console, advice: Advice) -> None:
         else:
             say("bare replies: whoever sends requests can compute the weights of what runs")
     for other, told in advice.others:
-        answers = "exact" if not told.error else f"error about {told.error:.3g}"
+        answers = "exact" if not told.error else f"error about {told.error * other.circuit.outputs[0].scale:.3g}"
         say(
             f"or preset {other.preset.name} ({other.preset.scheme}), packing {other.packing}: {answers}; about "
             f"{told.cpu_ms:.2f} ms, sent {told.bytes_sent:,} bytes, back {told.bytes_returned:,}, "

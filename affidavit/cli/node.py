@@ -121,4 +121,4 @@ def open_seed_command(
     from verifier.container import MAX_FILE_BYTES
 
     parsed = read_affidavit(files.read_bytes(file, limit=MAX_FILE_BYTES))
-    typer.echo(open_own_seed(parsed, NodeKeys.open(data_folder(data))).hex())
+    typer.echo(open_own_seed(parsed, NodeKeys.existing(data_folder(data))).hex())

@@ -66,7 +66,9 @@ def run_command(
     committed: Annotated[
         bool, typer.Option("--committed", help="With --prove: for verifiers that hold a commitment to the weights.")
     ] = False,
-    private: Annotated[bool, typer.Option("--private", help="Run encrypted (refused: not built in yet).")] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="Refused: one process hides nothing from itself; docs/private.md.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a circuit on an input and write the answer with its affidavit."""

@@ -59,6 +59,8 @@ class PrivateAnswer:
         affidavit: the file.
         result: every check that was made, the ledger, the score.
         nonce: of the request.
+        input: the commitment that pins what was asked, 32 bytes: with the nonce for the ``[request]`` section of a
+            policy under which others verify the file. Of a protected reply it covers the node's commitment to its seed.
     """
 
     outputs: Mapping[str, npt.NDArray[Any]]
@@ -67,3 +69,4 @@ class PrivateAnswer:
     affidavit: bytes
     result: Result
     nonce: bytes
+    input: bytes

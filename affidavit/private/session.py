@@ -194,7 +194,8 @@ class PrivateSession:
             encrypted=KnownRequest(question.sent, reexecuted),
         )
         result = verify(affidavit, at=at, policy=strict, known=known)
-        if result.verdict is not Verdict.ACCEPT or result.ciphertexts is None or not result.ledger.reached("private"):
+        accepted = result.verdict is Verdict.ACCEPT and result.ledger.reached("private")
+        if not accepted or result.ciphertexts is None or result.receipt is None:
             raise NotAccepted(result, affidavit)
         try:
             outputs, error = self._decrypted(question, result.ciphertexts)
@@ -206,7 +207,7 @@ class PrivateSession:
                 remedy="start a new session, with another node if you can; do not tell this node why",
             ) from None
         exact = self.plan.preset.scheme == "bfv"
-        return PrivateAnswer(outputs, exact, error, affidavit, result, question.request.nonce)
+        return PrivateAnswer(outputs, exact, error, affidavit, result, question.request.nonce, result.receipt.input)
 
     def save(self, path: Path, passphrase: str) -> None:
         """Keep the secret key in a file (mode 0600, encrypted under the passphrase): never done unless asked for.

@@ -23,6 +23,7 @@ from circuits import (
     evaluate,
 )
 from circuits.compiler.polynomial import compile_polynomial
+from circuits.compiler.segments import Segments
 from tests.cli.conftest import affidavit  # noqa: F401 - the fixture
 from tests.private.making import expected, inputs, network, policy
 
@@ -135,18 +136,27 @@ def test_plan_command(affidavit, circuit_file, tmp_path):  # noqa: F811
     assert "or preset batch-mlp-exact (bfv), packing columns: exact" in ran.out
     ran = affidavit("fhe", "plan", circuit_file, "--protected")
     assert "a reply; distances add up: " in ran.out and "replies to one client until 2^-20" in ran.out
+    assert f"PrivateSession(model, last={advise(network(), protected=True).as_json()['last']})" in ran.out
     ran = affidavit("fhe", "plan", circuit_file, "--exact", "--protected", "--json")
     assert ran.code == 0 and ran.json["part"] == "prefix" and ran.json["protected"]
     np.savez(tmp_path / "x.npz", x=inputs(20)["x"])
     ran = affidavit("fhe", "plan", circuit_file, "--calibrate", tmp_path / "x.npz", "--json")
     assert ran.code == 0 and ran.json["error"] > 0
+    output = advise(network()).as_json()
+    assert output["output_error"] == output["error"] * network().outputs[0].scale
+    ran = affidavit("fhe", "plan", circuit_file)
+    assert f"error about {output['output_error']:.3g} in an output" in ran.out
+    ran = affidavit("fhe", "tenseal", circuit_file, "--preset", "mlp1", "--scheme", "bfv")
+    assert ran.code == 20 and "mlp1 is of another scheme than bfv" in ran.err and "what to do" in ran.err
+    ran = affidavit("fhe", "tenseal", circuit_file, "--protected")
+    assert ran.code == 20 and "lin8: coefficient encoding is for one exact layer" in ran.err
     ran = affidavit("fhe", "plan", circuit_file, "--preset", "none")
     assert ran.code == 20 and "fhe.preset.unknown" in ran.err
     ran = affidavit("fhe", "plan", circuit_file, "--protected", "--preset", "mlp1")
     assert ran.code == 20 and "nothing of it runs on ciphertexts" in ran.out
 
 
-def cnn(square: str = "Mul", activation: str = "") -> bytes:
+def cnn(square: str = "Mul", activation: str = "", opset: int = 17) -> bytes:
     """Conv, BatchNormalization, square, AveragePool, Flatten, Gemm; or something else in the place of the square."""
     rng = np.random.default_rng(1)
     weights = {
@@ -171,7 +181,7 @@ def cnn(square: str = "Mul", activation: str = "") -> bytes:
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 4])],
         [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     return bytes(model.SerializeToString())
 
 
@@ -191,6 +201,95 @@ def test_a_network_of_linear_operators_and_squares_becomes_a_circuit(square):
     assert fhe.read_network(circuit).exact and fhe.read_network(circuit).squares == 1
 
 
+def test_batch_normalisation_folds_with_stored_statistics_in_every_opset():
+    """Those of the batch, which are no linear map, are for training; before opset 14 nothing in the file says so."""
+    older, newer = (compile_polynomial(cnn(opset=opset), input_range=(0.0, 1.0)) for opset in (13, 17))
+    assert older.weights_digest == newer.weights_digest
+
+
+def around(*nodes: onnx.NodeProto, **constants: float) -> bytes:
+    """Gemm 6 -> 4 to `u`, the given nodes from `u` to `v`, Gemm 4 -> 3."""
+    rng = np.random.default_rng(3)
+    weights = {"w1": rng.standard_normal((6, 4)), "b1": rng.standard_normal(4), "w2": rng.standard_normal((4, 3))}
+    values = {**weights, **{name: np.array(value) for name, value in constants.items()}}
+    graph = helper.make_graph(
+        [helper.make_node("Gemm", ["x", "w1", "b1"], ["u"]), *nodes, helper.make_node("Gemm", ["v", "w2"], ["y"])],
+        "quadratic",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 6])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 3])],
+        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in values.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def node_of(kind: str, inputs: str, output: str) -> onnx.NodeProto:
+    return helper.make_node(kind, inputs.split(), [output])
+
+
+TWO = helper.make_node("Constant", [], ["two"], value_float=2.0)
+SUM = [node_of("Mul", "l u", "m"), node_of("Pow", "u two", "s"), node_of("Mul", "q s", "p"), node_of("Add", "p m", "v")]
+
+
+QUADRATICS = pytest.mark.parametrize(
+    "model",
+    [
+        around(TWO, *SUM, q=0.25, l=0.5),  # 0.25 u^2 + 0.5 u, as exporters write it
+        around(node_of("Mul", "u q", "m"), node_of("Add", "m l", "f"), node_of("Mul", "u f", "v"), q=0.25, l=0.5),
+        around(*SUM[:3], node_of("Add", "p m", "t"), node_of("Sub", "t c", "v"), q=-0.4, l=0.3, two=2.0, c=0.7),
+    ],
+    ids=["sum", "factored", "constant"],
+)
+
+
+@QUADRATICS
+def test_a_quadratic_is_a_bare_square_between_affine_maps(model):
+    from onnx.reference import ReferenceEvaluator
+
+    circuit = compile_polynomial(model, input_range=(0.0, 1.0), activation_bits=8, weight_bits=10)
+    assert {gate.kind for gate in circuit.gates} == {"dense", "mul"}
+    x = np.random.default_rng(2).integers(0, 256, (50, 6)).astype(np.float32) / np.float32(255)
+    (wanted,) = ReferenceEvaluator(onnx.load_from_string(model)).run(None, {"x": x})
+    found = decode_outputs(circuit, {"y": evaluate(circuit, encode_inputs(circuit, {"x": x}))[-1]})["y"]
+    wanted = np.asarray(wanted, np.float64)
+    np.testing.assert_allclose(found.astype(np.float64), wanted, atol=0.02 * np.abs(wanted).max())
+    assert fhe.read_network(circuit).exact
+
+
+def test_squares_of_quadratics():
+    """Maps and squares in turn are the network, in floating point: the integers of so deep a one hardly fit."""
+    from onnx.reference import ReferenceEvaluator
+
+    model = onnx.load_from_string(
+        around(*SUM[:3], node_of("Add", "p m", "t"), node_of("Mul", "t t", "v"), q=-0.4, l=0.3, two=2.0)
+    )
+    values = np.random.default_rng(2).uniform(0, 1, (50, 6))
+    (wanted,) = ReferenceEvaluator(model).run(None, {"x": values.astype(np.float32)})
+    first, *rest = Segments(model).layers()
+    values = values @ first.matrix + first.offset
+    for layer in rest:
+        values = values**2 @ layer.matrix + layer.offset
+    assert len(rest) == 2
+    np.testing.assert_allclose(values, np.asarray(wanted, np.float64), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (around(node_of("Pow", "u three", "v"), three=3.0), "no quadratic of each value"),
+        (around(node_of("Mul", "u u", "s"), node_of("Mul", "s u", "v")), "no quadratic of each value"),
+        (around(node_of("ReduceMean", "u", "m"), node_of("Mul", "m u", "v")), "no quadratic of each value"),
+        (around(node_of("Pow", "u one", "v"), one=1.0), "coefficient is zero"),
+        (around(node_of("Div", "q u", "v"), q=1.0), "not linear"),
+        (around(node_of("Identity", "w1", "v")), "does not depend on"),
+    ],
+)
+def test_what_is_no_quadratic_is_refused(model, said):
+    with pytest.raises(UnsupportedError, match=said) as refusal:
+        compile_polynomial(model, input_range=(0.0, 1.0))
+    assert refusal.value.code == "compile.polynomial.unsupported"
+
+
 @pytest.mark.parametrize(
     ("model", "options", "error", "code"),
     [
@@ -199,6 +298,8 @@ def test_a_network_of_linear_operators_and_squares_becomes_a_circuit(square):
         (cnn(), {"input_range": (1.0, 0.0)}, MalformedError, "compile.polynomial.malformed"),
         (cnn(), {"input_range": (0.0, float("nan"))}, MalformedError, "compile.polynomial.malformed"),
         (cnn(), {"activation_bits": 1}, MalformedError, "compile.polynomial.malformed"),
+        (cnn(), {"weight_bits": 2}, MalformedError, "compile.polynomial.malformed"),
+        (cnn(), {"weight_bits": 25}, MalformedError, "compile.polynomial.malformed"),
     ],
 )
 def test_what_is_no_such_network_is_refused(model, options, error, code):
@@ -239,6 +340,22 @@ def test_compile_command(affidavit, tmp_path):  # noqa: F811
     ):
         ran = affidavit(*options, "-o", tmp_path / "any", "--calibrate", tmp_path / "labelled.npz", "--json")
         assert ran.code == 0 and ran.json["quality"]["labelled"] == found, ran.out + ran.err
+    np.savez(tmp_path / "long.npz", x=x[:, :, :3])
+    for options in (  # what fails leaves no circuit behind
+        ["--calibrate", tmp_path / "long.npz"],
+        ["--calibrate", tmp_path / "x.npz", "--evaluate", tmp_path / "long.npz"],
+        ["--calibrate", tmp_path / "x.npz", "--preset", "none"],
+        ["--calibrate", tmp_path / "x.npz", "--weight-bits", "2"],
+    ):
+        ran = affidavit("compile", tmp_path / "square.onnx", "--private", "-o", tmp_path / "no.circuit", *options)
+        assert ran.code in (20, 30) and not (tmp_path / "no.circuit").exists(), ran.out + ran.err
+    made = tmp_path / "finer.circuit"
+    ran = affidavit(
+        "compile", tmp_path / "square.onnx", "--private", "-o", made, "--calibrate", tmp_path / "x.npz",
+        "--activation-bits", "8", "--weight-bits", "10",
+    )  # fmt: skip
+    wanted = compile_polynomial(cnn(), input_range=(float(x.min()), float(x.max())), activation_bits=8, weight_bits=10)
+    assert ran.code == 0 and made.read_bytes() == dump_circuit(wanted)
     np.savez(tmp_path / "wrong.npz", x=x, labels=labels[:5])
     ran = affidavit("compile", tmp_path / "square.onnx", "-o", tmp_path / "any", "--calibrate", tmp_path / "wrong.npz")
     assert ran.code == 30 and "input.shape" in ran.err

@@ -50,6 +50,27 @@ def test_recheck_says_what_it_needs(affidavit, answered, session, circuit_file, 
     assert ran.code == 20 and "recheck.circuit.missing" in ran.err
 
 
+def test_others_verify_under_what_the_client_gives_them(affidavit, node, circuit_file, tmp_path):  # noqa: F811
+    """Nonce and input of an answer, pinned in a policy: without the input nobody knows what was asked."""
+    answer = PrivateSession(network()).infer(LocalClient(node, policy=policy(node)), inputs(), embed_input=True)
+    (tmp_path / "answer.affidavit").write_bytes(answer.affidavit)
+    pinned = [f'nonce = "{answer.nonce.hex()}"', f'input = "{answer.input.hex()}"', f'input = "{"00" * 32}"']
+    for lines, code, said in (
+        (pinned[:2], 0, "ACCEPT"),
+        (pinned[:1], 20, "request.input.unknown"),
+        ([pinned[0], pinned[2]], 10, "request.input.mismatch"),
+    ):
+        (tmp_path / "policy.toml").write_text(
+            'format = "policy@v1"\nprofile = "development"\n[require]\nassurance = ["signed", "private"]\n'
+            + "\n".join(["[request]", *lines, "[keys]", f'nodes = ["{node.keys.signing.hex()}"]', ""])
+            + "[evidence]\nunsafe_accept_simulated = true\n"
+        )
+        ran = affidavit(
+            "verify", tmp_path / "answer.affidavit", "--policy", tmp_path / "policy.toml", "--model", circuit_file
+        )
+        assert ran.code == code and said in ran.out, ran.out + ran.err
+
+
 def test_a_lie_fails_recheck(affidavit, node, session, answered, circuit_file, tmp_path):  # noqa: F811
     from affidavit.demo import private_lies as lies
     from node.keys import NodeKeys
@@ -83,6 +104,9 @@ def test_the_node_opens_its_seed_to_an_auditor(affidavit, node, circuit_file, fi
     ran = affidavit("recheck", path, "--model", circuit_file, "--seed", "00" * 32)
     assert ran.code == 10 and "fhe.seed.mismatch" in ran.err
     assert affidavit("node", "open-seed", file, "--data", node.data_dir).code == 20
+    nobody = affidavit("node", "open-seed", path, "--data", tmp_path / "stranger")
+    assert nobody.code == 1 and "node.keys.unreadable" in nobody.err and not (tmp_path / "stranger").exists()
+    assert affidavit("node", "keys", "--data", tmp_path / "stranger").code == 0
     stranger = affidavit("node", "open-seed", path, "--data", tmp_path / "stranger")
     assert stranger.code == 10 and "private.seed.mismatch" in stranger.err
 

@@ -132,6 +132,7 @@ def test_a_secret_key_is_refused_and_nothing_is_kept(live) -> None:
 @pytest.mark.parametrize(
     ("query", "status", "code"),
     [
+        ("protcted=true", 400, "request.parameter.malformed"),
         ("preset=lin8", 404, "fhe.plan.none"),
         ("preset=lin8&last=1", 404, "fhe.plan.none"),
         ("scheme=ckks&preset=batch-lin", 404, "fhe.plan.none"),
