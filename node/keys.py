@@ -83,7 +83,7 @@ class NodeKeys:
         Raises:
             OperationalError: also ``node.keys.unreadable`` where there are none.
         """
-        if not (data_dir / _DIRECTORY / _FILE).exists():
+        if not os.path.exists(data_dir / _DIRECTORY / _FILE):  # noqa: PTH110 - False, too, where one may not look
             raise OperationalError(
                 "node.keys.unreadable", f"no node's keys in {data_dir}", remedy="give the node's own --data folder"
             )
