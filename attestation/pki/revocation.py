@@ -106,8 +106,11 @@ def check_revocation(
     required = "a current CRL of its issuer that does not list it"
     problem, code = "no CRL of its issuer", f"{prefix}-crl-missing"
     current: x509.CertificateRevocationList | None = None
+    name = certificate.issuer
+    if name != issuer.subject:
+        crls = ()
     for crl in crls:
-        if issuer_name(crl) != certificate.issuer or issuer_name(crl) != issuer.subject:
+        if issuer_name(crl) != name:
             continue
         if not signed(crl, issuer):
             problem, code = "the CRL is not its issuer's, or cannot be relied upon", f"{prefix}-crl-invalid"
