@@ -12,8 +12,10 @@ def appraisals(found: dict[str, Any]) -> list[str]:
     """Processor time on one core, warm; the goal of 500 a second is for SNP and TDX."""
     lines = [
         "## Appraisals of evidence\n",
-        "Processor time on one core, warm, ten in a row before the next has its turn; goal: "
-        f"{APPRAISALS_GOAL} a second for SNP and TDX.\n",
+        (
+            "Processor time on one core, warm, ten in a row before the next has its turn; goal: "
+            f"{APPRAISALS_GOAL} a second for SNP and TDX.\n"
+        ),
         "| evidence | a second | median | 99 % | goal |",
         "|---|---|---|---|---|",
     ]
