@@ -3,9 +3,10 @@
 
 Each case is a function of parser, seed and number, and of the evidence on paper that is made at the first run and kept
 beside the state, under `fuzz-output/evidence/`. A run that was cut off goes on where it was; parsers take turns from
-the quickest to the slowest, each in a process of its own. The result goes to `benchmarks/results/evidence_fuzz.json`
-after each parser. Exit code 1 if a mutant was accepted, an exception had no type, or time or memory passed their
-bounds; such mutants are kept beside the state. Parsers that failed begin anew with `--again`.
+the quickest to the slowest, each in a process of its own, `--jobs` of them at once (times are of the processor). The
+result goes to `benchmarks/results/evidence_fuzz.json` after each parser. Exit code 1 if a mutant was accepted, an
+exception had no type, or time or memory passed their bounds; such mutants are kept beside the state. Parsers that
+failed begin anew with `--again`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1_000_000, help="inputs for each parser, all runs together")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-k", dest="expression", default="", help="only parsers whose name contains this")
+    parser.add_argument("--jobs", type=int, default=1, help="parsers at once, each on a core of its own")
     parser.add_argument("--again", action="store_true", help="begin parsers that failed anew")
     parser.add_argument("--report", action="store_true", help="run nothing; write the result of what is done")
     parser.add_argument("--one", default="", help=argparse.SUPPRESS)
@@ -98,20 +101,26 @@ def main() -> int:
     def tallies() -> dict[str, Tally]:
         return {name: Tally.load(_state(name), identity) for name in targets}
 
+    def run(name: str, count: int) -> tuple[str, int]:
+        print(f"{name}: up to {count}", flush=True)
+        command = [sys.executable, __file__, "--one", name, "--count", str(count), "--seed", str(options.seed)]
+        return name, subprocess.run(command, cwd=ROOT, check=False).returncode
+
     for count in () if options.report else (min(PREVIEW, options.count), options.count):
         order = sorted(tallies().items(), key=lambda item: item[1].seconds_each)
-        for number, (name, tally) in enumerate(order, 1):
-            if tally.done >= count:
-                continue
-            print(f"[{number}/{len(order)}] {name}", flush=True)
-            command = [sys.executable, __file__, "--one", name, "--count", str(count), "--seed", str(options.seed)]
-            if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
-                print(f"{name}: the process of this parser failed")
-                return 1
-            after = Tally.load(_state(name), identity)
-            print(f"  {json.dumps(after.line())}", flush=True)
-            if count == options.count and not options.expression:
-                _write(tallies(), machine, identity, count)
+        left = [name for name, tally in order if tally.done < count]
+        with ThreadPoolExecutor(options.jobs) as pool:
+            runs = [pool.submit(run, name, count) for name in left]
+            for number, finished in enumerate(as_completed(runs), len(order) - len(left) + 1):
+                name, code = finished.result()
+                if code != 0:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    print(f"{name}: the process of this parser failed")
+                    return 1
+                line = Tally.load(_state(name), identity).line()
+                print(f"[{number}/{len(order)}] {name}: {json.dumps(line)}", flush=True)
+                if count == options.count and not options.expression:
+                    _write(tallies(), machine, identity, count)
     found = tallies()
     if options.expression:
         return 1 if any(tally.faults() for tally in found.values()) else 0
