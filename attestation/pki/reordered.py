@@ -129,6 +129,8 @@ def _parts(data: bytes) -> list[tuple[int, int]]:
 def _directory_names(data: bytes, offset: int, end: int) -> list[tuple[int, int]]:
     """(start, end) of each directory name in the extension subjectAltName; `offset` is behind the subject."""
     _, offset = _element(data, offset, _SEQUENCE)
+    if offset > end:
+        raise ValueError("a public key that goes on behind its certificate")
     if offset == end or data[offset] != _EXTENSIONS:
         return []
     inner, _ = _element(data, offset, _EXTENSIONS)

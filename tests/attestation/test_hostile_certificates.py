@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from attestation.errors import MalformedError, UnsupportedError
 from attestation.pki.certificate import load_certificate
 from attestation.pki.path import Anchors, validate
+from attestation.pki.reordered import reorder
 from attestation.pki.revocation import is_signed, load_crl
 from tests.attestation.small_pki import Identity, issue, revocation_list
 
@@ -63,3 +64,18 @@ def test_serial_numbers_that_cannot_be_printed():
     with pytest.raises(MalformedError) as caught:
         load_certificate(whole, "evidence.x")
     assert "serial number" in caught.value.message
+
+
+def test_key_that_reaches_to_the_end_of_the_file():
+    """What stands behind TBSCertificate is taken for the key where TBSCertificate ends with the subject."""
+    tbs = element(0xA0, b"") + element(0x02, b"\x01") + 4 * element(0x30, b"")
+    data = element(0x30, element(0x30, tbs) + element(0x30, b"\0" * 80))
+    assert reorder(data) is None
+    with pytest.raises(UnsupportedError) as caught:
+        load_certificate(data, "evidence.fuzzed", reordering=True)
+    assert caught.value.code == "evidence.fuzzed-unsupported"
+
+
+def element(tag: int, content: bytes) -> bytes:
+    """DER of up to 127 bytes of content."""
+    return bytes([tag, len(content)]) + content
