@@ -3,10 +3,10 @@
 
 Each case is a function of parser, seed and number, and of the evidence on paper that is made at the first run and kept
 beside the state, under `fuzz-output/evidence/`. A run that was cut off goes on where it was; parsers take turns from
-the quickest to the slowest, each in a process of its own, `--jobs` of them at once (times are of the processor). The
-result goes to `benchmarks/results/evidence_fuzz.json` after each parser. Exit code 1 if a mutant was accepted, an
-exception had no type, or time or memory passed their bounds; such mutants are kept beside the state. Parsers that
-failed begin anew with `--again`.
+the quickest to the slowest, then whole appraisals, each in a process of its own, `--jobs` of them at once (times are of
+the processor). The result goes to `benchmarks/results/evidence_fuzz.json` after each parser. Exit code 1 if a mutant
+was accepted, an exception had no type, or time or memory passed their bounds; such mutants are kept beside the state.
+Parsers that failed begin anew with `--again`.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def main() -> int:
         return name, subprocess.run(command, cwd=ROOT, check=False).returncode
 
     for count in () if options.report else (min(PREVIEW, options.count), options.count):
-        order = sorted(tallies().items(), key=lambda item: item[1].seconds_each)
+        order = sorted(tallies().items(), key=lambda item: (item[0].startswith("appraise "), item[1].seconds_each))
         left = [name for name, tally in order if tally.done < count]
         with ThreadPoolExecutor(options.jobs) as pool:
             runs = [pool.submit(run, name, count) for name in left]
