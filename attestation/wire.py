@@ -70,5 +70,7 @@ class Reader:
 
 
 def sized(value: bytes) -> bytes:
-    """`value` as a TPM2B: 16-bit big-endian length, then the bytes. Raises `OverflowError` beyond 65535."""
+    """`value` as a TPM2B: 16-bit big-endian length, then the bytes. Raises `ValueError` beyond 65535 bytes."""
+    if len(value) > 0xFFFF:
+        raise ValueError(f"{len(value)} bytes where a length of 16 bits goes before")
     return len(value).to_bytes(2, "big") + value

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 MAX_FIELDS = 4096
 MAX_NESTING = 8
 MAX_VARINT = 10
+MAX_TEXT = 4 << 20
+"""Characters of a message in text form: an event log of the largest size, with an escape for most of its bytes."""
 
 TextValue = bytes | int | str | list[tuple[str, "TextValue"]]
 
@@ -60,8 +62,9 @@ def text_fields(text: str) -> list[tuple[str, TextValue]]:
 
     Strings are bytes; enumeration values and booleans are names.
     """
-    tokens = _tokens(text)
-    return _message(tokens, "", 0)
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"text of {len(text)} characters; at most {MAX_TEXT}")
+    return _message(_tokens(text), "", 0)
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
@@ -115,14 +118,13 @@ def _message(tokens: Iterator[tuple[str, str]], close: str, depth: int) -> list[
 
 
 def _unescaped(text: str) -> bytes:
-    parts, offset = [], 0
+    found, offset = bytearray(), 0
     for match in _ESCAPE.finditer(text):
-        parts.append(text[offset : match.start()].encode("utf-8"))
+        found += text[offset : match.start()].encode("utf-8")
         octal, hexadecimal, letter = match.groups()
         value = int(octal, 8) if octal else int(hexadecimal, 16) if hexadecimal else _LETTERS.get(letter, 256)
         if value > 255:
             raise ValueError(f"unknown escape {match.group()[:8]!r}")
-        parts.append(bytes([value]))
+        found.append(value)
         offset = match.end()
-    parts.append(text[offset:].encode("utf-8"))
-    return b"".join(parts)
+    return bytes(found + text[offset:].encode("utf-8"))

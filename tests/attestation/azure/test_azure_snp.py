@@ -104,6 +104,7 @@ def test_raw_files_that_are_something_else():
         {**evidence, "tpm_quote": {**quote, "message": quote["message"][:-2]}},
         {**evidence, "tpm_quote": {**quote, "signature": [256]}},
         {**evidence, "tpm_quote": {**quote, "signature": [True]}},
+        {**evidence, "tpm_quote": {**quote, "signature": "00" * 65536}},  # no TPM2B has so much
     ]
     for content in wrong:
         with pytest.raises(MalformedError) as caught:

@@ -345,3 +345,15 @@ def test_a_string_that_never_ends_takes_no_memory_for_each_character():
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_escapes_in_text_take_no_more_memory_than_text():
+    text = 'machine_state: "' + "\\0" * 500_000 + '"'
+    tracemalloc.start()
+    try:
+        assert protobuf.text_fields(text) == [("machine_state", bytes(500_000))]
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(text)
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(ValueError, match="at most"):
+        protobuf.text_fields(" " * (protobuf.MAX_TEXT + 1))
