@@ -14,7 +14,7 @@ from attestation.contract import signed_body, signed_statements, statement_diges
 from attestation.formats import FORMATS
 from attestation.simulated import SimulatedEvidence
 from attestation.snp import FORMAT as SNP
-from tests.attestation.cmw.test_cmw import SESSION, collection
+from tests.attestation.cmw.making import SESSION, collection
 from tests.attestation.nvidia import paper as gpu
 from tests.attestation.snp import real
 

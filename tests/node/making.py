@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import numpy as np
 import numpy.typing as npt
 import uvicorn
 
 from attestation.producers import Producer
 from attestation.simulated import SimulatedEvidence
-from circuits import Circuit, CircuitBuilder
+from circuits import Circuit, CircuitBuilder, dump_circuit
+from node.node import Node
 from node.serve import configure, running
 from node.settings import Settings
 from verifier.policy import Policy
@@ -72,6 +74,11 @@ def inputs(batch: int = 2, seed: int = 7) -> dict[str, npt.NDArray[np.float32]]:
     return {"x": np.random.default_rng(seed).uniform(-1, 1, (batch, 4)).astype(np.float32)}
 
 
+def prepare(folder: Path) -> None:
+    """Make a node's data directory that knows :func:`small_circuit`."""
+    Node(folder).models.put(dump_circuit(small_circuit()), name="small")
+
+
 def trusting(*nodes: bytes, assurance: tuple[str, ...] = ("signed", "rechecked")) -> Policy:
     """A policy that lists the nodes' signing keys and lets the verifier recompute."""
     return Policy(name="test", profile="development", assurance=assurance, nodes=frozenset(nodes))
@@ -104,6 +111,15 @@ def serving(settings: Settings, producer: Producer | None = None) -> Iterator[Ru
         finally:
             server.should_exit = True
             thread.join(20)
+
+
+def assert_refused(response: httpx.Response, status: int, code: str) -> None:
+    """Status, code, the three fields, and nothing of the node's inside."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/json"
+    value = response.json()
+    assert set(value) == {"code", "message", "remedy"} and value["code"] == code
+    assert "Traceback" not in response.text and ".py" not in response.text
 
 
 def everything_below(folder: Path) -> bytes:

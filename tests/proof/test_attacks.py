@@ -14,40 +14,14 @@ from circuits import CircuitBuilder, evaluate
 from circuits.derivation import site_of
 from circuits.gates import rule_of
 from prover import commit_weights, prove, proving
-from prover.witness import Witness
 from tests.circuits.strategies import random_circuit
 from tests.proof.models import CONTEXT, convolutional, mixed, sample
+from tests.proof.wrong_witness import Cheat
 from verifier.errors import MalformedError, RejectedError, UnsupportedError
 from verifier.proof import verify_proof
 from verifier.proof.statement import prepare
 
 LOOKUP, CLAIMS = "proof.lookup.sum", "proof.claims.mismatch"
-
-
-class Cheat(Witness):
-    """Honest columns, then `alter`, then multiplicities that fit as well as they can."""
-
-    alter = staticmethod(lambda witness, counted: None)
-
-    def _count(self):
-        type(self).alter(self, False)
-        self.looked_up = [
-            (self.rows(x.first, x.shape), self.rows(x.second, x.shape) if x.second.terms else None)
-            for x in self.plan.lookups
-        ]
-        for number, column in enumerate(self.plan.multiplicities):
-            first, second = self.plan.tables[number].rows()
-            count = np.zeros(len(first), np.int64)
-            count[0] = self.plan.idle[number]
-            where = {pair: i for i, pair in enumerate(zip(first.tolist(), second.tolist(), strict=True))}
-            for lookup, (f, s) in zip(self.plan.lookups, self.looked_up, strict=True):
-                if lookup.table == number:
-                    g = np.zeros_like(f) if s is None else s
-                    for pair in zip(f.reshape(-1).tolist(), g.reshape(-1).tolist(), strict=True):
-                        if pair in where:
-                            count[where[pair]] += 1
-            self.columns[column] = count[None]
-        type(self).alter(self, True)
 
 
 def cheat(monkeypatch, circuit, inputs, alter, tensors=None, outputs=None):
