@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from attestation import raw, simulated
 from attestation.cmw import FORMAT, TYPE, CmwTrust, Collection, Piece, appraise, encode, piece_challenges, read
 from attestation.cmw.collection import COLLECTION_TAG, COLLECTION_TYPE, parse
-from attestation.contract import signed_body
 from attestation.errors import EvidenceError, MalformedError, OperationalError, UnsupportedError
 from attestation.simulated import SimulatedEvidence
+from attestation.statements import signed_body
 from attestation.tpm2.signature import parse_signature
 from tests.attestation.cmw.making import OTHER, SESSION, TPM, TYPES, collection, pieces
 from tests.attestation.paper import AT, PaperTpm, trust
