@@ -64,6 +64,19 @@ def load_arrays(name: str) -> dict[str, npt.NDArray[Any]]:
         return {key: loaded[key] for key in loaded.files}
 
 
+def choose(digits: dict[str, npt.NDArray[Any]], digit: int | None) -> int:
+    """Which of the test images: the one that is asked for, or a random one.
+
+    Raises:
+        MalformedError: ``option.malformed`` for one that is not among them.
+    """
+    count = len(digits["label"])
+    chosen = secrets.randbelow(count) if digit is None else digit
+    if not 0 <= chosen < count:
+        raise MalformedError("option.malformed", f"--digit: 0 to {count - 1}, found {chosen}")
+    return chosen
+
+
 def step(console: Console, number: int, title: str) -> None:
     """A numbered heading."""
     console.print(f"\n[bold]{number}. {title}[/]", highlight=False)
@@ -87,10 +100,7 @@ def tell(console: Console, out: Path, digit: int | None = None) -> Ending:
         OperationalError: a file cannot be written, the software TPM failed.
     """
     digits = load_arrays("digits.npz")
-    count = len(digits["label"])
-    chosen = secrets.randbelow(count) if digit is None else digit
-    if not 0 <= chosen < count:
-        raise MalformedError("option.malformed", f"--digit: 0 to {count - 1}, found {chosen}")
+    chosen = choose(digits, digit)
     out.mkdir(parents=True, exist_ok=True)
 
     step(console, 1, "The model: LeNet-5, compiled into exact integer operations")
