@@ -21,6 +21,7 @@ from circuits import Circuit, CircuitBuilder, dump_circuit
 from node.node import Node
 from node.serve import configure, running
 from node.settings import Settings
+from tests.circuits.small import small_layers
 from verifier.policy import Policy
 
 AT = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -30,16 +31,7 @@ def small_circuit(*, weight: int = 3) -> Circuit:
     """x (4,) float32 in [-1, 1] -> dense 4 -> 3, requantised -> dense 3 -> 2 -> y (2,)."""
     builder = CircuitBuilder(source={"sha256": "00" * 32, "compiler": "test"})
     x = builder.input("x", (4,), -128, 127, dtype="float32", scale=1 / 127, real_lo=-1.0, real_hi=1.0)
-    w1 = builder.constant("w1", np.array([[weight, -1, 2], [1, 1, -2], [0, 5, 1], [-1, 2, 2]]))
-    b1 = builder.constant("b1", np.array([4, 4, 4]))
-    h = builder.gate("dense", "hidden", [x], [w1, b1])
-    shift = builder.constant("shift", np.array([3]))
-    h = builder.gate("requant", "relu", [h], [shift], lo=0, hi=127)
-    w2 = builder.constant("w2", np.array([[1, -1], [2, 1], [-1, 3]]))
-    b2 = builder.constant("b2", np.array([0, 1]))
-    y = builder.gate("dense", "logits", [h], [w2, b2])
-    builder.output("y", y, dtype="float32", scale=0.125)
-    return builder.build()
+    return small_layers(builder, x, weight)
 
 
 def integer_circuit() -> Circuit:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from circuits import CircuitBuilder, evaluate
 from circuits.derivation import site_of
 from circuits.gates import rule_of
-from prover import commit_weights, prove, proving
+from prover import prove, proving
 from tests.circuits.strategies import random_circuit
-from tests.proof.models import CONTEXT, convolutional, mixed, sample
+from tests.proof.models import CONTEXT, arguments, convolutional, mixed, root_of, sample
 from tests.proof.wrong_witness import Cheat
 from verifier.errors import MalformedError, RejectedError, UnsupportedError
 from verifier.proof import verify_proof
@@ -171,7 +171,7 @@ def test_random_cheats(seed, mode):
     circuit = random_circuit(seed, gates=4)
     inputs = sample(circuit, int(rng.integers(1, 3)), seed)
     truth = evaluate(circuit, inputs)
-    root = commit_weights(circuit).root if mode == "committed" else None
+    root = root_of(circuit, mode)
     number = int(rng.integers(len(circuit.gates)))
     wrong = [inputs[p.name] for p in circuit.inputs]
     for i, gate in enumerate(circuit.gates):
@@ -188,14 +188,7 @@ def test_random_cheats(seed, mode):
             patch.setattr(proving, "Witness", type("Altered", (Cheat,), {"alter": staticmethod(alter)}))
             proof = prove(circuit, inputs, context=CONTEXT, tensors=tensors, mode=mode)
         try:
-            verify_proof(
-                proof.bytes,
-                circuit=circuit,
-                inputs=inputs,
-                outputs=proof.outputs,
-                context=CONTEXT,
-                weights_commitment=root,
-            )
+            verify_proof(proof.bytes, **arguments(circuit, inputs, proof.outputs, root))
         except RejectedError:
             return False
         return True
