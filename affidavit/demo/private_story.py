@@ -158,8 +158,8 @@ def tell_private(console: Console, out: Path, digit: int | None = None) -> Endin
     session.close()
     step(console, 6, "Repeat it yourself: verify, and execute again, without any secret")
     model = ["--model", str(path), str(out / "private.affidavit")]
-    say(console, shlex.join([invoked_as(), "verify", "--policy", str(out / "policy.toml"), *model]))
-    say(console, shlex.join([invoked_as(), "recheck", *model]))
+    say(console, shlex.join([*invoked_as(), "verify", "--policy", str(out / "policy.toml"), *model]))
+    say(console, shlex.join([*invoked_as(), "recheck", *model]))
     return Ending(result.verdict, refused)
 
 
@@ -218,7 +218,7 @@ def _node(data: Path, circuit: Path) -> Iterator[str]:
     """A node's service on loopback, in a process of its own; its URL."""
     arguments = ["node", "serve", "--data", str(data), "--circuit", str(circuit), "--port", "0", "--evidence", "none"]
     process = subprocess.Popen(
-        [sys.executable, "-c", "from affidavit.cli import main; main()", *arguments],
+        [sys.executable, "-m", "affidavit", *arguments],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

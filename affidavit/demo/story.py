@@ -158,14 +158,17 @@ def tell(console: Console, out: Path, digit: int | None = None) -> Ending:
         say(console, f"  {found.message}")
 
     step(console, 7, "Repeat it yourself")
-    command = [invoked_as(), "verify", "--policy", str(out / "policy.toml"), str(out / "answer.affidavit")]
+    command = [*invoked_as(), "verify", "--policy", str(out / "policy.toml"), str(out / "answer.affidavit")]
     say(console, shlex.join(command))
     return Ending(result.verdict, refused)
 
 
-def invoked_as() -> str:
-    """What to type for this command: its name where PATH leads to it, else its path as it was started."""
-    return "affidavit" if shutil.which("affidavit") or not Path(sys.argv[0]).is_file() else sys.argv[0]
+def invoked_as() -> list[str]:
+    """What to type for this command: its name where PATH leads to it, else as it was started."""
+    started = Path(sys.argv[0])
+    if shutil.which("affidavit") or not started.is_file():
+        return ["affidavit"]
+    return [sys.executable, "-m", "affidavit"] if started.name == "__main__.py" else [str(started)]
 
 
 def _compile(console: Console) -> Circuit:
