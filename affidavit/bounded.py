@@ -18,12 +18,14 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import httpcore
 import httpx
 from OpenSSL import SSL
 
-from affidavit.channel import ChannelStream
+from affidavit.channel import ChannelStream, client_context
+from attestation.channel.session import TlsError
 
 SLOWEST = 16 << 10
 """Bytes per second of the slowest line that is put up with."""
@@ -108,18 +110,29 @@ class BoundedTransport(httpx.HTTPTransport):
     """httpx's transport over connections that draw on an allowance.
 
     Args:
-        verify: the TLS context.
+        ca: PEM file with the CAs to believe; by default the well-known ones.
         seconds: for each exchange, before what its bytes buy.
-        channel: in its place, one whose connections know their exporters (:mod:`affidavit.channel`).
+        channel: whether its connections know their exporters (:mod:`affidavit.channel`).
+
+    Raises:
+        OSError, TlsError: the file cannot be read, or holds no certificate (:func:`unusable` says so).
     """
 
-    def __init__(self, *, verify: ssl.SSLContext, seconds: float, channel: SSL.Context | None = None) -> None:
+    def __init__(self, *, ca: Path | str | None, seconds: float, channel: bool = False) -> None:
         self._seconds, self._allowance = seconds, Allowance()
+        verify = httpx.create_ssl_context(trust_env=False) if ca is None else ssl.create_default_context(cafile=str(ca))
+        knowing = client_context(ca) if channel else None
         super().__init__(verify=verify, trust_env=False)
         # httpx takes no backend; its pool is replaced before anything is connected.
-        self._pool = httpcore.ConnectionPool(ssl_context=verify, network_backend=_Backend(self._allowance, channel))
+        self._pool = httpcore.ConnectionPool(ssl_context=verify, network_backend=_Backend(self._allowance, knowing))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """One exchange; reading its body draws on the same allowance."""
         self._allowance.begin(self._seconds)
         return super().handle_request(request)
+
+
+def unusable(error: OSError | TlsError) -> str:
+    """Why a CA file was of no use, without its path."""
+    reason = str(error) if isinstance(error, TlsError) else error.strerror or type(error).__name__
+    return f"the CA file cannot be used ({reason})"

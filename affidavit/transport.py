@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from OpenSSL import SSL
 
-from affidavit.bounded import BoundedTransport
-from affidavit.channel import CHANNEL, UntrustedError, client_context
+from affidavit.bounded import BoundedTransport, unusable
+from affidavit.channel import CHANNEL, UntrustedError
 from affidavit.errors import ClientError, MalformedError, OperationalError, RejectedError, UnsupportedError
 from affidavit.wire import is_code
 from attestation.channel.session import Channel, TlsError
@@ -85,29 +83,22 @@ class Transport:
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         base = _checked(url)
         self.secure = base.scheme == "https"
+        try:
+            transport = BoundedTransport(ca=ca, seconds=timeout, channel=channel)
+        except (OSError, TlsError) as error:
+            raise OperationalError("client.ca.unusable", unusable(error)) from None
         self._http = httpx.Client(
             base_url=base,
             headers=headers,
             timeout=timeout,
             follow_redirects=False,
             trust_env=False,
-            transport=BoundedTransport(
-                verify=_trusting(ca), seconds=timeout, channel=_knowing(ca) if channel else None
-            ),
+            transport=transport,
         )
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        limit: int = MAX_FILE_BYTES,
-        content: bytes | None = None,
-        media: str = "application/json",
-        **options: Any,
-    ) -> bytes:
-        """The body of a successful answer; see :meth:`exchange`."""
-        return self.exchange(method, path, limit=limit, content=content, media=media, **options).body
+    def request(self, method: str, path: str, **options: Any) -> bytes:
+        """The body of a successful answer; options and errors are those of :meth:`exchange`."""
+        return self.exchange(method, path, **options).body
 
     def exchange(
         self,
@@ -179,25 +170,6 @@ def _checked(url: str) -> httpx.URL:
             remedy="give one like http://127.0.0.1:8420",
         )
     return parsed
-
-
-def _trusting(ca: Path | str | None) -> ssl.SSLContext:
-    if ca is None:
-        return httpx.create_ssl_context(trust_env=False)
-    try:
-        return ssl.create_default_context(cafile=str(ca))
-    except OSError as error:
-        raise OperationalError(
-            "client.ca.unusable", f"the CA file cannot be used ({error.strerror or type(error).__name__})"
-        ) from None
-
-
-def _knowing(ca: Path | str | None) -> SSL.Context:
-    try:
-        return client_context(ca)
-    except (OSError, TlsError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise OperationalError("client.ca.unusable", f"the CA file cannot be used ({reason})") from None
 
 
 def _channel(response: httpx.Response) -> Channel | None:

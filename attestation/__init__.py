@@ -8,6 +8,8 @@
 
 =============  ==========================================================================
 `contract`     `Format`, `Appraisal`, `Check`: what every format offers and returns
+`freshness`    whether evidence answers this challenge
+`statements`   by what a replay of evidence is known
 `formats`      the formats there are, by type
 `tpm2`         TPM 2.0 quotes, real and software TPMs
 `simulated`    for machines without any TPM: proves nothing, and says so

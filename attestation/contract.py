@@ -23,8 +23,6 @@ Claims that mean the same in every format (each where the format has it; absent 
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,7 +30,7 @@ from typing import Any, Literal, Protocol
 
 from attestation.clock import Counters
 from attestation.collateral.bag import EMPTY, Collateral
-from attestation.errors import EvidenceError, MalformedError, OperationalError
+from attestation.errors import MalformedError, OperationalError
 
 Outcome = Literal["PASS", "FAIL", "SKIP"]
 
@@ -54,9 +52,6 @@ Claim = Any
 
 MAX_CHALLENGE = 64
 """Bytes: no format here carries more than one SHA-512 digest of caller's data."""
-
-FIXED_CHALLENGE = 32
-"""Bytes from which on a challenge is taken to have a length of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +125,7 @@ class Appraise(Protocol):
     """The signature that each format's `appraise` has; `trust` is the format's own dataclass.
 
     `challenge` None means that the caller asks for no freshness: the format's check of it is then a SKIP that is not
-    demanded (`freshness` makes that line).
+    demanded (`attestation.freshness` makes that line).
     """
 
     def __call__(
@@ -175,91 +170,6 @@ class Format:
     signed: Callable[[Mapping[str, bytes]], bytes] | None = None
     statements: Callable[[Mapping[str, bytes]], tuple[bytes, ...]] | None = None
     clock_keys: Callable[[Mapping[str, bytes]], frozenset[bytes]] | None = None
-
-
-def clock_keys(format_: Format, members: Mapping[str, bytes]) -> frozenset[bytes]:
-    """Whose clocks the evidence states, before anything of it is believed; none where it cannot be read."""
-    if format_.clock_keys is None:
-        return frozenset()
-    try:
-        check_members(f"evidence.{format_.name}", members, format_.members)
-        return format_.clock_keys(members)
-    except EvidenceError:
-        return frozenset()
-
-
-def signed_body(format_: Format, members: Mapping[str, bytes]) -> bytes:
-    """SHA-256 (32 bytes) of what the evidence's own signature covers, under its type: by it a replay is known.
-
-    A format without `signed` counts by all of its members, so that another encoding of the same statement is another
-    body.
-    """
-    if format_.signed is not None:
-        parts = [format_.signed(members)]
-    else:
-        parts = [part for name in sorted(members) for part in (name.encode("utf-8"), members[name])]
-    digest = hashlib.sha256(f"affidavit/signed-body@v1\0{format_.type}\0".encode())
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.digest()
-
-
-def signed_statements(format_: Format, members: Mapping[str, bytes]) -> tuple[bytes, ...]:
-    """What each signature in the evidence covers; of a format without signatures `signed_body`, as the only one."""
-    if format_.statements is not None:
-        return format_.statements(members)
-    return (signed_body(format_, members) if format_.signed is None else format_.signed(members),)
-
-
-def statement_digests(format_: Format, members: Mapping[str, bytes]) -> frozenset[bytes]:
-    """SHA-256 (32 bytes) of each of `signed_statements`, the same in whatever type of evidence it stands."""
-    label = b"affidavit/signed-statement@v1\0"
-    return frozenset(hashlib.sha256(label + part).digest() for part in signed_statements(format_, members))
-
-
-def freshness(observed: bytes, challenge: bytes | None, check: str, prefix: str) -> Check:
-    """Is `observed` the challenge itself, or the challenge followed by zeros up to its own length?
-
-    FAIL with `<prefix>.challenge-mismatch`; SKIP, not demanded, with `<prefix>.challenge-not-given` when the caller
-    gave none; SKIP, demanded, with `evidence.challenge-ambiguous` where only padding makes it fit and the padding
-    cannot be told from the challenge (`ambiguous`).
-    """
-    if challenge is None:
-        return Check(
-            check,
-            "SKIP",
-            observed.hex() or "empty",
-            "a challenge of the verifier",
-            f"{prefix}.challenge-not-given",
-            demanded=False,
-        )
-    same = bool(challenge) and hmac.compare_digest(observed, challenge.ljust(len(observed), b"\0"))
-    if same and len(challenge) < len(observed) and ambiguous(challenge):
-        return unclear(observed, challenge, check)
-    return Check(
-        check,
-        "PASS" if same else "FAIL",
-        observed.hex() or "empty",
-        challenge.hex() or "a challenge that is not empty",
-        "" if same else f"{prefix}.challenge-mismatch",
-    )
-
-
-def ambiguous(challenge: bytes) -> bool:
-    """Whether zeros behind the challenge could as well be its own: N and N || 00 would ask the same question.
-
-    A challenge that ends in 00 and is shorter than 32 bytes, or zeros alone. From 32 bytes on it is a digest or a
-    random number of a fixed length (as all of this project's own are), which nobody asks for one byte shorter.
-    """
-    return challenge[-1:] == b"\0" and (len(challenge) < FIXED_CHALLENGE or not any(challenge))
-
-
-def unclear(observed: bytes, challenge: bytes, check: str) -> Check:
-    """The open line for a challenge that is `ambiguous` and fits by padding alone."""
-    required = (
-        f"{challenge.hex()}, whose last zeros cannot be told from padding: ask with a challenge that ends in none"
-    )
-    return Check(check, "SKIP", observed.hex(), required, "evidence.challenge-ambiguous")
 
 
 def check_arguments(challenge: bytes | None, at: datetime) -> None:

@@ -10,10 +10,12 @@
     +-- OperationalError    our own fault or the environment's: a worker that died, a time or memory limit
 
 Every error carries ``code`` (dotted, stable, listed in :mod:`fhe.codes`), ``message`` (one line: observed and
-required) and ``remedy`` (what to do about it; may be empty).
+required) and ``remedy`` (what to do about it; by default that of :mod:`fhe.remedies`).
 """
 
 from __future__ import annotations
+
+from fhe.remedies import remedy_of
 
 __all__ = ["FheError", "MalformedError", "OperationalError", "RejectedError", "UnsupportedError"]
 
@@ -25,7 +27,7 @@ class FheError(Exception):
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
-        self.remedy = remedy
+        self.remedy = remedy or remedy_of(code)
 
 
 class MalformedError(FheError):

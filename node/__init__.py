@@ -8,14 +8,19 @@
 ===========================  ==============================================================================
 module                       holds
 ===========================  ==============================================================================
-node                         ``Node`` and ``run_local``: inferences in this process
+node                         ``Node``: inferences in this process
 pipeline, inference, stages  the stages in a row, the value that goes through, one file per stage
 request, submission, listed  what is asked: as a value, as JSON, as nested lists
 sealed                       inputs and answers that only client and node can read
-keys, evidence               the node's keys; what its machine says of itself
+plans, tenseal, uploads      how a circuit runs on ciphertexts, for whom, and what clients sent ahead for it
+keys, evidence, description  the node's keys; what its machine says of itself; what runs the circuits, for people
 models, sessions, runtime    circuits on disk, those that are loaded, their execution in onnxruntime
+recheck, encrypted_recheck   a second party computes again: in clear, on ciphertexts
 service, workers, jobs       accepted work that survives a crash; ``blobs`` and ``files`` keep the bytes
-api, schemas, guard, serve   the same over HTTP; ``metrics`` counts, ``settings`` configures
+api, handlers, openapi       the same over HTTP: its paths, what each does, how it describes itself
+guard, intake, channel       what stands before it: token, size, time; bodies that come in; the TLS connection
+serve, settings              the process around all that, and its configuration
+schemas, refusals, metrics   the JSON in and out, errors as HTTP, what is counted; ``limits`` are the caps
 ===========================  ==============================================================================
 
 A node is believed by nobody: everything it says is checked by ``verifier``. What this room does look after is
@@ -31,7 +36,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from node.errors import MalformedError, NodeError, OperationalError, RejectedError, UnsupportedError
     from node.evidence import Identity
-    from node.node import Node, run_local
+    from node.node import Node
     from node.request import EncodedInput, ListedInput, RealInput, Request, SealedInputBox
     from node.stages.answer import Answered
 
@@ -49,7 +54,6 @@ __all__ = [
     "Request",
     "SealedInputBox",
     "UnsupportedError",
-    "run_local",
 ]
 
 _HOMES = {
@@ -66,7 +70,6 @@ _HOMES = {
     "Request": "node.request",
     "SealedInputBox": "node.request",
     "UnsupportedError": "node.errors",
-    "run_local": "node.node",
 }
 
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import numpy.typing as npt
-
 import attestation
 from attestation.channel.binding import TLS_EXPORTER
 from attestation.producers import Producer
-from circuits import Circuit, dump_circuit
 from fhe.errors import FheError
 from node.description import describe_execution
 from node.errors import OperationalError
@@ -28,7 +25,7 @@ from node.limits import MAX_MODEL_MEMORY, MAX_TRACE_ELEMENTS
 from node.models import ModelStore
 from node.pipeline import Pipeline, as_node_error
 from node.plans import Plans
-from node.request import RealInput, Request
+from node.request import Request
 from node.sessions import Sessions
 from node.stages.admit import Admit
 from node.stages.answer import Answered, AnswerStage
@@ -44,7 +41,6 @@ from node.stages.unseal import Unseal
 from node.stages.vouch import AnswerEncrypted, VouchEncrypted
 from node.tenseal import Wish, choose, describe
 from node.uploads import LOCAL, Incoming, Uploads
-from verifier.context import NO_POLICY
 from verifier.keys import KeySet
 
 if TYPE_CHECKING:
@@ -265,42 +261,3 @@ def _workers(seconds: float = EVALUATION_SECONDS) -> EvaluationPool:
 
     doors = {"rlimits", "no-new-privs", "seccomp"} if sys.platform == "linux" else set()
     return EvaluationPool(seconds=seconds, require=frozenset(doors))
-
-
-def run_local(
-    circuit: Circuit,
-    inputs: Mapping[str, npt.NDArray[Any]],
-    *,
-    nonce: bytes,
-    data_dir: Path,
-    producer: Producer | None = None,
-    name: str = "",
-    policy: bytes = NO_POLICY,
-    embed_circuit: bool = False,
-    embed_input: bool = False,
-    prove: bool = False,
-    committed: bool = False,
-) -> Answered:
-    """One inference on this machine, without a server.
-
-    Args:
-        circuit: what to run; kept in the node's data directory from then on.
-        inputs: real arrays by input name, batch first, of the ports' dtypes.
-        nonce: 32 bytes that the caller drew.
-        data_dir: the node's; its keys are made on first use.
-        producer: source of evidence; left open.
-        name: the model's, for people.
-        policy: SHA-256 of the policy file under which the answer will be judged; zeros for none.
-        embed_circuit, embed_input: whether the affidavit carries them.
-        prove: whether it carries a succinct proof.
-        committed: whether that proof is for verifiers that hold a commitment to the weights instead of the weights.
-
-    Raises:
-        NodeError: as :meth:`Node.run`.
-        circuits.CircuitError: never for a circuit that a builder, a loader or the compiler made.
-    """
-    node = Node(data_dir, producer)
-    model = node.models.put(dump_circuit(circuit), name=name)
-    return node.run(
-        Request(model.digest, nonce, RealInput(inputs), policy, embed_circuit, embed_input, prove, committed)
-    )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""How a circuit runs on ciphertexts, as client and node agree on it; the last few plans are kept."""
+"""How a circuit runs on ciphertexts, as client and node agree on it; the last few plans, and refusals, are kept."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from circuits import Circuit
+from fhe.errors import UnsupportedError
 from fhe.limits import MAX_SEGMENTS
 from node.errors import MalformedError, OperationalError
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from node.tenseal import Wish
 
 KEPT = 8
+KEPT_REFUSALS = 256
+"""Plans, with their folded weights, and refusals, a few lines each."""
 MAKERS, CHOOSERS = 8, 2
 """Strangers' requests that may wait for a plan, the one that it is made for included."""
 MAX_NUMBER = 1 << 16
@@ -114,11 +117,13 @@ class Plans:
     """A cache of plans; safe for several threads.
 
     Making a plan takes memory and, of a wide network, a minute: one is made and one is chosen at a time, and few wait.
+    What cannot be had takes as long to find out, and is remembered as well.
     """
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[bytes, Layout], EncryptedPlan] = OrderedDict()
         self._chosen: OrderedDict[tuple[bytes, Wish], Layout] = OrderedDict()
+        self._refused: OrderedDict[tuple[bytes, Layout | Wish], tuple[str, str, str]] = OrderedDict()
         self._lock, self._making, self._choosing = threading.Lock(), threading.Lock(), threading.Lock()
         self._makers, self._choosers = threading.BoundedSemaphore(MAKERS), threading.BoundedSemaphore(CHOOSERS)
 
@@ -128,7 +133,7 @@ class Plans:
         found = self._find(key)
         if found is not None:
             return found
-        with self._making:
+        with self._making, self._refusing(key):
             return self._find(key) or self._keep(key, layout.plan(circuit))
 
     def admit(self, circuit: Circuit, layout: Layout) -> EncryptedPlan:
@@ -144,11 +149,29 @@ class Plans:
         found = self._find_chosen(circuit, wish)
         if found is not None:
             return found
-        with _entry(self._choosers), self._choosing:
+        with _entry(self._choosers), self._choosing, self._refusing((circuit.digest, wish)):
             return self._find_chosen(circuit, wish) or self._keep_chosen(circuit, wish, choose(circuit, wish))
+
+    @contextmanager
+    def _refusing(self, key: tuple[bytes, Layout | Wish]) -> Iterator[None]:
+        """Remember that this cannot be had: circuit and wish alone decide that."""
+        try:
+            yield
+        except UnsupportedError as error:
+            with self._lock:
+                self._refused[key] = error.code, error.message, error.remedy
+                while len(self._refused) > KEPT_REFUSALS:
+                    self._refused.popitem(last=False)
+            raise
+
+    def _check(self, key: tuple[bytes, Layout | Wish]) -> None:
+        """Raise again what was raised before; under the lock."""
+        if key in self._refused:
+            raise UnsupportedError(*self._refused[key])
 
     def _find(self, key: tuple[bytes, Layout]) -> EncryptedPlan | None:
         with self._lock:
+            self._check(key)
             if key in self._kept:
                 self._kept.move_to_end(key)
             return self._kept.get(key)
@@ -163,6 +186,7 @@ class Plans:
 
     def _find_chosen(self, circuit: Circuit, wish: Wish) -> EncryptedPlan | None:
         with self._lock:
+            self._check((circuit.digest, wish))
             layout = self._chosen.get((circuit.digest, wish))
         return None if layout is None else self._find((circuit.digest, layout))
 

@@ -130,3 +130,10 @@ def test_licence_is_the_exact_text() -> None:
 def test_tests_cannot_leave_the_machine(host: str) -> None:
     with pytest.raises(PermissionError, match="tests stay on this machine"):
         socket.create_connection((host, 443))
+
+
+def test_no_test_imports_another() -> None:
+    """What tests share lies in modules that hold no tests: else a test runs or is skipped with a stranger's."""
+    importing = re.compile(r"^\s*(?:from|import)\s+(?:tests[\w.]*)?\.test_\w+", re.MULTILINE)
+    assert importing.search("from tests.node.test_api import prepare") and importing.search("from .test_api import x")
+    assert [name for name, text in texts().items() if name.startswith("tests/") and importing.search(text)] == []

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import reduce
 
 import attestation.errors
-from attestation import contract
+from attestation import statements
 from attestation.clock import Counters, merge
 from attestation.formats import FORMATS
 from verifier.affidavit import Affidavit
@@ -163,5 +163,5 @@ def clock_keys(affidavit: Affidavit) -> frozenset[bytes]:
         scheme, members = FORMATS.get(claim.type), _members(affidavit, claim)
         if scheme is not None and members is not None:
             native = {name: part for name, part in members.items() if not name.startswith(COLLATERAL_MEMBER)}
-            found |= contract.clock_keys(scheme, native)
+            found |= statements.clock_keys(scheme, native)
     return found

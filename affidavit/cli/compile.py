@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from affidavit.cli import files
 from affidavit.cli.fhe import ExactOption, PresetOption, ProtectedOption, SamplesOption, show_plan
-from affidavit.cli.render import quality_lines
+from affidavit.cli.render import counted, quality_lines
 from affidavit.cli.verify import JsonOption
 from circuits import Circuit, UnsupportedError, dump_circuit, encode_inputs
 from verifier.errors import MalformedError
@@ -125,7 +125,7 @@ def compile_command(
         return
     out.print(f"circuit {circuit.digest.hex()}", highlight=False)
     out.print(
-        f"  {len(circuit.gates)} gates, profile {circuit.profile}, written to {escape(str(output))}",
+        f"  {counted(len(circuit.gates), 'gate')}, profile {circuit.profile}, written to {escape(str(output))}",
         highlight=False,
     )
     for line in quality_lines(quality):
@@ -163,17 +163,28 @@ def _polynomial(
     activation_bits: int | None,
     weight_bits: int | None,
 ) -> Circuit | None:
-    """A circuit without rescaling; ``None``, with a note, where the network is more than linear maps and squares."""
+    """A circuit without rescaling; ``None``, with a note, where the network is more than linear maps and squares.
+
+    Raises MalformedError (``compile.option.input-range``) for the range of something else than its input.
+    """
     from circuits.compiler.polynomial import compile_polynomial
 
     stated = list(ranges.values()) or [(float(array.min()), float(array.max())) for array in calibration.values()]
     bits, most = activation_bits or POLYNOMIAL_BITS[0], weight_bits or POLYNOMIAL_BITS[1]
     try:
-        return compile_polynomial(model, input_range=stated[0], activation_bits=bits, weight_bits=most)
+        circuit = compile_polynomial(model, input_range=stated[0], activation_bits=bits, weight_bits=most)
     except UnsupportedError as error:
         note = f"not as a network of linear operators and squares: {error.message}"
         Console(stderr=True, soft_wrap=True).print(escape(note), highlight=False)
         return None
+    name = circuit.inputs[0].name
+    if unknown := sorted(ranges.keys() - {name}):
+        raise MalformedError(
+            "compile.option.input-range",
+            f"--input-range: {unknown[0][:80]!r} is not an input of the model",
+            remedy=f"its input is {name!r}",
+        )
+    return circuit
 
 
 def _plan(
@@ -193,7 +204,7 @@ def _plan(
     out = Console(soft_wrap=True)
     if not as_json:
         out.print(f"circuit {circuit.digest.hex()}", highlight=False)
-        out.print(f"  {len(circuit.gates)} gates, written to {escape(str(output))}", highlight=False)
+        out.print(f"  {counted(len(circuit.gates), 'gate')}, written to {escape(str(output))}", highlight=False)
         for line in quality_lines(quality):
             out.print(f"  {escape(line)}", highlight=False)
     typical, _ = _samples(model, calibrate)

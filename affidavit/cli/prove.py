@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from affidavit.cli import files
+from affidavit.cli.render import counted
 from affidavit.cli.verify import JsonOption, WeightsOption, is_digest
 from affidavit.cli.where import cache_folder
 from circuits import Circuit, encode_inputs
@@ -206,7 +207,7 @@ def verify_proof_command(
         console.print_json(data=report)
         return
     console.print(
-        f"[bold green]ACCEPT[/] {len(found.gates)} gates, batch {found.batch}, {found.bits:.1f} bits; "
+        f"[bold green]ACCEPT[/] {counted(len(found.gates), 'gate')}, batch {found.batch}, {found.bits:.1f} bits; "
         f"verified in {verify_s:.3f} s",
         highlight=False,
     )

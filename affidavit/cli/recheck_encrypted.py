@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from affidavit.cli import files
+from affidavit.cli.render import counted
 from circuits import Circuit
 from verifier import Affidavit, Verdict
 
@@ -59,7 +60,9 @@ def print_finding(console: Console, finding: EncryptedFinding, signer: str | Non
             }
         )
     elif finding.agrees:
-        said = f"{finding.gates} gates executed again on the ciphertexts give the signed answer, bit for bit"
+        said = (
+            f"executing {counted(finding.gates, 'gate')} again on the ciphertexts gives the signed answer, bit for bit"
+        )
         console.print(f"[green]PASS[/] {said}", highlight=False)
     else:
         said = "executing again on the ciphertexts gives another answer than the signed one"

@@ -24,6 +24,11 @@ VERDICT_COLOURS = {
 }
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of them: "1 gate", "2 gates"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def quality_lines(quality: Mapping[str, Any]) -> list[str]:
     """What the compiler measured, one line per output, from a circuit's ``quality``."""
     if not quality:

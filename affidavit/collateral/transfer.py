@@ -8,7 +8,6 @@ and jitter. Everything else is final.
 from __future__ import annotations
 
 import random
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from types import TracebackType
 
 import httpx
 
-from affidavit.bounded import BoundedTransport
+from affidavit.bounded import BoundedTransport, unusable
+from attestation.channel.session import TlsError
 from verifier.errors import OperationalError, UnsupportedError
 
 ATTEMPTS = 4
@@ -75,12 +75,16 @@ class Transfer:
         """Raises `OperationalError` with `client.ca.unusable`."""
         self._sleep, self._now, self._jitter = sleep, now, jitter
         self._attempts, self._max_pause = attempts, max_pause
+        try:
+            transport = BoundedTransport(ca=ca, seconds=timeout)
+        except (OSError, TlsError) as error:
+            raise OperationalError("client.ca.unusable", unusable(error)) from None
         self._http = httpx.Client(
             timeout=timeout,
             follow_redirects=False,
             trust_env=False,
             headers={"accept-encoding": "identity"},
-            transport=BoundedTransport(verify=_trusting(ca), seconds=timeout),
+            transport=transport,
         )
 
     def __call__(self, request: Request) -> Answer:
@@ -180,14 +184,3 @@ def _place(request: Request) -> str:
 
 def _shown(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _trusting(ca: Path | None) -> ssl.SSLContext:
-    if ca is None:
-        return httpx.create_ssl_context(trust_env=False)
-    try:
-        return ssl.create_default_context(cafile=str(ca))
-    except OSError as error:
-        raise OperationalError(
-            "client.ca.unusable", f"the CA file cannot be used ({error.strerror or type(error).__name__})"
-        ) from None

@@ -8,7 +8,6 @@ evaluation keys and circuit, and no secret key.
 from __future__ import annotations
 
 import contextlib
-import secrets
 import shlex
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from affidavit.client import Client
 from affidavit.demo import private_lies as lies
 from affidavit.demo.lies import cheaper_model
 from affidavit.demo.picture import draw
-from affidavit.demo.story import DATA, Ending, invoked_as, load_arrays, say, step
+from affidavit.demo.story import DATA, Ending, choose, invoked_as, load_arrays, say, step
 from affidavit.errors import NotAccepted
 from affidavit.policy_file import write_policy
 from affidavit.private import PrivateAnswer, PrivateQuestion, PrivateSession
@@ -38,7 +37,7 @@ from circuits import Circuit, load_circuit
 from fhe.pool import EvaluationPool
 from node.encrypted_recheck import recheck_encrypted
 from node.keys import NodeKeys
-from verifier import MalformedError, OperationalError, Policy, RejectedError, Verdict, parse_policy, read_affidavit
+from verifier import OperationalError, Policy, RejectedError, Verdict, parse_policy, read_affidavit
 from verifier.affidavit import add_envelope
 from verifier.dsse import sign_envelope
 from verifier.verify import Result
@@ -90,10 +89,7 @@ def tell_private(console: Console, out: Path, digit: int | None = None) -> Endin
         OperationalError: a file cannot be written, the node did not start.
     """
     digits = load_arrays("digits.npz")
-    count = len(digits["label"])
-    chosen = secrets.randbelow(count) if digit is None else digit
-    if not 0 <= chosen < count:
-        raise MalformedError("option.malformed", f"--digit: 0 to {count - 1}, found {chosen}")
+    chosen = choose(digits, digit)
     out.mkdir(parents=True, exist_ok=True)
 
     step(console, 1, "The model: 784-64-10 with a square in the middle, on integers; it runs on ciphertexts whole")
@@ -105,7 +101,7 @@ def tell_private(console: Console, out: Path, digit: int | None = None) -> Endin
 
     step(console, 2, f"The question: test image {chosen} of MNIST (a {digits['label'][chosen]}, says its label)")
     draw(console, digits["image"][chosen, 0])
-    images = (digits["image"].reshape(count, -1) / np.float32(255)).astype(np.float32)
+    images = (digits["image"].reshape(len(digits["image"]), -1) / np.float32(255)).astype(np.float32)
     inputs = {circuit.inputs[0].name: images[chosen : chosen + 1]}
 
     with tempfile.TemporaryDirectory() as folder, EvaluationPool() as pool:
@@ -127,7 +123,7 @@ def tell_private(console: Console, out: Path, digit: int | None = None) -> Endin
         step(console, 3, "The node, a process of its own: it gets ciphertexts and evaluation keys, and nothing else")
         with _node(Path(folder) / "node", path) as url, Client(url, policy=policy, patience=FIRST_SECONDS) as client:
             client.upload(session.evaluation_keys)
-            older = _answer(client, session, {circuit.inputs[0].name: images[(chosen + 1) % count][None]})[1]
+            older = _answer(client, session, {circuit.inputs[0].name: images[(chosen + 1) % len(images)][None]})[1]
             started = time.perf_counter()
             question, genuine = _answer(client, session, inputs)
             say(console, f"answer in ciphertext after {time.perf_counter() - started:.2f} s, over HTTP")
@@ -162,8 +158,8 @@ def tell_private(console: Console, out: Path, digit: int | None = None) -> Endin
     session.close()
     step(console, 6, "Repeat it yourself: verify, and execute again, without any secret")
     model = ["--model", str(path), str(out / "private.affidavit")]
-    say(console, shlex.join([invoked_as(), "verify", "--policy", str(out / "policy.toml"), *model]))
-    say(console, shlex.join([invoked_as(), "recheck", *model]))
+    say(console, shlex.join([*invoked_as(), "verify", "--policy", str(out / "policy.toml"), *model]))
+    say(console, shlex.join([*invoked_as(), "recheck", *model]))
     return Ending(result.verdict, refused)
 
 
@@ -222,7 +218,7 @@ def _node(data: Path, circuit: Path) -> Iterator[str]:
     """A node's service on loopback, in a process of its own; its URL."""
     arguments = ["node", "serve", "--data", str(data), "--circuit", str(circuit), "--port", "0", "--evidence", "none"]
     process = subprocess.Popen(
-        [sys.executable, "-c", "from affidavit.cli import main; main()", *arguments],
+        [sys.executable, "-m", "affidavit", *arguments],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

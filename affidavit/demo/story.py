@@ -64,6 +64,19 @@ def load_arrays(name: str) -> dict[str, npt.NDArray[Any]]:
         return {key: loaded[key] for key in loaded.files}
 
 
+def choose(digits: dict[str, npt.NDArray[Any]], digit: int | None) -> int:
+    """Which of the test images: the one that is asked for, or a random one.
+
+    Raises:
+        MalformedError: ``option.malformed`` for one that is not among them.
+    """
+    count = len(digits["label"])
+    chosen = secrets.randbelow(count) if digit is None else digit
+    if not 0 <= chosen < count:
+        raise MalformedError("option.malformed", f"--digit: 0 to {count - 1}, found {chosen}")
+    return chosen
+
+
 def step(console: Console, number: int, title: str) -> None:
     """A numbered heading."""
     console.print(f"\n[bold]{number}. {title}[/]", highlight=False)
@@ -87,10 +100,7 @@ def tell(console: Console, out: Path, digit: int | None = None) -> Ending:
         OperationalError: a file cannot be written, the software TPM failed.
     """
     digits = load_arrays("digits.npz")
-    count = len(digits["label"])
-    chosen = secrets.randbelow(count) if digit is None else digit
-    if not 0 <= chosen < count:
-        raise MalformedError("option.malformed", f"--digit: 0 to {count - 1}, found {chosen}")
+    chosen = choose(digits, digit)
     out.mkdir(parents=True, exist_ok=True)
 
     step(console, 1, "The model: LeNet-5, compiled into exact integer operations")
@@ -148,14 +158,17 @@ def tell(console: Console, out: Path, digit: int | None = None) -> Ending:
         say(console, f"  {found.message}")
 
     step(console, 7, "Repeat it yourself")
-    command = [invoked_as(), "verify", "--policy", str(out / "policy.toml"), str(out / "answer.affidavit")]
+    command = [*invoked_as(), "verify", "--policy", str(out / "policy.toml"), str(out / "answer.affidavit")]
     say(console, shlex.join(command))
     return Ending(result.verdict, refused)
 
 
-def invoked_as() -> str:
-    """What to type for this command: its name where PATH leads to it, else its path as it was started."""
-    return "affidavit" if shutil.which("affidavit") or not Path(sys.argv[0]).is_file() else sys.argv[0]
+def invoked_as() -> list[str]:
+    """What to type for this command: its name where PATH leads to it, else as it was started."""
+    started = Path(sys.argv[0])
+    if shutil.which("affidavit") or not started.is_file():
+        return ["affidavit"]
+    return [sys.executable, "-m", "affidavit"] if started.name == "__main__.py" else [str(started)]
 
 
 def _compile(console: Console) -> Circuit:

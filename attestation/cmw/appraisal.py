@@ -11,8 +11,9 @@ from typing import Any
 from attestation.clock import Counters, merge
 from attestation.cmw.collection import ID, MAX_COLLECTION, TYPE, Collection, Piece, parse
 from attestation.collateral.bag import EMPTY, Collateral
-from attestation.contract import Appraisal, Check, Claim, Member, check_arguments, check_members, freshness
+from attestation.contract import Appraisal, Check, Claim, Member, check_arguments, check_members
 from attestation.errors import OperationalError, UnsupportedError
+from attestation.freshness import freshness
 
 MEMBERS: Mapping[str, Member] = {"collection": Member(MAX_COLLECTION, required=True, media_type="application/cmw+cbor")}
 

@@ -25,8 +25,8 @@ import cbor2
 
 from attestation import raw
 from attestation.cbor import decode
-from attestation.contract import clock_keys, signed_body, signed_statements
 from attestation.errors import MalformedError, UnsupportedError
+from attestation.statements import clock_keys, signed_body, signed_statements
 
 ID = "evidence.cmw"
 TYPE = "cmw-collection@v1"

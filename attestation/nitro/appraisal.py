@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from attestation.collateral.bag import EMPTY, Collateral
-from attestation.contract import Appraisal, Check, Member, check_arguments, check_members, freshness
+from attestation.contract import Appraisal, Check, Member, check_arguments, check_members
+from attestation.freshness import freshness
 from attestation.nitro import chain as certificates
 from attestation.nitro.chain import Chain
 from attestation.nitro.document import MAX_DOCUMENT, Document, Envelope, parse_document, parse_envelope

@@ -13,8 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from attestation.collateral.bag import EMPTY, Collateral
-from attestation.contract import Appraisal, Check, Member, check_arguments, check_members, freshness
+from attestation.contract import Appraisal, Check, Member, check_arguments, check_members
 from attestation.errors import MalformedError, UnsupportedError
+from attestation.freshness import freshness
 from attestation.nvidia.assembly import Loose
 from attestation.nvidia.device import Device, check_device, parse_device, wanted_rims
 from attestation.nvidia.rim import documents

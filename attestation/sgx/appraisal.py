@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from attestation.collateral.bag import EMPTY, Collateral
-from attestation.contract import Appraisal, Check, Member, check_arguments, check_members, freshness
+from attestation.contract import Appraisal, Check, Member, check_arguments, check_members
+from attestation.freshness import freshness
 from attestation.intel.appraisal import check_platform, check_second_opinion
 from attestation.intel.enclave import EnclaveReport, parse_enclave_report
 from attestation.intel.lines import judged, missing

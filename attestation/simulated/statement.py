@@ -9,8 +9,9 @@ from datetime import datetime
 
 from attestation import raw
 from attestation.collateral.bag import EMPTY, Collateral
-from attestation.contract import Appraisal, Check, Member, check_arguments, check_members, freshness
+from attestation.contract import Appraisal, Check, Member, check_arguments, check_members
 from attestation.errors import MalformedError, OperationalError
+from attestation.freshness import freshness
 
 TYPE = "simulated@v1"
 MEMBERS: Mapping[str, Member] = {"statement": Member(1024, required=True, media_type="text/plain")}

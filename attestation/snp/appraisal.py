@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from attestation.collateral.bag import EMPTY, Collateral
-from attestation.contract import Appraisal, Check, Claim, Member, check_arguments, check_members, freshness
+from attestation.contract import Appraisal, Check, Claim, Member, check_arguments, check_members
+from attestation.freshness import freshness
 from attestation.snp.binding import check_binding, product_of
 from attestation.snp.bundle import MAX_CERTIFICATES, load_bundle
 from attestation.snp.currency import check_currency

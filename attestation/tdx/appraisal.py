@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from attestation.collateral.bag import EMPTY, Collateral
-from attestation.contract import Appraisal, Check, Member, check_arguments, check_members, freshness
+from attestation.contract import Appraisal, Check, Member, check_arguments, check_members
 from attestation.eventlog import MAX_LOG, parse_event_log
+from attestation.freshness import freshness
 from attestation.intel.appraisal import check_platform, check_second_opinion
 from attestation.intel.lines import judged, missing
 from attestation.intel.quote import MAX_QUOTE, TDX, Quote, parse_quote

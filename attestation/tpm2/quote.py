@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import hmac
 
-from attestation.contract import MAX_CHALLENGE, Check, ambiguous, freshness, unclear
+from attestation.contract import MAX_CHALLENGE, Check
 from attestation.errors import RejectedError
+from attestation.freshness import ambiguous, freshness, unclear
 from attestation.pki.path import MIN_RSA_BITS
 from attestation.tpm2 import algorithms as alg
 from attestation.tpm2 import public as pub

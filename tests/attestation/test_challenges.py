@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attestation.contract import Check, freshness
+from attestation.contract import Check
+from attestation.freshness import freshness
 from attestation.tpm2.attest import parse_attest
 from attestation.tpm2.quote import check_challenge
 from tests.attestation.intel.judging import judge as judge_intel

@@ -10,9 +10,9 @@ import pytest
 from attestation import azure_snp, azure_tdx, cmw, simulated
 from attestation.azure import ak_fingerprint
 from attestation.clock import Counters
-from attestation.contract import clock_keys
 from attestation.formats import FORMATS
 from attestation.simulated import SimulatedEvidence
+from attestation.statements import clock_keys
 from attestation.tpm2 import FORMAT as TPM2
 from attestation.tpm2 import Tpm2Trust, appraise
 from attestation.tpm2.ak import load_ak

@@ -8,7 +8,6 @@ import json
 import time
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,11 +15,11 @@ from attestation import raw
 from attestation.collateral import EMPTY, Collateral, Item, recognise, sort_collateral
 from attestation.collateral.bag import MAX_ITEM, MAX_ITEMS
 from attestation.errors import MalformedError
-from tests.attestation.paper import maker
-from tests.attestation.test_revocation import crl
+from tests.attestation.paper import AT, maker
+from tests.attestation.small_pki import issue, revocation_list
 
 CERTIFICATE = maker().der
-CRL = crl(5).public_bytes(Encoding.DER)
+CRL = revocation_list(issue("CA", AT, ca=True), AT)
 
 
 def pem(label: str, der: bytes) -> bytes:

@@ -10,11 +10,11 @@ import pytest
 from attestation import nvidia, simulated, tpm2
 from attestation.cmw import FORMAT as CMW
 from attestation.cmw import Collection, Piece, encode
-from attestation.contract import signed_body, signed_statements, statement_digests
 from attestation.formats import FORMATS
 from attestation.simulated import SimulatedEvidence
 from attestation.snp import FORMAT as SNP
-from tests.attestation.cmw.test_cmw import SESSION, collection
+from attestation.statements import signed_body, signed_statements, statement_digests
+from tests.attestation.cmw.making import SESSION, collection
 from tests.attestation.nvidia import paper as gpu
 from tests.attestation.snp import real
 

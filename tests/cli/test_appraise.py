@@ -16,7 +16,7 @@ from affidavit.policy_file import write_policy
 from attestation import raw
 from node.settings import Settings
 from tests.attestation import paper
-from tests.attestation.ear.test_ear import VECTORS
+from tests.attestation.ear.making import VECTORS
 from tests.node.making import serving
 from verifier.policy import parse_policy, profile_policy
 from verifier.profiles import PROFILES

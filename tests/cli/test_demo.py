@@ -3,9 +3,15 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+
 import pytest
 
 from affidavit.demo import machine
+from affidavit.demo.story import invoked_as
+from tests.conftest import ROOT
 from verifier import parse_policy, read_affidavit
 
 EXPECTED = {
@@ -54,3 +60,22 @@ def test_only_the_images_there_are(affidavit, tmp_path, digit):
     ran = affidavit("demo", "-o", tmp_path / "out", "--digit", digit)
     assert ran.code == 30 and "option.malformed" in ran.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("started", ["script", "module"])
+def test_the_command_that_is_shown_works(monkeypatch, tmp_path, started):
+    """Where PATH leads to no `affidavit`: what was started is shown, and can be started again."""
+    script = tmp_path / "affidavit"
+    script.write_text(f"#!{sys.executable}\nfrom affidavit.cli import main\nmain()\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(sys, "argv", [str(script if started == "script" else ROOT / "affidavit/__main__.py"), "demo"])
+    ran = subprocess.run(
+        [*invoked_as(), "verify", "--help"], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert ran.returncode == 0 and "affidavit verify" in ran.stdout, ran.stderr
+
+
+def test_the_command_that_is_shown_is_short_where_it_can_be(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert invoked_as() == ["affidavit"]

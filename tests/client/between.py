@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 from collections.abc import Callable, Iterator
 
 import httpx
 
 from attestation.channel.session import Channel, Session, TlsError, server_context
 from tests.attestation.channel.pki import Files
+from tests.client.loopback import loopback
 
 Relay = Callable[[str, Channel], "tuple[int, bytes]"]
 """Path and query of a request, and the client's connection -> status and body of the answer."""
@@ -28,25 +28,13 @@ def ask(url: str, path: str) -> tuple[int, bytes]:
 def between(files: Files, relay: Relay) -> Iterator[str]:
     """A server that ends the client's TLS, knows its exporter, and answers with ``relay``; yields its URL."""
     context = server_context(files.certificate, files.key)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
 
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = listening.accept()
-                except OSError:
-                    return
-                connection.settimeout(20)
-                with connection, contextlib.suppress(TlsError, OSError, EOFError):
-                    _answer_all(connection, Session(context, server=True), relay)
+    def answer(connection: socket.socket) -> None:
+        with contextlib.suppress(TlsError, EOFError):
+            _answer_all(connection, Session(context, server=True), relay)
 
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield f"https://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            listening.shutdown(socket.SHUT_RDWR)
-            thread.join(30)
+    with loopback(answer) as place:
+        yield f"https://{place}"
 
 
 def _answer_all(connection: socket.socket, session: Session, relay: Relay) -> None:

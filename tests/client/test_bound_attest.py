@@ -140,7 +140,7 @@ def test_tls_1_2(url: str, ca: Authority, monkeypatch: pytest.MonkeyPatch) -> No
         context.set_max_proto_version(SSL.TLS1_2_VERSION)
         return context
 
-    monkeypatch.setattr("affidavit.transport.client_context", old_client)
+    monkeypatch.setattr("affidavit.bounded.client_context", old_client)
     assert refused(url, ca, Binding.REQUIRE).code == "request.channel-binding.unsupported"
     assert attested(url, ca, Binding.PREFER).unbound == "the node does not offer it over this connection"
 

@@ -6,45 +6,19 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
 from affidavit import bounded
 from affidavit.errors import OperationalError
 from affidavit.transport import Transport
+from tests.client.loopback import loopback
 
 TIMEOUT = 0.4
 STEP = 0.1
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 60\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n"
-
-
-@contextmanager
-def server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Answers one connection after another in its own way, until the client hangs up."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = listening.accept()
-                except OSError:
-                    return
-                with connection:
-                    try:
-                        answer(connection)
-                    except OSError:
-                        continue
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            listening.shutdown(socket.SHUT_RDWR)
-            thread.join()
 
 
 def dripping(head: bytes, tail: bytes) -> Callable[[socket.socket], None]:
@@ -69,7 +43,7 @@ def dripping(head: bytes, tail: bytes) -> Callable[[socket.socket], None]:
     ids=["body", "head", "chunk", "nothing inside gzip"],
 )
 def test_a_dripping_node_does_not_hold_its_client(head: bytes, tail: bytes) -> None:
-    with server(dripping(head, tail)) as url, Transport(url, timeout=TIMEOUT) as transport:
+    with loopback(dripping(head, tail)) as place, Transport(f"http://{place}", timeout=TIMEOUT) as transport:
         began = time.monotonic()
         with pytest.raises(OperationalError) as caught:
             transport.request("GET", "/")
@@ -86,7 +60,7 @@ def test_a_node_that_reads_slowly_does_not_hold_its_client(monkeypatch: pytest.M
         while not given_up.wait(STEP):
             connection.recv(1 << 17)
 
-    with server(answer) as url, Transport(url, timeout=TIMEOUT) as transport:
+    with loopback(answer) as place, Transport(f"http://{place}", timeout=TIMEOUT) as transport:
         began = time.monotonic()
         try:
             with pytest.raises(OperationalError) as caught:
@@ -109,7 +83,7 @@ def test_bytes_buy_time(monkeypatch: pytest.MonkeyPatch) -> None:
             time.sleep(STEP)
             connection.sendall(bytes(size))
 
-    with server(answer) as url, Transport(url, timeout=TIMEOUT) as transport:
+    with loopback(answer) as place, Transport(f"http://{place}", timeout=TIMEOUT) as transport:
         began = time.monotonic()
         assert transport.request("GET", "/") == bytes(size * steps)
         assert time.monotonic() - began > 2 * TIMEOUT
@@ -122,7 +96,7 @@ def test_each_exchange_has_its_own_time() -> None:
             time.sleep(STEP)
             connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
 
-    with server(answer) as url, Transport(url, timeout=TIMEOUT) as transport:
+    with loopback(answer) as place, Transport(f"http://{place}", timeout=TIMEOUT) as transport:
         for _ in range(4):  # over one connection, longer than one timeout
             assert transport.request("GET", "/") == b"ok"
             time.sleep(STEP)

@@ -23,7 +23,7 @@ from attestation.clock import Counters, later, merge
 from attestation.tpm2.ak import load_ak
 from node.request import Request
 from tests.attestation import paper
-from tests.client.test_attest import UNSAFE, Answering
+from tests.client.answering import UNSAFE, Answering
 from tests.verifier.making import NODE, Making, public
 from verifier.policy import Policy
 from verifier.verdict import Verdict

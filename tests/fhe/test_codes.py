@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import fhe
 from fhe.codes import CODES
+from fhe.remedies import REMEDIES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,6 +22,35 @@ def test_every_code_is_provoked() -> None:
     plain = tests.replace("\\.", ".")
     forms = {code: (code, f'"{code.rsplit(".", 1)[1]}"') for code in CODES}
     assert {code for code, (whole, last) in forms.items() if whole not in plain and last not in plain} == set()
+
+
+OWN = {
+    "fhe.keyfile.passphrase",
+    "fhe.library.disagrees",
+    "fhe.library.missing",
+    "fhe.library.version",
+    "fhe.plan.inexact",
+    "fhe.plan.none",
+    "fhe.unsupported",
+    "fhe.worker.busy",
+}
+"""Raised with a remedy of their own alone."""
+
+
+def test_every_error_says_what_to_do() -> None:
+    assert {code for code in CODES if not fhe.FheError(code, "something is wrong").remedy} == OWN
+    families = {code.rpartition(".")[0] for code in CODES}
+    assert set(REMEDIES) <= CODES.keys() | families, "a remedy for nothing"
+    assert fhe.FheError("fhe.worker.died", "something is wrong", "a way out").remedy == "a way out"
+    bare = {code for path in (ROOT / "fhe").rglob("*.py") for code in raised_bare(path.read_text())}
+    assert "fhe.worker.died" in bare and not bare & OWN
+
+
+def raised_bare(source: str) -> set[str]:
+    """The codes with which errors are made that are given no remedy."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call) and len(node.args) == 2]
+    named = [call for call in calls if ast.unparse(call.func).endswith("Error") and not call.keywords]
+    return {str(call.args[0].value) for call in named if isinstance(call.args[0], ast.Constant)}
 
 
 def test_the_path_that_is_not_there_yet_is_refused() -> None:

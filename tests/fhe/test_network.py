@@ -15,7 +15,7 @@ from circuits import Circuit, CircuitBuilder
 from circuits.circuit import IntArray
 from circuits.gates import RULES
 from fhe.planning import remake
-from tests.fhe.making import expected, inputs_of, mlp, tutorial_cnn
+from tests.fhe.making import expected, inputs_of, mlp, rich, tutorial_cnn, with_requant
 
 
 def plain(network: fhe.Network, inputs: IntArray) -> IntArray:
@@ -29,37 +29,6 @@ def plain(network: fhe.Network, inputs: IntArray) -> IntArray:
         values = values @ layer.matrix.T.astype(object) + layer.bias.astype(object)
         assert layer.shift == 0
     return values
-
-
-def rich() -> Circuit:
-    """Every linear gate, between squares."""
-    rng = np.random.default_rng(7)
-    b = CircuitBuilder()
-    x = b.input("x", (2, 6, 6), -3, 9)
-    c = [b.constant("cw", rng.integers(-3, 4, (4, 1, 3, 3))), b.constant("cb", rng.integers(-9, 9, 4))]
-    t = b.gate("conv", "conv", [x], c, pads=[1, 0, 1, 2], strides=[2, 1], groups=2)
-    size = b.tensor(t).shape
-    t = b.gate("affine", "scale", [t], [b.constant("m", rng.integers(1, 4, (4, 1, 1))), b.constant("c", np.array(5))])
-    u = b.gate("transpose", "turn", [t], perm=[1, 0, 2])
-    u = b.gate("transpose", "back", [u], perm=[1, 0, 2])
-    t = b.gate(
-        "affine",
-        "sum",
-        [t, u],
-        [b.constant("one", np.array(1)), b.constant("two", np.array(-2)), b.constant("zero", np.array(0))],
-    )
-    s = b.gate("mul", "square", [t, t])
-    p = b.gate("pad", "pad", [s], pads=[0, 0, 0, 0, 0, 1], value=3)
-    r = b.gate("reduce_sum", "pool", [p], axes=[2])
-    q = b.gate("reshape", "flat", [s], shape=[size[0] * size[1] * size[2]])
-    r = b.gate("reshape", "flat2", [r], shape=[size[0] * size[1]])
-    t = b.gate("concat", "join", [q, r], axis=0)
-    n = b.tensor(t).elements
-    t = b.gate(
-        "dense", "dense", [t], [b.constant("w", rng.integers(-2, 3, (n, 5))), b.constant("b", rng.integers(-9, 9, 5))]
-    )
-    b.output("y", t)
-    return b.build()
 
 
 @pytest.mark.parametrize("make", [rich, tutorial_cnn, lambda: mlp((20, 8, 3), 15, 7)])
@@ -104,16 +73,6 @@ def test_a_part_of_a_circuit() -> None:
 
 def test_every_gate_kind_is_accounted_for() -> None:
     assert set(fhe.SUPPORT) == set(RULES)
-
-
-def with_requant(lo: int, hi: int) -> Circuit:
-    b = CircuitBuilder()
-    x = b.input("x", (4,), 0, 15)
-    t = b.gate("dense", "dense", [x], [b.constant("w", np.full((4, 2), 3)), b.constant("b", np.array([1, -1]))])
-    t = b.gate("requant", "requant", [t], [b.constant("s", np.array([2, 1]))], lo=lo, hi=hi)
-    t = b.gate("mul", "square", [t, t])
-    b.output("y", b.gate("dense", "last", [t], [b.constant("v", np.array([[1], [2]])), b.constant("c", np.array([7]))]))
-    return b.build()
 
 
 def test_a_shift_without_a_binding_clamp_is_a_factor() -> None:

@@ -13,8 +13,18 @@ from circuits import Circuit, CircuitBuilder
 from fhe.packing.coefficient import block_width, design, polynomials
 from fhe.packing.diagonals import Slots, steps_of
 from fhe.planning import remake
-from tests.fhe.making import expected, inputs_of, linear, mlp, needs_seal, run, session, tutorial_cnn
-from tests.fhe.test_network import rich, with_requant
+from tests.fhe.making import (
+    expected,
+    inputs_of,
+    linear,
+    mlp,
+    needs_seal,
+    rich,
+    run,
+    session,
+    tutorial_cnn,
+    with_requant,
+)
 
 pytestmark = needs_seal
 

@@ -16,8 +16,7 @@ from fhe.ring import Ring, prime
 from fhe.scaling import scaled, times_mod
 from fhe.switching import Switcher, permutation
 from fhe.wire import Limbs
-from tests.fhe.making import needs_seal
-from tests.fhe.test_wire import random_limbs
+from tests.fhe.making import needs_seal, random_limbs
 
 N = 512
 PRIMES = [40961, 8796092792833, 1125899906826241, 1152921504606748673]

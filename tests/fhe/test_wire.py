@@ -12,16 +12,11 @@ from hypothesis import strategies as st
 
 import fhe
 from circuits import CircuitError
-from fhe.wire import Limbs, parse_ciphertexts, parse_keys
-from tests.fhe.making import inputs_of, linear, mlp, tutorial_cnn
+from fhe.wire import parse_ciphertexts, parse_keys
+from tests.fhe.making import inputs_of, linear, mlp, random_limbs, tutorial_cnn
 
 LIN = fhe.preset_of("lin6-public")
 MLP = fhe.preset_of("batch-mlp-ckks")
-
-
-def random_limbs(preset: fhe.Preset, shape: tuple[int, ...], moduli: tuple[int, ...], seed: int = 0) -> Limbs:
-    rng = np.random.default_rng(seed)
-    return np.stack([rng.integers(0, q, (*shape, preset.n), np.uint64) for q in moduli], axis=-2)
 
 
 def bundle(count: int = 2, level: int = 1, preset: fhe.Preset = LIN, scale: float = 1.0) -> fhe.Ciphertexts:

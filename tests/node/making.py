@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import numpy as np
 import numpy.typing as npt
 import uvicorn
 
 from attestation.producers import Producer
 from attestation.simulated import SimulatedEvidence
-from circuits import Circuit, CircuitBuilder
+from circuits import Circuit, CircuitBuilder, dump_circuit
+from node.node import Node
 from node.serve import configure, running
 from node.settings import Settings
+from tests.circuits.small import small_layers
 from verifier.policy import Policy
 
 AT = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -28,16 +31,7 @@ def small_circuit(*, weight: int = 3) -> Circuit:
     """x (4,) float32 in [-1, 1] -> dense 4 -> 3, requantised -> dense 3 -> 2 -> y (2,)."""
     builder = CircuitBuilder(source={"sha256": "00" * 32, "compiler": "test"})
     x = builder.input("x", (4,), -128, 127, dtype="float32", scale=1 / 127, real_lo=-1.0, real_hi=1.0)
-    w1 = builder.constant("w1", np.array([[weight, -1, 2], [1, 1, -2], [0, 5, 1], [-1, 2, 2]]))
-    b1 = builder.constant("b1", np.array([4, 4, 4]))
-    h = builder.gate("dense", "hidden", [x], [w1, b1])
-    shift = builder.constant("shift", np.array([3]))
-    h = builder.gate("requant", "relu", [h], [shift], lo=0, hi=127)
-    w2 = builder.constant("w2", np.array([[1, -1], [2, 1], [-1, 3]]))
-    b2 = builder.constant("b2", np.array([0, 1]))
-    y = builder.gate("dense", "logits", [h], [w2, b2])
-    builder.output("y", y, dtype="float32", scale=0.125)
-    return builder.build()
+    return small_layers(builder, x, weight)
 
 
 def integer_circuit() -> Circuit:
@@ -72,6 +66,11 @@ def inputs(batch: int = 2, seed: int = 7) -> dict[str, npt.NDArray[np.float32]]:
     return {"x": np.random.default_rng(seed).uniform(-1, 1, (batch, 4)).astype(np.float32)}
 
 
+def prepare(folder: Path) -> None:
+    """Make a node's data directory that knows :func:`small_circuit`."""
+    Node(folder).models.put(dump_circuit(small_circuit()), name="small")
+
+
 def trusting(*nodes: bytes, assurance: tuple[str, ...] = ("signed", "rechecked")) -> Policy:
     """A policy that lists the nodes' signing keys and lets the verifier recompute."""
     return Policy(name="test", profile="development", assurance=assurance, nodes=frozenset(nodes))
@@ -104,6 +103,15 @@ def serving(settings: Settings, producer: Producer | None = None) -> Iterator[Ru
         finally:
             server.should_exit = True
             thread.join(20)
+
+
+def assert_refused(response: httpx.Response, status: int, code: str) -> None:
+    """Status, code, the three fields, and nothing of the node's inside."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/json"
+    value = response.json()
+    assert set(value) == {"code", "message", "remedy"} and value["code"] == code
+    assert "Traceback" not in response.text and ".py" not in response.text
 
 
 def everything_below(folder: Path) -> bytes:

@@ -15,21 +15,17 @@ import httpx
 import pytest
 
 from circuits import dump_circuit
-from node import Node, NodeError
+from node import NodeError
 from node.errors import OperationalError
 from node.jobs import JobStore
 from node.serve import running
 from node.service import Service
 from node.settings import Settings
-from tests.node.making import Running, everything_below, inputs, serving, small_circuit
+from tests.node.making import Running, assert_refused, everything_below, inputs, prepare, serving, small_circuit
 from verifier import read_affidavit
 
 CIRCUIT = small_circuit()
 TOKEN = "correct-horse-battery-staple"
-
-
-def prepare(folder: Path) -> None:
-    Node(folder).models.put(dump_circuit(CIRCUIT), name="small")
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +55,6 @@ def finished(http: httpx.Client, url: str) -> dict[str, Any]:
             return job
         time.sleep(0.01)
     raise AssertionError("the job did not finish")
-
-
-def assert_refused(response: httpx.Response, status: int, code: str) -> None:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/json"
-    value = response.json()
-    assert set(value) == {"code", "message", "remedy"} and value["code"] == code
-    assert "Traceback" not in response.text and ".py" not in response.text
 
 
 def test_submit_look_fetch(http: httpx.Client) -> None:

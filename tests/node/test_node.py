@@ -15,7 +15,7 @@ import pytest
 from attestation.errors import OperationalError as EvidenceFault
 from attestation.simulated import SimulatedEvidence
 from circuits import dump_circuit, encode_inputs, evaluate
-from node import EncodedInput, ListedInput, Node, NodeError, RealInput, Request, SealedInputBox, run_local
+from node import EncodedInput, ListedInput, Node, NodeError, RealInput, Request, SealedInputBox
 from node.inference import Inference
 from node.sealed import seal_input
 from node.stages.admit import Admitted
@@ -183,16 +183,6 @@ def test_integers_and_flags_as_lists(node: Node) -> None:
     values = ListedInput({"n": [[1, 200]], "flag": [[True, False]]})
     answered = node.run(request(model=circuit.digest, payload=values))
     assert answered.output.tensors["total"].tolist() == [[2, 200]]
-
-
-def test_run_local_needs_nothing_prepared(tmp_path: Path) -> None:
-    nonce = secrets.token_bytes(32)
-    answered = run_local(CIRCUIT, inputs(), nonce=nonce, data_dir=tmp_path / "node", name="small")
-    policy = trusting(answered.receipt.keys.signing)
-    known = Known(CIRCUIT, inputs(), nonce)
-    assert (
-        verify(answered.affidavit, at=AT + timedelta(days=3650), policy=policy, known=known).verdict is Verdict.ACCEPT
-    )
 
 
 def test_a_stage_out_of_order_is_our_own_fault() -> None:

@@ -15,8 +15,7 @@ import pytest
 from node.node import OWN_FORMATS, Node
 from node.settings import Settings
 from node.uploads import Uploads
-from tests.node.making import serving
-from tests.node.test_api import assert_refused, prepare
+from tests.node.making import assert_refused, prepare, serving
 
 BODY = OWN_FORMATS[0] + bytes(range(256)) * 8192  # 2 MiB
 HEAD = b"POST /v1/uploads HTTP/1.1\r\nhost: x\r\n"

@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import subprocess
+import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from circuits import Circuit, CircuitBuilder, decode_outputs, encode_inputs, evaluate
 from node.node import Node
+from tests.conftest import ROOT
 from verifier import read_affidavit
 from verifier.encrypted import FheClaim
 from verifier.policy import Policy
@@ -64,3 +70,19 @@ def blob_of(affidavit: bytes, role: str) -> bytes:
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+@contextlib.contextmanager
+def server(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A node in a process of its own, and its URL."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.node.server_process", str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait(30)
+        if process.stdout is not None:
+            process.stdout.close()

@@ -346,9 +346,12 @@ def test_compile_command(affidavit, tmp_path):  # noqa: F811
         ["--calibrate", tmp_path / "x.npz", "--evaluate", tmp_path / "long.npz"],
         ["--calibrate", tmp_path / "x.npz", "--preset", "none"],
         ["--calibrate", tmp_path / "x.npz", "--weight-bits", "2"],
+        ["--calibrate", tmp_path / "x.npz", "--input-range", "y=0:1"],
+        ["--calibrate", tmp_path / "x.npz", "--input-range", "x=0:1", "--input-range", "y=0:1"],
     ):
         ran = affidavit("compile", tmp_path / "square.onnx", "--private", "-o", tmp_path / "no.circuit", *options)
         assert ran.code in (20, 30) and not (tmp_path / "no.circuit").exists(), ran.out + ran.err
+    assert ran.code == 30 and "compile.option.input-range" in ran.err and "its input is 'x'" in ran.err
     made = tmp_path / "finer.circuit"
     ran = affidavit(
         "compile", tmp_path / "square.onnx", "--private", "-o", made, "--calibrate", tmp_path / "x.npz",

@@ -24,6 +24,8 @@ def test_recheck_executes_again(affidavit, file, circuit_file, tmp_path, monkeyp
     ran = affidavit("recheck", file, "--model", circuit_file, "-o", tmp_path / "signed.affidavit", "--json")
     assert ran.code == 0, ran.out + ran.err
     assert ran.json["encrypted"] and ran.json["agrees"] and ran.json["gates"] == 1
+    told = affidavit("recheck", file, "--model", circuit_file)
+    assert told.code == 0 and "PASS executing 1 gate again on the ciphertexts gives the signed answer" in told.out
     signed = read_affidavit((tmp_path / "signed.affidavit").read_bytes())
     ((envelope, statement),) = signed.rechecks.values()
     assert statement.agrees and envelope.key_id == ran.json["signer"]

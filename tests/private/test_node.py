@@ -8,9 +8,6 @@ import hashlib
 import json
 import re
 import secrets
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -30,7 +27,7 @@ from node.request import EncryptedReference, Request
 from node.submission import format_submission, parse_submission
 from tests.conftest import ROOT
 from tests.import_graph import imports_of, read_sources
-from tests.private.making import blob_of, claim_of, expected, inputs, network, policy
+from tests.private.making import blob_of, claim_of, expected, inputs, network, policy, server
 from verifier.policy import Policy
 
 LAYOUT = Layout("lin8", "coefficient", 1, False, 0, 1)
@@ -172,21 +169,6 @@ def test_the_nodes_code_knows_nothing_of_secret_keys():
                 waiting.extend(".".join(parts[:length]) for length in range(1, len(parts) + 1))
     assert "fhe.pool" in seen and "node.stages.evaluate" in seen
     assert {"fhe.client", "fhe.keyfile", "affidavit.private.session"}.isdisjoint(seen)
-
-
-@contextlib.contextmanager
-def server(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.node.server_process", str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        yield process, process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        process.wait(30)
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 def family(pid: int) -> list[int]:

@@ -22,8 +22,7 @@ from node.tenseal import Wish, choose, describe
 from tests.cli.conftest import affidavit  # noqa: F401 - the fixture
 from tests.conftest import ROOT
 from tests.fhe.making import needs_tenseal
-from tests.private.making import claim_of, expected, inputs, network
-from tests.private.test_node import server
+from tests.private.making import claim_of, expected, inputs, network, server
 
 pytestmark = needs_tenseal
 SCRIPT = (ROOT / "docs/private.md").read_text().split("## Clients that have only TenSEAL")[1].split("```python\n")[1]

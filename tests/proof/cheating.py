@@ -24,8 +24,8 @@ from circuits import Circuit, CircuitBuilder, evaluate
 from circuits.circuit import IntArray
 from prover import proving
 from tests.proof import liars, opening_liar
-from tests.proof.test_attacks import Cheat
 from tests.proof.tiny import linear
+from tests.proof.wrong_witness import Cheat
 from verifier.errors import RejectedError
 from verifier.proof import commitment, soundness, statement, verify_proof
 from verifier.proof.field import Element

@@ -131,10 +131,8 @@ def fractions(
             error = sub(claim, interpolate(at_zero, at_one, coordinate))
             if error != ZERO:
                 r, s = ((19, 0), (23, 0)) if rounds else (OUTSIDE, (P - 9, 4))
-                zero, one = mul(r, s), mul(sub(ONE, r), sub(ONE, s))
-                scale = mul(error, inverse(interpolate(zero, one, coordinate)))
-                at_zero, at_one = add(at_zero, mul(scale, zero)), add(at_one, mul(scale, one))
-                leading = add(leading, scale)
+                message = (at_zero, at_one, leading)
+                at_zero, at_one, leading = map(add, message, planted(error, coordinate, r, s))
             writer.elements("lookup", [at_zero, at_one, leading], transcript)
             r = transcript.challenge("lookup")
             claim = quadratic(at_zero, at_one, leading, r)
@@ -144,6 +142,13 @@ def fractions(
         return claim, reached, (p0, sub(combined, mul(mix, q1)), q0, q1)
 
     return prove
+
+
+def planted(error: Element, coordinate: Element, r: Element, s: Element) -> tuple[Element, Element, Element]:
+    """At 0, at 1 and as leading coefficient: the multiple of (X - r)(X - s) that a false claim lacks."""
+    zero, one = mul(r, s), mul(sub(ONE, r), sub(ONE, s))
+    scale = mul(error, inverse(interpolate(zero, one, coordinate)))
+    return mul(scale, zero), mul(scale, one), scale
 
 
 def products() -> Callable[[Writer, Transcript, Witness], list[Evaluated]]:
@@ -173,11 +178,8 @@ def products() -> Callable[[Writer, Transcript, Witness], list[Evaluated]]:
             )
             error = sub(claim, interpolate(at_zero, at_one, coordinate))
             if error != ZERO:
-                r, s = (19, 0), (23, 0)
-                zero, one = mul(r, s), mul(sub(ONE, r), sub(ONE, s))
-                scale = mul(error, inverse(interpolate(zero, one, coordinate)))
-                at_zero, at_one = add(at_zero, mul(scale, zero)), add(at_one, mul(scale, one))
-                leading = add(leading, scale)
+                message = (at_zero, at_one, leading)
+                at_zero, at_one, leading = map(add, message, planted(error, coordinate, (19, 0), (23, 0)))
             writer.elements("product", [at_zero, at_one, leading], transcript)
             r = transcript.challenge("product")
             claim = quadratic(at_zero, at_one, leading, r)

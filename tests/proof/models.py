@@ -3,12 +3,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from circuits import Circuit, CircuitBuilder
 from circuits.circuit import IntArray
+from prover import commit_weights
 
 CONTEXT = bytes(range(32))
+
+
+def root_of(circuit: Circuit, mode: str) -> bytes | None:
+    """The commitment to the weights, for proofs that are about committed ones."""
+    return commit_weights(circuit).root if mode == "committed" else None
+
+
+def arguments(
+    circuit: Circuit, inputs: Mapping[str, IntArray], outputs: Mapping[str, IntArray], root: bytes | None = None
+) -> dict[str, Any]:
+    """What a verifier is told beside the bytes of a proof."""
+    return {
+        "circuit": circuit,
+        "inputs": inputs,
+        "outputs": outputs,
+        "context": CONTEXT,
+        "weights_commitment": root,
+    }
 
 
 def convolutional(seed: int = 0) -> Circuit:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuits import Circuit
-from prover import commit_weights, prove
+from prover import prove
 from tests.proof.messages import Field, recording
-from tests.proof.models import CONTEXT, sample
+from tests.proof.models import CONTEXT, arguments, root_of, sample
 from tests.proof.tiny import TINY
 from verifier.errors import MalformedError, RejectedError
 from verifier.proof import verify_proof
@@ -58,18 +58,12 @@ def _subject(name: str, circuit: Circuit, mode: Mode) -> Subject:
     inputs = sample(circuit)
     proof = prove(circuit, inputs, context=CONTEXT, mode=mode)
     twin = prove(circuit, sample(circuit, seed=1), context=CONTEXT, mode=mode)
-    arguments: dict[str, Any] = {
-        "circuit": circuit,
-        "inputs": inputs,
-        "outputs": proof.outputs,
-        "context": CONTEXT,
-        "weights_commitment": commit_weights(circuit).root if mode == "committed" else None,
-    }
+    told = arguments(circuit, inputs, proof.outputs, root_of(circuit, mode))
     with recording() as fields:
-        verify_proof(proof.bytes, **arguments)
+        verify_proof(proof.bytes, **told)
         known = tuple(f for f in fields if f.end > f.begin)
     assert known[-1].end == len(proof.bytes)
-    return Subject(name, circuit, arguments, proof.bytes, twin.bytes, known)
+    return Subject(name, circuit, told, proof.bytes, twin.bytes, known)
 
 
 Mutation = Callable[[random.Random, Subject, list[Subject], bytearray], None]

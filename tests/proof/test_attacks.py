@@ -13,41 +13,15 @@ from hypothesis import strategies as st
 from circuits import CircuitBuilder, evaluate
 from circuits.derivation import site_of
 from circuits.gates import rule_of
-from prover import commit_weights, prove, proving
-from prover.witness import Witness
+from prover import prove, proving
 from tests.circuits.strategies import random_circuit
-from tests.proof.models import CONTEXT, convolutional, mixed, sample
+from tests.proof.models import CONTEXT, arguments, convolutional, mixed, root_of, sample
+from tests.proof.wrong_witness import Cheat
 from verifier.errors import MalformedError, RejectedError, UnsupportedError
 from verifier.proof import verify_proof
 from verifier.proof.statement import prepare
 
 LOOKUP, CLAIMS = "proof.lookup.sum", "proof.claims.mismatch"
-
-
-class Cheat(Witness):
-    """Honest columns, then `alter`, then multiplicities that fit as well as they can."""
-
-    alter = staticmethod(lambda witness, counted: None)
-
-    def _count(self):
-        type(self).alter(self, False)
-        self.looked_up = [
-            (self.rows(x.first, x.shape), self.rows(x.second, x.shape) if x.second.terms else None)
-            for x in self.plan.lookups
-        ]
-        for number, column in enumerate(self.plan.multiplicities):
-            first, second = self.plan.tables[number].rows()
-            count = np.zeros(len(first), np.int64)
-            count[0] = self.plan.idle[number]
-            where = {pair: i for i, pair in enumerate(zip(first.tolist(), second.tolist(), strict=True))}
-            for lookup, (f, s) in zip(self.plan.lookups, self.looked_up, strict=True):
-                if lookup.table == number:
-                    g = np.zeros_like(f) if s is None else s
-                    for pair in zip(f.reshape(-1).tolist(), g.reshape(-1).tolist(), strict=True):
-                        if pair in where:
-                            count[where[pair]] += 1
-            self.columns[column] = count[None]
-        type(self).alter(self, True)
 
 
 def cheat(monkeypatch, circuit, inputs, alter, tensors=None, outputs=None):
@@ -197,7 +171,7 @@ def test_random_cheats(seed, mode):
     circuit = random_circuit(seed, gates=4)
     inputs = sample(circuit, int(rng.integers(1, 3)), seed)
     truth = evaluate(circuit, inputs)
-    root = commit_weights(circuit).root if mode == "committed" else None
+    root = root_of(circuit, mode)
     number = int(rng.integers(len(circuit.gates)))
     wrong = [inputs[p.name] for p in circuit.inputs]
     for i, gate in enumerate(circuit.gates):
@@ -214,14 +188,7 @@ def test_random_cheats(seed, mode):
             patch.setattr(proving, "Witness", type("Altered", (Cheat,), {"alter": staticmethod(alter)}))
             proof = prove(circuit, inputs, context=CONTEXT, tensors=tensors, mode=mode)
         try:
-            verify_proof(
-                proof.bytes,
-                circuit=circuit,
-                inputs=inputs,
-                outputs=proof.outputs,
-                context=CONTEXT,
-                weights_commitment=root,
-            )
+            verify_proof(proof.bytes, **arguments(circuit, inputs, proof.outputs, root))
         except RejectedError:
             return False
         return True

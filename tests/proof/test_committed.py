@@ -15,7 +15,7 @@ from circuits import Circuit, CircuitBuilder, evaluate
 from circuits.circuit import Constant
 from prover import commit_weights, prove, proving
 from tests.circuits.strategies import single_gate_circuit
-from tests.proof.models import CONTEXT, convolutional, mixed, sample
+from tests.proof.models import CONTEXT, arguments, convolutional, mixed, sample
 from verifier.errors import RejectedError
 from verifier.proof import verify_proof
 from verifier.proof.statement import prepare
@@ -50,14 +50,8 @@ def with_other_weight(circuit: Circuit) -> Circuit:
 
 def check(circuit, inputs):
     proof = prove(circuit, inputs, context=CONTEXT, mode="committed")
-    finding = verify_proof(
-        proof.bytes,
-        circuit=without_weights(circuit),
-        inputs=inputs,
-        outputs=proof.outputs,
-        context=CONTEXT,
-        weights_commitment=commit_weights(circuit).root,
-    )
+    told = arguments(without_weights(circuit), inputs, proof.outputs, commit_weights(circuit).root)
+    finding = verify_proof(proof.bytes, **told)
     assert finding.mode == "committed"
     assert finding.bits == proof.soundness_bits >= 100
     return proof
@@ -79,14 +73,7 @@ def test_layers(kind, seed, batch):
 
 def rejected(proof, circuit, inputs, root):
     with pytest.raises(RejectedError) as caught:
-        verify_proof(
-            proof.bytes,
-            circuit=circuit,
-            inputs=inputs,
-            outputs=proof.outputs,
-            context=CONTEXT,
-            weights_commitment=root,
-        )
+        verify_proof(proof.bytes, **arguments(circuit, inputs, proof.outputs, root))
     return caught.value.code
 
 

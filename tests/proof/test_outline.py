@@ -12,7 +12,7 @@ import pytest
 from circuits import CircuitError
 from circuits.circuit import CIRCUIT_LABEL
 from prover import commit_weights, prove
-from tests.proof.models import CONTEXT, convolutional, mixed, sample
+from tests.proof.models import CONTEXT, arguments, convolutional, mixed, sample
 from verifier.errors import MalformedError, RejectedError, VerifierError
 from verifier.proof import verify_proof
 from verifier.proof.outline import dump_outline, load_outline
@@ -28,14 +28,8 @@ def test_verify_from_outline(make):
     if make is convolutional:
         assert not outline.constants[0].data.any()
         assert len(dump_outline(circuit)) < len(circuit.header) + 40
-    finding = verify_proof(
-        proof.bytes,
-        circuit=outline,
-        inputs=inputs,
-        outputs=proof.outputs,
-        context=CONTEXT,
-        weights_commitment=commit_weights(circuit).root,
-    )
+    told = arguments(outline, inputs, proof.outputs, commit_weights(circuit).root)
+    finding = verify_proof(proof.bytes, **told)
     assert finding.mode == "committed"
 
 

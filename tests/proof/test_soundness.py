@@ -8,10 +8,10 @@ from math import log2
 import numpy as np
 import pytest
 
-from prover import commit_weights, prove
+from prover import prove
 from prover.messages import Writer
 from prover.opening import Committed, commit, hashed, leaf_digests, open_at
-from tests.proof.models import CONTEXT, convolutional, mixed, sample
+from tests.proof.models import CONTEXT, arguments, convolutional, mixed, root_of, sample
 from verifier.errors import RejectedError, UnsupportedError
 from verifier.proof import account, commitment, soundness, soundness_bits, statement, verify_proof
 from verifier.proof.commitment import QUERIES, Code, choose_code
@@ -83,11 +83,9 @@ def test_both_sides_take_them(mode):
     """A statement for which 140 queries are the least, and not enough."""
     circuit = convolutional()
     prepared = prepare(circuit, 1, mode)
-    inputs, root = sample(circuit), commit_weights(circuit).root if mode == "committed" else None
+    inputs = sample(circuit)
     proof = prove(circuit, inputs, context=CONTEXT, mode=mode)
-    finding = verify_proof(
-        proof.bytes, circuit=circuit, inputs=inputs, outputs=proof.outputs, context=CONTEXT, weights_commitment=root
-    )
+    finding = verify_proof(proof.bytes, **arguments(circuit, inputs, proof.outputs, root_of(circuit, mode)))
     assert prepared.queries == (148 if mode == "held" else 149)
     assert finding.bits == prepared.bits >= 100
 

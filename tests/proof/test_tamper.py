@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from prover import commit_weights, prove
+from prover import prove
 from tests.proof.messages import Recorder, recording
-from tests.proof.models import CONTEXT, convolutional, mixed, sample
+from tests.proof.models import CONTEXT, arguments, convolutional, mixed, root_of, sample
 from verifier.errors import MalformedError, RejectedError, VerifierError
 from verifier.proof import verify as verifying
 from verifier.proof import verify_proof
@@ -60,21 +60,14 @@ def test_every_message(make, mode):
     circuit = make()
     inputs = sample(circuit)
     proof = prove(circuit, inputs, context=CONTEXT, mode=mode)
-    root = commit_weights(circuit).root if mode == "committed" else None
+    told = arguments(circuit, inputs, proof.outputs, root_of(circuit, mode))
     rng = random.Random(1)
     seen = set()
     for label, begin, end in spans(proof):
         places = range(begin, end, 8)
         for at in rng.sample(places, min(3, len(places))):
             with pytest.raises((RejectedError, MalformedError)) as caught:
-                verify_proof(
-                    altered(proof.bytes, at, label),
-                    circuit=circuit,
-                    inputs=inputs,
-                    outputs=proof.outputs,
-                    context=CONTEXT,
-                    weights_commitment=root,
-                )
+                verify_proof(altered(proof.bytes, at, label), **told)
             assert caught.value.code in MANIFEST[label], label
         seen.add(label)
     absent = (PRODUCTS if make is convolutional else set()) | (
@@ -164,16 +157,10 @@ def recorded(circuit, mode):
     """Proof, its arguments, the fields as the verifier reads them, and the places where it does."""
     inputs = sample(circuit)
     proof = prove(circuit, inputs, context=CONTEXT, mode=mode)
-    arguments = {
-        "circuit": circuit,
-        "inputs": inputs,
-        "outputs": proof.outputs,
-        "context": CONTEXT,
-        "weights_commitment": commit_weights(circuit).root if mode == "committed" else None,
-    }
+    told = arguments(circuit, inputs, proof.outputs, root_of(circuit, mode))
     with recording() as fields:
-        verify_proof(proof.bytes, **arguments)
-        return proof, arguments, fields[1:], set(Recorder.places[1:])  # the magic has its own test
+        verify_proof(proof.bytes, **told)
+        return proof, told, fields[1:], set(Recorder.places[1:])  # the magic has its own test
 
 
 CASES = [(make, mode) for make in (convolutional, mixed) for mode in ("held", "committed")]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from prover import commit_weights, prove, proving
-from tests.proof.models import CONTEXT, convolutional, mixed, sample
+from prover import prove, proving
+from tests.proof.models import CONTEXT, arguments, convolutional, mixed, root_of, sample
 from verifier.proof import statement, verify_proof
 from verifier.proof.field import P
 from verifier.proof.transcript import START, Transcript
@@ -37,15 +37,8 @@ def events(monkeypatch, circuit, mode):
     monkeypatch.setattr(statement, "Transcript", Recorded)
     inputs = sample(circuit)
     proof = prove(circuit, inputs, context=CONTEXT, mode=mode)
-    root = commit_weights(circuit).root if mode == "committed" else None
-    verify_proof(
-        proof.bytes,
-        circuit=circuit,
-        inputs=inputs,
-        outputs=proof.outputs,
-        context=CONTEXT,
-        weights_commitment=root,
-    )
+    root = root_of(circuit, mode)
+    verify_proof(proof.bytes, **arguments(circuit, inputs, proof.outputs, root))
     ours, theirs = (t.events for t in Recorded.made)
     assert ours == theirs
     return ours

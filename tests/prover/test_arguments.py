@@ -23,7 +23,7 @@ from tests.circuits.strategies import single_gate_circuit
 from tests.proof import liars
 from tests.proof.models import convolutional, mixed, sample
 from tests.proof.tiny import TINY, linear
-from tests.prover.test_kernels import words
+from tests.prover.edges import words
 from verifier.proof import modular, vectors
 from verifier.proof.commitment import QUERIES, RATE_BITS, Code
 from verifier.proof.field import ONE, ZERO, P, add, eq_bits, inverse, mul, root_of_unity, scale, sub

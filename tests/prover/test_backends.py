@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba.core.dispatcher import Dispatcher
 
-from tests.prover.test_kernels import words
+from tests.prover.edges import words
 from verifier.proof import compiled, portable, vectors
 
 SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 70), st.integers(1, 5))

@@ -17,17 +17,10 @@ from numba.core.dispatcher import Dispatcher
 import prover
 from prover import code_kernels, inner_kernels, kernels, sha
 from tests.prover import reference
+from tests.prover.edges import words
 from verifier.proof import commitment, vectors
 from verifier.proof.commitment import RATE_BITS, coset_powers
 from verifier.proof.field import P, mul
-
-EDGES = np.array([0, 1, 2, P - 1, P - 2, (1 << 32) - 1, 1 << 32, (1 << 32) + 1, 1 << 63, P - (1 << 32)], np.uint64)
-
-
-def words(rng, *shape):
-    """Residues, a third of them at the edges of what 32-bit halves and the modulus make special."""
-    drawn = rng.integers(0, P, shape, dtype=np.uint64)
-    return np.where(rng.integers(0, 3, shape) == 0, rng.choice(EDGES, shape), drawn)
 
 
 def integers(rng, *shape):

@@ -14,7 +14,7 @@ from prover.functional import eq_vector, written
 from prover.inner_product import prove_inner_product
 from prover.lookup import inverses, padded, prove_fractions
 from prover.messages import Writer
-from tests.prover.test_kernels import words
+from tests.prover.edges import words
 from verifier.proof import modular, vectors
 from verifier.proof.claims import EqVectors
 from verifier.proof.field import ONE, ZERO, P, add, eq_bits, inverse, mul

@@ -5,68 +5,26 @@ from __future__ import annotations
 
 import base64
 import threading
-from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import delete, select, text, update
 
-from affidavit.policy_file import write_policy
 from attestation import raw
 from attestation.ear.keys import load_key
 from attestation.ear.reading import verify_ear
 from attestation.ear.tiers import Tier
 from tests.attestation import paper
-from tests.service.conftest import Clock, Service, Start
+from tests.service.appraising import ask, evidence, key_file, mint, started
+from tests.service.conftest import Service, Start
 from verifier.errors import OperationalError
 from verifier.service import Database, Limits, verify_chain
 from verifier.service.schema import SCHEMA_VERSION, appraisals, clocks, schema_version, statements
-
-NONCE = paper.CHALLENGE.hex()
-
-
-def key_file(folder: Path, kind: str = "ES256") -> Path:
-    key = ec.generate_private_key(ec.SECP256R1()) if kind == "ES256" else ed25519.Ed25519PrivateKey.generate()
-    path = folder / f"{kind}.pem"
-    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return path
-
-
-def policy_file(folder: Path) -> Path:
-    path = folder / "evidence.toml"
-    path.write_bytes(
-        write_policy(
-            name="evidence", assurance=["attested"], accept=["tpm2-quote@v1"], profile="home",
-            ek_roots=[paper.maker().der], ak_issuers=[paper.attestation_ca().der],
-        )
-    )  # fmt: skip
-    return path
-
-
-def started(start: Start, **changes: Any) -> Service:
-    given = {"appraisal_key": key_file(start.folder), "policies": (policy_file(start.folder),), **changes}
-    return start(Clock(paper.AT), **given)
 
 
 @pytest.fixture
 def appraising(start: Start) -> Service:
     return started(start)
-
-
-def evidence(challenge: bytes = paper.CHALLENGE, **changes: Any) -> bytes:
-    return raw.members_document("tpm2-quote@v1", paper.PaperTpm(extra_data=challenge).members(**changes))
-
-
-def ask(service: Service, data: bytes | None = None, *, query: dict[str, str] | None = None, **changes: Any) -> Any:
-    shown = base64.b64encode(evidence() if data is None else data).decode()
-    body = {"type": "tpm2", "evidence": shown, "nonce": NONCE, **changes}
-    return service.client.post("/v1/appraisals", json=body, params=query or {})
-
-
-def mint(service: Service) -> bytes:
-    return bytes.fromhex(service.client.post("/v1/nonces").json()["nonce"])
 
 
 @pytest.mark.parametrize("form", ["jwt", "cwt"])

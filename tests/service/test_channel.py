@@ -19,8 +19,8 @@ from attestation.channel.binding import channel_challenge
 from attestation.channel.session import Channel
 from tests.attestation.channel.pki import Authority
 from tests.client.between import between
+from tests.service.appraising import evidence, started
 from tests.service.conftest import Service, Start
-from tests.service.test_appraisals import evidence, started
 from verifier.errors import OperationalError
 from verifier.service import Settings, verify_chain
 from verifier.service.server import protocol

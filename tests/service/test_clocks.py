@@ -17,8 +17,8 @@ from attestation import raw
 from attestation.clock import Counters
 from attestation.tpm2.ak import load_ak
 from tests.attestation import paper
+from tests.service.appraising import ask, key_file, mint, started
 from tests.service.conftest import Clock, Service, Start
-from tests.service.test_appraisals import ask, key_file, mint, started
 from tests.verifier.making import NODE, Making, public
 from verifier.context import Context
 from verifier.service import schema

@@ -15,43 +15,17 @@ from cryptography import x509
 from cryptography.hazmat.decrepit.ciphers.modes import CFB
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from attestation.tpm2.authority import Authority, issue_ek_certificate, make_authority
+from attestation.tpm2.authority import issue_ek_certificate, make_authority
 from attestation.tpm2.binding import read_binding
 from attestation.tpm2.credential import Credential, kdfa, kdfe
 from circuits import dump_circuit
 from tests.attestation import paper
 from tests.service.conftest import Clock, Service, Start
+from tests.service.registrar import pem, with_registrar
 from tests.verifier.making import AT, NODE, NONCE, Making, public
 from verifier.errors import OperationalError
 from verifier.service import verify_chain
-
-POLICY = """
-format = "policy@v1"
-profile = "production"
-require = {{ assurance = {assurance}, input = false }}
-[evidence]
-accept = ["tpm2-quote@v1"]
-[evidence.tpm2]
-ek_roots = ['''{root}''']
-ak_issuers = ['''{issuer}''']
-"""
-
-
-def pem(authority: Authority) -> str:
-    return authority.certificate.public_bytes(Encoding.PEM).decode()
-
-
-def with_registrar(start: Start, root: Authority, ca: Authority, **changes: Any) -> dict[str, Any]:
-    """Settings of a service whose CA is ``ca`` and whose policy knows TPMs made by ``root``."""
-    key, certificate = start.folder / "ca.key", start.folder / "ca.pem"
-    key.write_bytes(ca.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    certificate.write_text(pem(ca))
-    start.policy.write_text(
-        POLICY.format(root=pem(root), issuer=pem(ca), assurance='["signed", "attested", "rechecked"]')
-    )
-    return {"registrar_key": key, "registrar_certificate": certificate, **changes}
 
 
 @pytest.fixture

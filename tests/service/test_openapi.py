@@ -16,9 +16,9 @@ from schemathesis.core.failures import ServerError
 
 from circuits import dump_circuit
 from tests.attestation import paper
+from tests.service.appraising import key_file
 from tests.service.conftest import Clock, Service, Start
-from tests.service.test_appraisals import key_file
-from tests.service.test_enrolment import with_registrar
+from tests.service.registrar import with_registrar
 from tests.verifier.making import Making
 from verifier.service import Limits
 

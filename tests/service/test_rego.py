@@ -13,8 +13,8 @@ import pytest
 
 from attestation.ear.tiers import Tier
 from tests.attestation import paper
+from tests.service.appraising import ask, started
 from tests.service.conftest import Start
-from tests.service.test_appraisals import ask, started
 from tests.verifier.appraisal.making import AT, FRESH, Fake, judged, line
 from verifier.appraisal import Judgement
 from verifier.errors import MalformedError, OperationalError, UnsupportedError, VerifierError

@@ -14,10 +14,10 @@ from affidavit.policy_file import write_policy
 from attestation import raw
 from attestation.cmw import Collection, encode, piece_challenges
 from tests.attestation import paper
-from tests.attestation.cmw.test_cmw import OTHER, SESSION, TYPES, collection, pieces
+from tests.attestation.cmw.making import OTHER, SESSION, TYPES, collection, pieces
 from tests.attestation.nvidia import paper as gpu
+from tests.service.appraising import key_file
 from tests.service.conftest import Clock, Service, Start
-from tests.service.test_appraisals import key_file
 
 
 def policy_file(folder: Path) -> Path:

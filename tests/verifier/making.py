@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from circuits import Circuit, CircuitBuilder, dump_circuit, encode_inputs, evaluate
+from tests.circuits.small import small_layers
 from verifier import write_affidavit
 from verifier.context import Context
 from verifier.dsse import Envelope, sign_envelope
@@ -41,16 +42,7 @@ def small_circuit(*, weight: int = 3) -> Circuit:
     """dense 4 -> 3, requantised, dense 3 -> 2: the smallest thing with a middle."""
     builder = CircuitBuilder(source={"sha256": "00" * 32, "compiler": "test"})
     x = builder.input("x", (4,), 0, 255, dtype="float32", scale=1 / 255)
-    w1 = builder.constant("w1", np.array([[weight, -1, 2], [1, 1, -2], [0, 5, 1], [-1, 2, 2]]))
-    b1 = builder.constant("b1", np.array([4, 4, 4]))
-    h = builder.gate("dense", "hidden", [x], [w1, b1])
-    shift = builder.constant("shift", np.array([3]))
-    h = builder.gate("requant", "relu", [h], [shift], lo=0, hi=127)
-    w2 = builder.constant("w2", np.array([[1, -1], [2, 1], [-1, 3]]))
-    b2 = builder.constant("b2", np.array([0, 1]))
-    y = builder.gate("dense", "logits", [h], [w2, b2])
-    builder.output("y", y, dtype="float32", scale=0.125)
-    return builder.build()
+    return small_layers(builder, x, weight)
 
 
 def inputs(seed: int = 7, batch: int = 2) -> dict[str, np.ndarray[Any, Any]]:

@@ -11,9 +11,10 @@ from typing import Any
 import attestation.errors
 from attestation.clock import Counters
 from attestation.collateral import EMPTY, Collateral, sort_collateral
-from attestation.contract import Appraisal, Check, Format, clock_keys
+from attestation.contract import Appraisal, Check, Format
 from attestation.ear.tiers import Tier
 from attestation.formats import FORMATS
+from attestation.statements import clock_keys
 from verifier.appraisal.carried import split_members
 from verifier.appraisal.demands import demanded, policy_lines, score_line
 from verifier.appraisal.remedies import remedy_for

@@ -64,7 +64,7 @@ NO_SCORE = AppraisalScore(0)
 
 
 def is_freshness(check: Check) -> bool:
-    """Whether a line is the one about the challenge (:func:`attestation.contract.freshness`)."""
+    """Whether a line is the one about the challenge (:func:`attestation.freshness.freshness`)."""
     return check.id.endswith(_FRESHNESS)
 
 

@@ -18,11 +18,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select
 
 from attestation.clock import Counters
-from attestation.contract import Format, signed_body, statement_digests
+from attestation.contract import Format
 from attestation.ear.claims import Dialect, to_cbor, to_json
 from attestation.ear.keys import VerificationKey
 from attestation.ear.tokens import TokenFormat, encode_cwt, encode_jwt
 from attestation.formats import FORMATS
+from attestation.statements import signed_body, statement_digests
 from verifier.appraisal import Judgement, judge_file
 from verifier.appraisal.ear import policy_name, to_ear
 from verifier.appraisal.report import judgement_json

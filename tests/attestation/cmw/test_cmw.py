@@ -17,32 +17,14 @@ from hypothesis import strategies as st
 from attestation import raw, simulated
 from attestation.cmw import FORMAT, TYPE, CmwTrust, Collection, Piece, appraise, encode, piece_challenges, read
 from attestation.cmw.collection import COLLECTION_TAG, COLLECTION_TYPE, parse
-from attestation.contract import signed_body
 from attestation.errors import EvidenceError, MalformedError, OperationalError, UnsupportedError
 from attestation.simulated import SimulatedEvidence
+from attestation.statements import signed_body
 from attestation.tpm2.signature import parse_signature
-from tests.attestation.paper import AT, PaperTpm, key_pair, trust
+from tests.attestation.cmw.making import OTHER, SESSION, TPM, TYPES, collection, pieces
+from tests.attestation.paper import AT, PaperTpm, trust
 
-SESSION, OTHER = bytes(range(32)), bytes(range(32, 64))
-TPM = "tpm2-quote@v1"
-TYPES = {"board": TPM, "module": TPM}
 SIMULATED = frozenset({TPM, simulated.TYPE})
-
-
-def pieces(session: bytes, types: dict[str, str] = TYPES) -> dict[str, Piece]:
-    """Genuine evidence for every label; each board has a key of its own."""
-    found = {}
-    for number, (label, challenge) in enumerate(sorted(piece_challenges(session, types).items())):
-        if types[label] == simulated.TYPE:
-            found[label] = Piece(simulated.TYPE, SimulatedEvidence().collect(challenge))
-        else:
-            tpm = PaperTpm(key=key_pair("p256", number), extra_data=challenge)
-            found[label] = Piece(TPM, tpm.members())
-    return found
-
-
-def collection(session: bytes = SESSION, types: dict[str, str] = TYPES) -> Collection:
-    return Collection(session, pieces(session, types))
 
 
 def judged(found: Collection | bytes, challenge: bytes | None = SESSION, **changes):

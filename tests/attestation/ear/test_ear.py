@@ -7,54 +7,21 @@ import base64
 import contextlib
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import cbor2
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attestation.ear.claims import DIALECTS, DRAFT, VERAISON, Ear, Submodule, to_cbor, to_json
+from attestation.ear.claims import DIALECTS, VERAISON, Ear, Submodule, to_cbor, to_json
 from attestation.ear.keys import load_key, load_signer, signer_of, to_jwk
 from attestation.ear.reading import read_cbor, read_json, verify_ear
 from attestation.ear.tiers import Tier, tier_of, worst
 from attestation.ear.tokens import encode_cwt, encode_jwt
 from attestation.errors import EvidenceError, MalformedError, OperationalError, RejectedError, UnsupportedError
-
-VECTORS = Path(__file__).resolve().parents[2] / "vectors" / "ear"
-AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
-NOW = int(AT.timestamp())
-NONCE = bytes(range(32))
-KEYS: dict[str, Any] = {
-    "ES256": ec.derive_private_key(1234567, ec.SECP256R1()),
-    "ES384": ec.derive_private_key(7654321, ec.SECP384R1()),
-    "EdDSA": ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)),
-}
-EAR = Ear(
-    iat=NOW,
-    exp=NOW + 600,
-    developer="somebody",
-    build="v1",
-    nonce=NONCE,
-    submods={
-        "cpu": Submodule(Tier.WARNING, {"hardware": 2, "executables": 33}, ("policy",), {"a": "b"}, {"score": 7}),
-        "gpu": Submodule(Tier.AFFIRMING),
-    },
-)
-
-
-def signed(ear=EAR, form="jwt", dialect=DRAFT, algorithm="ES256"):
-    name, sign, _ = signer_of(KEYS[algorithm])
-    if form == "jwt":
-        return encode_jwt(to_json(ear, dialect), name, sign)
-    return encode_cwt(to_cbor(ear, dialect), name, sign)
-
-
-def trusted(algorithm="ES256"):
-    return signer_of(KEYS[algorithm])[2]
+from tests.attestation.ear.making import AT, EAR, KEYS, NONCE, NOW, VECTORS, signed, trusted
 
 
 def code(token, key=None, **asked):

@@ -16,7 +16,7 @@ from attestation.ear.claims import DIALECTS, to_cbor, to_json
 from attestation.ear.keys import VerificationKey, load_key, to_jwk
 from attestation.ear.reading import read_cbor, read_json, verify_ear
 from attestation.errors import MalformedError
-from tests.attestation.ear.test_ear import AT, EAR, KEYS, VECTORS, signed, trusted
+from tests.attestation.ear.making import AT, EAR, KEYS, VECTORS, signed, trusted
 from tests.attestation.fuzzing.target import Outcome, Parts, Seed, Target, of_bytes
 
 PREFIX = "evidence.fuzzed"

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from attestation.collateral import EMPTY, Collateral
 from attestation.contract import Appraisal
+from attestation.errors import MalformedError, RejectedError, UnsupportedError
 from attestation.nitro import NitroTrust, appraise, read
 from tests.attestation.small_pki import Identity, distribution_point, issue
 
@@ -95,3 +96,9 @@ def judge(
 def faults(appraisal: Appraisal) -> set[str]:
     """Codes of what is false or missing."""
     return {check.code for check in (*appraisal.failed, *appraisal.missing)}
+
+
+HONEST = paper()
+
+
+TYPED = (MalformedError, UnsupportedError, RejectedError)

@@ -11,7 +11,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from attestation.collateral import Collateral, Item, sort_collateral
-from attestation.errors import MalformedError, RejectedError, UnsupportedError
 from attestation.nitro.chain import MAX_LIST, MAX_LISTS
 from attestation.nitro.document import _ORDER, parse_envelope
 from attestation.pki import revocation
@@ -19,8 +18,6 @@ from tests.attestation.nitro.paper import AT, CHALLENGE, authority, faults, fiel
 from tests.attestation.small_pki import DAY, distribution_point, issue, revocation_list
 
 SECOND = timedelta(seconds=1)
-HONEST = paper()
-TYPED = (MalformedError, UnsupportedError, RejectedError)
 
 
 def test_paper_document_passes():

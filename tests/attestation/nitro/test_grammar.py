@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from attestation.errors import MalformedError, OperationalError
 from attestation.nitro import NitroTrust, cbor, read
 from attestation.nitro.document import parse_document, parse_envelope
-from tests.attestation.nitro.paper import authority, fields, judge
-from tests.attestation.nitro.test_attacks import HONEST, TYPED
+from tests.attestation.nitro.paper import HONEST, TYPED, authority, fields, judge
 from verifier.errors import MalformedError as PolicyError
 from verifier.fields import Fields
 from verifier.trust import nitro as policy

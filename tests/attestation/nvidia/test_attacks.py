@@ -13,6 +13,7 @@ from attestation.nvidia.spdm import _ORDER, parse_report
 from tests.attestation.nvidia.paper import (
     AT,
     FOREVER,
+    HONEST,
     NONCE,
     bag,
     device,
@@ -21,6 +22,7 @@ from tests.attestation.nvidia.paper import (
     judge,
     make_device,
     members,
+    one,
     opaque,
     report,
     sign,
@@ -29,11 +31,6 @@ from tests.attestation.nvidia.paper import (
 from tests.attestation.small_pki import issue
 
 SECOND = timedelta(seconds=1)
-HONEST = members()
-
-
-def one(data: bytes, chain: bytes | None = None) -> dict[str, bytes]:
-    return {"report_0": data, "chain_0": chain or device().der}
 
 
 def test_paper_device_passes():

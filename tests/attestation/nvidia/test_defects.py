@@ -16,7 +16,7 @@ import pytest
 from attestation.errors import MalformedError, UnsupportedError
 from attestation.nvidia import NvidiaTrust, appraise_gpus, appraise_switches, read_gpus
 from tests.attestation.nvidia.paper import AT, LOOSE, NONCE, device, device_root, faults, report, vector, with_chain
-from tests.attestation.nvidia.test_real_devices import PAIRS, SWITCH
+from tests.attestation.nvidia.published import PAIRS, SWITCH
 
 DEFECTS = json.loads(vector("defects.json"))
 FILES = {**PAIRS, "ls10": SWITCH}

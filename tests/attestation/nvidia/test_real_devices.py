@@ -14,35 +14,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from attestation.errors import MalformedError, UnsupportedError
-from attestation.nvidia import NvidiaTrust, appraise_gpus, appraise_switches, read_gpus, read_switches
+from attestation.nvidia import NvidiaTrust, appraise_gpus, read_gpus, read_switches
 from attestation.nvidia.opaque import parse_opaque
 from attestation.nvidia.roots import DEVICE_ROOT, RIM_ROOT
 from attestation.nvidia.spdm import parse_report
 from attestation.raw import members_document
-from tests.attestation.nvidia.paper import LOOSE, VECTORS, bag, faults, vector, with_chain
+from tests.attestation.nvidia.paper import VECTORS, faults, vector, with_chain
+from tests.attestation.nvidia.published import AT, DATA, PAIRS, SWITCH, UNIT, gpus, switches
 
-UNIT = "attsdk-unit"
-DATA = f"{UNIT}/sample_attestation_data"
-PAIRS = {
-    "h100-550": ("nvtrust-samples/hopperAttestationReport.txt", "nvtrust-samples/hopperCertChain.txt"),
-    "h100-580": (f"{UNIT}/hopperAttestationReport.txt", f"{UNIT}/hopperCertChain.txt"),
-    "h100-535": (f"{DATA}/gpu/hopperAttestationReport.txt", f"{DATA}/gpu/hopperCertChain.txt"),
-    "h100-570": (f"{DATA}/gpu/hopperAttestationReportExpired.txt", f"{DATA}/gpu/hopperCertChainExpired.txt"),
-    "gb100": (f"{DATA}/gpu/blackwellAttestationReport.txt", f"{DATA}/gpu/blackwellCertChain.txt"),
-}
-SWITCH = (f"{UNIT}/switchAttestationReport.txt", f"{UNIT}/switchCertChain.txt")
 JSONS = {"hopper_evidence": 1, "hopper_evidence_cert_hold": 1, "multi_gpu_hopper": 4}
-AT = datetime(2024, 6, 1, tzinfo=UTC)
-
-
-def gpus(evidence, *, at=AT, collateral=(), challenge=None, **trust):
-    settings = NvidiaTrust(**{**LOOSE, **trust})
-    return appraise_gpus(evidence, challenge=challenge, at=at, trust=settings, collateral=bag(*collateral))
-
-
-def switches(evidence, *, at=AT, collateral=(), challenge=None, **trust):
-    settings = NvidiaTrust(**{**LOOSE, **trust})
-    return appraise_switches(evidence, challenge=challenge, at=at, trust=settings, collateral=bag(*collateral))
 
 
 def test_vectors_are_the_published_ones():

@@ -14,6 +14,7 @@ from attestation.nvidia.fwid import parse_composite, parse_tcb_info, read_identi
 from attestation.nvidia.opaque import parse_opaque
 from attestation.nvidia.spdm import parse_report
 from tests.attestation.nvidia.paper import (
+    HONEST,
     blocks,
     device,
     device_root,
@@ -23,11 +24,11 @@ from tests.attestation.nvidia.paper import (
     make_device,
     measurements,
     members,
+    one,
     opaque,
     report,
     tlv,
 )
-from tests.attestation.nvidia.test_attacks import HONEST, one
 from verifier.errors import MalformedError as PolicyError
 from verifier.fields import Fields
 from verifier.trust import nvidia as policy

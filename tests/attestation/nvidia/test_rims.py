@@ -13,8 +13,7 @@ from attestation.errors import RejectedError
 from attestation.nvidia import read_gpus
 from attestation.nvidia.rim import MAX_CANDIDATES
 from attestation.nvidia.swid import parse_manifest, parse_signed
-from attestation.nvidia.xmldsig import signed_bytes
-from attestation.pki.certificate import load_certificate
+from tests.attestation.nvidia.manifests import one, verified
 from tests.attestation.nvidia.paper import (
     AT,
     VECTORS,
@@ -32,8 +31,8 @@ from tests.attestation.nvidia.paper import (
     vector,
     with_chain,
 )
-from tests.attestation.nvidia.test_real_devices import PAIRS, gpus, switches
-from tests.attestation.nvidia.test_real_devices import SWITCH as SWITCH_FILES
+from tests.attestation.nvidia.published import PAIRS, gpus, switches
+from tests.attestation.nvidia.published import SWITCH as SWITCH_FILES
 from tests.attestation.small_pki import Identity, issue
 
 pytest.importorskip("signxml")
@@ -50,11 +49,6 @@ TAMPERED = {
     f"{RIMS}/NV_SWITCH_BIOS_5612_0002_890_9610550001_measurement_mismatch.xml",
 }
 """Whose content is not what was signed; one sample called "mismatch" was signed anew and verifies."""
-
-
-def verified(data: bytes) -> bytes:
-    signed = parse_signed(data)
-    return signed_bytes(data, load_certificate(signed.certificates[0], "evidence.nvidia.rim-certificate"))
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -112,10 +106,6 @@ def test_real_tampered_rims(name, evidence, at, code):
 
 
 # Which RIM is a device's
-
-
-def one(driver: bytes, vbios: bytes | None = None, **settings):
-    return judge(collateral=bag(driver, vbios or rims()[1]), **{"require_ocsp": False, **settings})
 
 
 def test_paper_rims_pass():
