@@ -8,9 +8,11 @@ report                                 1184 bytes; in hex or base64
 extended report                        a report, and a certificate table behind it
 dstack's envelope                      `attestation.dstack`; also as hex under `attestation`
 JSON of this project                   `{"type": "snp-report@v1", "members": {...}}`
-JSON with a report in it               `report`, `attestation_report`, `snp_report` or `quote`, in hex or base64; beside
-                                       it `certificates`, `cert_chain`, `vcek`, `vlek` or `auxblob`: a text, or a list
-                                       or object of texts; possibly all under `evidence` (attestation-rs)
+JSON with a report in it               `report`, `attestation_report`, `snp_report` or `quote`, in hex, base64 or as
+                                       fields (`fields`); beside it `certificates`, `cert_chain`, `vcek`, `vlek` or
+                                       `auxblob`: a text, or a list or object of texts; possibly all under `evidence`
+                                       (attestation-rs)
+a report as fields                     JSON, by itself (`fields`)
 TSM report, in JSON or CBOR            `outblob`, and `auxblob` as above
 =====================================  ===============================================================
 """
@@ -22,8 +24,11 @@ from typing import Any
 from attestation import dstack, raw
 from attestation.collateral.recognition import unarmoured
 from attestation.errors import EvidenceError, MalformedError
+from attestation.pki.certificate import load_certificate
 from attestation.snp.bundle import arrange
+from attestation.snp.fields import assemble, is_report
 from attestation.snp.report import REPORT_SIZE
+from attestation.snp.vek import common_name
 
 TYPE = "snp-report@v1"
 ID = "evidence.snp"
@@ -31,6 +36,8 @@ PAGE = 4096
 """A host without certificates leaves the pages for its table as they are: zero."""
 _REPORTS = ("report", "attestation_report", "snp_report", "quote", "outblob")
 _CERTIFICATES = ("certificates", "cert_chain", "vcek", "vlek", "auxblob")
+_ENTRIES = {"VCEK": "SEV-VCEK", "VLEK": "SEV-VLEK", "ASK": "SEV-", "ARK": "ARK-"}
+"""Kinds of the library `sev`, and how the names of their subjects begin."""
 
 
 def read(data: bytes) -> dict[str, bytes]:
@@ -87,10 +94,12 @@ def split(data: bytes, table: bytes = b"") -> dict[str, bytes]:
 
 
 def _from_document(found: dict[str, Any]) -> dict[str, bytes]:
-    report = next((found[name] for name in _REPORTS if isinstance(found.get(name), str | bytes | list)), None)
+    if is_report(found):
+        return {"report": assemble(found)}
+    report = next((found[name] for name in _REPORTS if isinstance(found.get(name), str | bytes | list | dict)), None)
     if report is None:
         raise ValueError("no report in it")
-    members = split(_octets(report))
+    members = {"report": assemble(report)} if isinstance(report, dict) else split(_octets(report))
     pieces = [piece for name in _CERTIFICATES for piece in _pieces(found.get(name))]
     arranged = arrange(b"".join(arrange(piece) for piece in pieces))
     return {**members, "certificates": arranged} if arranged else members
@@ -98,12 +107,29 @@ def _from_document(found: dict[str, Any]) -> dict[str, bytes]:
 
 def _pieces(value: Any) -> list[bytes]:
     """Files in a text, a list of octets, or a list or object of those."""
+    if isinstance(value, dict) and "data" in value:
+        return _entry(value)
     if isinstance(value, dict):
-        inner_values = [value["data"]] if "data" in value else list(value.values())  # {"cert_type": ..., "data": ...}
-        return [piece for inner in inner_values for piece in _pieces(inner)]
+        return [piece for inner in value.values() for piece in _pieces(inner)]
     if isinstance(value, list) and not all(type(octet) is int for octet in value):
         return [piece for inner in value for piece in _pieces(inner)]
     return [_octets(value)] if value else []
+
+
+def _entry(value: dict[str, Any]) -> list[bytes]:
+    """The certificate in `{"cert_type": "VCEK", "data": ...}`, which must be one of that kind.
+
+    Revocation lists and whatever has a GUID of its own (`{"OTHER": ...}`) are left out.
+    """
+    kind = value.get("cert_type")
+    if kind == "CRL" or (isinstance(kind, dict) and kind.keys() == {"OTHER"}):
+        return []
+    if value.keys() != {"cert_type", "data"} or not isinstance(kind, str) or kind not in _ENTRIES:
+        raise ValueError("an entry of no kind of certificate")
+    certificate = arrange(_octets(value["data"]))
+    if not common_name(load_certificate(certificate, f"{ID}.certificates").subject).startswith(_ENTRIES[kind]):
+        raise ValueError(f"a certificate that is no {kind}")
+    return [certificate]
 
 
 def _octets(value: Any) -> bytes:

@@ -166,7 +166,8 @@ def test_raw_forms(name):
         assert snp.read(json.dumps({"evidence": encoded}).encode()) == whole
     vek = base64.b64encode(whole["certificates"]).decode()
     chain = {"vcek": vek, "ask": None, "ark": base64.b64encode(pinned.ARK_MILAN).decode()}
-    forms: list[Any] = [chain, [vek], [{"cert_type": "VCEK", "data": list(whole["certificates"])}]]
+    kind = "VLEK" if name == "milan-vlek" else "VCEK"
+    forms: list[Any] = [chain, [vek], [{"cert_type": kind, "data": list(whole["certificates"])}]]
     for form in forms:
         content = {"attestation_report": base64.b64encode(data).decode(), "cert_chain": form}
         found = snp.read(json.dumps({"platform": "snp", "evidence": content}).encode())
