@@ -13,6 +13,8 @@ JSON with a report in it               `report`, `attestation_report`, `snp_repo
                                        `auxblob`: a text, or a list or object of texts; possibly all under `evidence`
                                        (attestation-rs)
 a report as fields                     JSON, by itself (`fields`)
+Azure Attestation's request            `report`: base64 of JSON with `SnpReport` and `VcekCertChain`
+other JSON                             the one report under such a name, on whatever level
 TSM report, in JSON or CBOR            `outblob`, and `auxblob` as above
 =====================================  ===============================================================
 """
@@ -35,7 +37,10 @@ ID = "evidence.snp"
 PAGE = 4096
 """A host without certificates leaves the pages for its table as they are: zero."""
 _REPORTS = ("report", "attestation_report", "snp_report", "quote", "outblob")
-_CERTIFICATES = ("certificates", "cert_chain", "vcek", "vlek", "auxblob")
+_NAMES = frozenset(map(raw.plain_name, _REPORTS))
+_CERTIFICATES = ("certificates", "cert_chain", "vcek", "vlek", "auxblob", "VcekCertChain")
+_TEXT_SIZES = (2 * REPORT_SIZE, 1579, 1580)
+"""Characters of a report in hex, and in base64 without and with its padding."""
 _ENTRIES = {"VCEK": "SEV-VCEK", "VLEK": "SEV-VLEK", "ASK": "SEV-", "ARK": "ARK-"}
 """Kinds of the library `sev`, and how the names of their subjects begin."""
 
@@ -60,7 +65,7 @@ def read(data: bytes) -> dict[str, bytes]:
     try:
         if isinstance(found, dict) and set(found) == {"attestation"}:
             return _from_binary(_octets(found["attestation"]))
-        return _from_document(found if isinstance(found, dict) else {})
+        return _from_document(found if isinstance(found, dict) else {"": found})
     except (ValueError, EvidenceError) as error:
         raise MalformedError(f"{ID}.raw-malformed", f"not SEV-SNP evidence: {str(error)[:160]}") from None
 
@@ -98,11 +103,31 @@ def _from_document(found: dict[str, Any]) -> dict[str, bytes]:
         return {"report": assemble(found)}
     report = next((found[name] for name in _REPORTS if isinstance(found.get(name), str | bytes | list | dict)), None)
     if report is None:
-        raise ValueError("no report in it")
+        found, report = _nested(found)
+    elif isinstance(report, str) and isinstance(inner := raw.document(report.encode("ascii"), ID), dict):
+        return _from_document(inner)
     members = {"report": assemble(report)} if isinstance(report, dict) else split(_octets(report))
     pieces = [piece for name in _CERTIFICATES for piece in _pieces(found.get(name))]
     arranged = arrange(b"".join(arrange(piece) for piece in pieces))
     return {**members, "certificates": arranged} if arranged else members
+
+
+def _nested(found: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    """The object that holds the one report, on whatever level, and the report."""
+    held = raw.nested(found, _NAMES, _resembles)
+    if not held or any(value != held[0][1] for _, value in held):
+        raise ValueError(f"{len(held) or 'no'} reports in it; exactly one expected")
+    return held[0]
+
+
+def _resembles(value: Any) -> bool:
+    """A report as fields, or a text of 1184 octets that begins as a report does, signature algorithm included."""
+    if not isinstance(value, str):
+        return is_report(value)
+    if len(value.removeprefix("0x")) not in _TEXT_SIZES or not value.isascii():
+        return False
+    data = unarmoured(value.encode("ascii"))
+    return len(data) == REPORT_SIZE and data[1:4] == bytes(3) and data[0x34:0x38] == b"\1\0\0\0"
 
 
 def _pieces(value: Any) -> list[bytes]:
