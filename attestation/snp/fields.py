@@ -7,7 +7,7 @@
 
 The names are those of the Rust library `sev`, which has had two sets of them: up to version 5 everything stands in the
 JSON, reserved octets included; from version 6 on they are left out, and a TCB names its parts. What was left out is
-taken for zero. Nothing here needs to be believed: the signature covers the octets.
+taken for zero. Octets are a list of numbers, or hex (nilcc). Nothing here needs to be believed: the signature covers the octets.
 
 Source: virtee/sev 2.0 to 7.1, `AttestationReport` and `TcbVersion` in `src/firmware/{guest,host}/types/snp.rs`.
 """
@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from attestation.armour import decode_hex
 from attestation.snp.report import COMPONENT_SIZE, REPORT_SIZE
 
 _Part = tuple[str, int, "Callable[[Any, int], bytes]"]
@@ -54,8 +55,10 @@ def _optional(value: Any, size: int) -> bytes:
 
 
 def _octets(value: Any, size: int) -> bytes:
+    if isinstance(value, str) and len(value) == 2 * size:
+        return decode_hex(value)
     if not isinstance(value, list) or len(value) != size:
-        raise ValueError(f"a list of {size} octets expected")
+        raise ValueError(f"a list of {size} octets expected, or as many in hex")
     return b"".join(_number(octet, 1) for octet in value)
 
 

@@ -9,9 +9,8 @@ extended report                        a report, and a certificate table behind 
 dstack's envelope                      `attestation.dstack`; also as hex under `attestation`
 JSON of this project                   `{"type": "snp-report@v1", "members": {...}}`
 JSON with a report in it               `report`, `attestation_report`, `snp_report` or `quote`, in hex, base64 or as
-                                       fields (`fields`); beside it `certificates`, `cert_chain`, `vcek`, `vlek` or
-                                       `auxblob`: a text, or a list or object of texts; possibly all under `evidence`
-                                       (attestation-rs)
+                                       fields (`fields`); beside it certificates, under one of `_CERTIFICATES`: a text,
+                                       or a list or object of texts; possibly all under `evidence` (attestation-rs)
 a report as fields                     JSON, by itself (`fields`)
 Azure Attestation's request            `report`: base64 of JSON with `SnpReport` and `VcekCertChain`
 other JSON                             the one report under such a name, on whatever level
@@ -38,7 +37,10 @@ PAGE = 4096
 """A host without certificates leaves the pages for its table as they are: zero."""
 _REPORTS = ("report", "attestation_report", "snp_report", "quote", "outblob")
 _NAMES = frozenset(map(raw.plain_name, _REPORTS))
-_CERTIFICATES = ("certificates", "cert_chain", "vcek", "vlek", "auxblob", "VcekCertChain")
+_CERTIFICATES = (
+    *("certificates", "cert_chain", "vcek", "vlek", "auxblob", "vcek_cert", "vlek_cert"),
+    *("VcekCertChain", "vcekCert", "certificateChain"),
+)
 _TEXT_SIZES = (2 * REPORT_SIZE, 1579, 1580)
 """Characters of a report in hex, and in base64 without and with its padding."""
 _ENTRIES = {"VCEK": "SEV-VCEK", "VLEK": "SEV-VLEK", "ASK": "SEV-", "ARK": "ARK-"}

@@ -105,6 +105,22 @@ def test_both_sets_of_names(name, form):
         assert snp.read(json.dumps(value).encode()) == {"report": data}
 
 
+def in_hex(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: in_hex(inner) for name, inner in value.items()}
+    return bytes(value).hex() if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("form", [of_version_2, of_version_6])
+def test_octets_in_hex(form):
+    data = real.read(REPORTS["genoa-v5"][0])
+    found = in_hex(form(parse_report(data)))
+    assert snp.read(json.dumps(found).encode()) == {"report": data}
+    for wrong in (found["chip_id"][2:], found["chip_id"] + "00", found["chip_id"].upper()[:-1] + "a", "0x" * 64):
+        with pytest.raises(MalformedError):
+            snp.read(json.dumps({**found, "chip_id": wrong}).encode())
+
+
 def test_every_field_counts():
     """No field of a report can be changed, left out, renamed or added without another report, or a refusal."""
     evidence = json.loads(TRUSTEE)

@@ -165,6 +165,9 @@ def test_raw_forms(name):
     if certificate.endswith(".pem"):
         assert snp.read(json.dumps({"evidence": encoded}).encode()) == whole
     vek = base64.b64encode(whole["certificates"]).decode()
+    for key in ("vcek_cert", "vlek_cert", "certificateChain"):
+        found = snp.read(json.dumps({"nonce": "0x00", "snp_report": data.hex(), key: vek}).encode())
+        assert found == {"report": data, "certificates": whole["certificates"]}
     chain = {"vcek": vek, "ask": None, "ark": base64.b64encode(pinned.ARK_MILAN).decode()}
     kind = "VLEK" if name == "milan-vlek" else "VCEK"
     forms: list[Any] = [chain, [vek], [{"cert_type": kind, "data": list(whole["certificates"])}]]
