@@ -61,7 +61,7 @@ def carrier(found: dict[str, Any], tee: int, prefix: str) -> tuple[dict[str, Any
 
     Raises `MalformedError` (`<prefix>.raw-malformed`) where there is none, or where there are several.
     """
-    named = [value for key, value in found.items() if raw.plain_name(key) in QUOTE_KEYS]
+    named = [value for key, value in found.items() if raw.plain_name(key) in QUOTE_KEYS and not isinstance(value, dict)]
     held = [(found, value) for value in named] or raw.nested(found, QUOTE_KEYS, partial(_begins, tee))
     several = len(named) or len({text for _, text in held})
     if several != 1:
@@ -92,10 +92,10 @@ def text_bytes(value: Any, prefix: str, what: str) -> bytes:
         if isinstance(value, bytes | list):
             return bytes(value)
         if isinstance(value, str):
-            digits = value.removeprefix("0x")
+            digits = value.removeprefix("0x").removesuffix("\n")
             if len(digits) % 2 == 0 and all(c in "0123456789abcdefABCDEF" for c in digits):
                 return decode_hex(digits)
-            return decode_base64(value)
+            return decode_base64(value.removesuffix("\n"))
     except (ValueError, TypeError):
         pass
     raise MalformedError(f"{prefix}.raw-malformed", f"{what} is neither hex, base64 nor a list of octets")

@@ -7,7 +7,8 @@
 
 The names are those of the Rust library `sev`, which has had two sets of them: up to version 5 everything stands in the
 JSON, reserved octets included; from version 6 on they are left out, and a TCB names its parts. What was left out is
-taken for zero. Octets are a list of numbers, or hex (nilcc). Nothing here needs to be believed: the signature covers the octets.
+taken for zero. Octets are a list of numbers, or hex (nilcc). Nothing here needs to be believed: the signature covers
+the octets.
 
 Source: virtee/sev 2.0 to 7.1, `AttestationReport` and `TcbVersion` in `src/firmware/{guest,host}/types/snp.rs`.
 """

@@ -40,6 +40,8 @@ LOG = b"\1\0\0\0" * 30
         json.dumps({"tdx": {"runtime_data": None, "quote": B64, "verifier_nonce": {"val": "AA=="}}}).encode(),
         json.dumps({"tdx": {"quote": B64}, "tpm": {"quote": "/1RDR" + "A" * 2000}}).encode(),
         json.dumps([{"intel_quote": "0x" + QUOTE.hex()}, {"all": [{"intel_quote": "0x" + QUOTE.hex()}]}]).encode(),
+        json.dumps({"tdxQuote": {"quote": QUOTE.hex(), "event_log": ""}, "deriveKey": [1]}).encode(),
+        json.dumps({"type": "dcap", "quote_size": len(QUOTE), "quote_b64": B64 + "\n"}).encode(),
         json.dumps({"tdx": {"quote": B64}, "sgx": {"quote": ENCLAVE.hex()}}).encode(),
     ],
 )
