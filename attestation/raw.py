@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from attestation.armour import decode_base64
@@ -22,6 +22,7 @@ _TSM_KEYS = frozenset(
     {"auxblob", "generation", "manifestblob", "outblob", "privilege_level", "privlevel", "provider", "service_provider"}
 )
 _TSM_PROVIDERS = ("sev_guest", "tdx_guest", "sev_guest\n", "tdx_guest\n")
+_ENCODINGS = ("hex", "b64", "base64")
 _CBOR_MAP = 5
 """CBOR's major type."""
 
@@ -118,6 +119,33 @@ def members_document(type_: str, parts: Mapping[str, bytes]) -> bytes:
     """The JSON form that `members` reads."""
     encoded = {name: base64.b64encode(data).decode("ascii") for name, data in parts.items()}
     return json.dumps({"type": type_, "members": encoded}, indent=1).encode("ascii") + b"\n"
+
+
+def nested(found: Any, names: Set[str], resembles: Callable[[Any], bool]) -> list[tuple[dict[str, Any], Any]]:
+    """The objects in JSON or CBOR, outer ones first, that hold one of these names, and what is there if it `resembles`.
+
+    Whoever wraps evidence nests it as they like. Names are as `plain_name` has them.
+    """
+    held: list[tuple[dict[str, Any], Any]] = []
+    level = [found]
+    while level:
+        for node in level:
+            if isinstance(node, dict):
+                named = (item for key, item in node.items() if isinstance(key, str) and plain_name(key) in names)
+                held += [(node, item) for item in named if resembles(item)]
+        level = [
+            child
+            for node in level
+            if isinstance(node, dict | list)
+            for child in (node.values() if isinstance(node, dict) else node)
+        ]
+    return held
+
+
+def plain_name(key: str) -> str:
+    """A key without case, underscores and hyphens, and without the name of an encoding behind it."""
+    name = key.lower().replace("_", "").replace("-", "")
+    return next((stem for ending in _ENCODINGS if (stem := name.removesuffix(ending)) != name), name)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

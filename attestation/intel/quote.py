@@ -2,7 +2,7 @@
 """ECDSA quotes, versions 3, 4 and 5: every byte read, exact lengths, nothing behind the end.
 
 Source: Intel SGX ECDSA QuoteGenReference, A.4 (version 3); Intel TDX DCAP Quoting Library API, A.3 (versions 4 and
-5). All integers little-endian.
+5, of TDs and enclaves). All integers little-endian.
 
 ::
 
@@ -37,7 +37,7 @@ INTEL_QE_VENDOR = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
 BODY_SIZES = {1: enclave.SIZE, 2: 584, 3: 648}
 """Body type of version 5 to size: enclave report, TD report 1.0, TD report 1.5."""
 _BODY_TYPE_OF = {SGX: (1,), TDX: (2, 3)}
-_VERSIONS = {SGX: (3,), TDX: (4, 5)}
+_VERSIONS = {SGX: (3, 4, 5), TDX: (4, 5)}
 _NAMES = {SGX: "SGX", TDX: "TDX"}
 
 

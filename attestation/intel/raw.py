@@ -7,7 +7,8 @@ what                     becomes
 a buffer                 the quote, without the zeros behind it
 chain in lines of 76     the same in lines of 64 (`pem.rewrapped`)
 Open Enclave's report    the quote behind its header: version 1, type 2, size of the rest (8 bytes)
-JSON, TSM report         what stands under the one key of `QUOTE_KEYS`: text in hex or base64, octets
+JSON, TSM report         what stands under the one key of `QUOTE_KEYS`: text in hex or base64, octets; where none is
+                         on top, the one text under such a key, on whatever level, that begins as a quote does
 =======================  ====================================================================================
 
 Zeros behind a quote are no part of it and go here, so that a quote has one form. Only a whole buffer is taken for one:
@@ -19,22 +20,24 @@ Source of the header: openenclave/openenclave, `include/openenclave/internal/rep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from attestation import raw
 from attestation.armour import decode_base64, decode_hex
 from attestation.errors import EvidenceError, MalformedError
 from attestation.intel.pem import rewrapped
-from attestation.intel.quote import parse_quote, quote_length
+from attestation.intel.quote import INTEL_QE_VENDOR, parse_quote, quote_length
 
 BUFFER_ALIGNMENT = 64
 TD15_SURPLUS = 70
 """6 bytes of body header and 64 of TEE_TCB_SVN2 and MRSERVICETD."""
 OPEN_ENCLAVE = (1).to_bytes(4, "little") + (2).to_bytes(4, "little")
 """oe_report_header_t: version 1, OE_REPORT_TYPE_SGX_REMOTE; the size of the report follows."""
-QUOTE_KEYS = frozenset({"quote", "tdquote", "tdxquote", "sgxquote", "outblob"})
-_ENCODINGS = ("hex", "b64", "base64")
+QUOTE_KEYS = frozenset({"quote", "tdquote", "tdxquote", "sgxquote", "intelquote", "rawquote", "outblob"})
+MIN_TEXT = 1000
+"""Characters of a text in which a quote is looked for; none has as few."""
 
 
 def exact(data: bytes, tee: int, prefix: str) -> bytes:
@@ -53,14 +56,31 @@ def exact(data: bytes, tee: int, prefix: str) -> bytes:
     return data if chain == quote.pck_chain else replace(quote, pck_chain=chain).encode()
 
 
-def quotes_in(found: Mapping[str, Any]) -> list[Any]:
-    """What stands under keys that name a quote, whatever their case and underscores, or an encoding behind the name."""
-    return [value for key, value in found.items() if _plain(key) in QUOTE_KEYS]
+def carrier(found: dict[str, Any], tee: int, prefix: str) -> tuple[dict[str, Any], Any]:
+    """The object in a JSON value that holds the one quote, and the quote: on top, or else on whatever level.
+
+    Raises `MalformedError` (`<prefix>.raw-malformed`) where there is none, or where there are several.
+    """
+    named = [value for key, value in found.items() if raw.plain_name(key) in QUOTE_KEYS and not isinstance(value, dict)]
+    held = [(found, value) for value in named] or raw.nested(found, QUOTE_KEYS, partial(_begins, tee))
+    several = len(named) or len({text for _, text in held})
+    if several != 1:
+        raise MalformedError(f"{prefix}.raw-malformed", f"JSON with {several or 'no'} quotes; exactly one expected")
+    return held[0]
 
 
-def _plain(key: str) -> str:
-    name = key.lower().replace("_", "").replace("-", "")
-    return next((stem for ending in _ENCODINGS if (stem := name.removesuffix(ending)) != name), name)
+def _begins(tee: int, text: Any) -> bool:
+    """Whether a text in hex or base64 begins with the header of a quote of this TEE type."""
+    if not isinstance(text, str) or len(text) < MIN_TEXT:
+        return False
+    for decode, digits in ((decode_hex, text.removeprefix("0x")[:56]), (decode_base64, text[:40])):
+        try:
+            head = decode(digits)
+        except ValueError:
+            continue
+        if head[12:28] == INTEL_QE_VENDOR and int.from_bytes(head[4:8], "little") == tee:
+            return True
+    return False
 
 
 def text_bytes(value: Any, prefix: str, what: str) -> bytes:
@@ -72,10 +92,10 @@ def text_bytes(value: Any, prefix: str, what: str) -> bytes:
         if isinstance(value, bytes | list):
             return bytes(value)
         if isinstance(value, str):
-            digits = value.removeprefix("0x")
+            digits = value.removeprefix("0x").removesuffix("\n")
             if len(digits) % 2 == 0 and all(c in "0123456789abcdefABCDEF" for c in digits):
                 return decode_hex(digits)
-            return decode_base64(value)
+            return decode_base64(value.removesuffix("\n"))
     except (ValueError, TypeError):
         pass
     raise MalformedError(f"{prefix}.raw-malformed", f"{what} is neither hex, base64 nor a list of octets")

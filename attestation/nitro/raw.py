@@ -5,7 +5,8 @@
 the document itself         as the NSM emits it, or with the COSE_Sign1 tag (18) before it
 the NSM's response          `{"Attestation": {"document": h'...'}}` in CBOR
 dstack's envelope           `attestation.dstack`
-JSON                        an object with the document in base64 or hex under one of `KEYS`
+JSON                        an object with the document in base64 or hex under one of `KEYS`; where none is on top,
+                            the one text under `NAMES`, on whatever level, that begins as a document does
 this project's own form     `attestation.raw.members`
 ==========================  ===============================================================
 
@@ -14,6 +15,7 @@ Each binary form may stand in hex or base64.
 
 from __future__ import annotations
 
+import re
 from typing import Any, NoReturn
 
 from attestation import dstack, raw
@@ -25,8 +27,12 @@ from attestation.nitro.document import PREAMBLE
 from attestation.wire import Reader
 
 KEYS = ("attestation_document", "attestationDocument", "attestation_doc", "attestation", "document", "quote")
+NAMES = frozenset({"attestationdocument", "attestationdoc", "attestation", "document", "report", "quote"})
+"""As `attestation.raw.plain_name` has them."""
 
 _TAG = b"\xd2"
+_BEGINNING = re.compile(r"hEShATgi|0oREoQE4Ig|([dD]2)?8444[aA]1013822")
+"""Of a document in base64 or hex, tagged or not."""
 _RESPONSE = b"\xa1\x6bAttestation\xa1\x68document"
 
 
@@ -41,9 +47,15 @@ def read(data: bytes) -> dict[str, bytes]:
 
 def _from_json(found: Any) -> bytes:
     texts = [found[key] for key in KEYS if isinstance(found.get(key), str)] if isinstance(found, dict) else []
+    if not texts:
+        texts = list(dict.fromkeys(text for _, text in raw.nested(found, NAMES, _begins)))
     if len(texts) != 1:
-        _refuse(f"JSON without exactly one text under {', '.join(KEYS)}")
+        _refuse(f"JSON with {len(texts) or 'no'} attestation documents; exactly one expected")
     return unarmoured(texts[0].encode("utf-8", "surrogatepass"))
+
+
+def _begins(value: Any) -> bool:
+    return isinstance(value, str) and bool(_BEGINNING.match(value))
 
 
 def _document(data: bytes) -> bytes:

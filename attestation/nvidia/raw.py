@@ -3,7 +3,10 @@
 
 =========================  ================================================================
 nvtrust, attestation-sdk   JSON list of `{"arch", "nonce", "evidence", "certificate"}`, the latter two in base64
-NRAS request               JSON object `{"nonce", "arch", "evidence_list": [{"evidence", "certificate"}, ...]}`
+NRAS request               JSON object `{"nonce", "arch", "evidence_list": [{"evidence", "certificate"}, ...]}`, also
+                           as text under `nvidia_payload` (private-ml-sdk)
+Trustee's agents           JSON object `{"device_evidence_list": [...]}`, GPUs and switches: each type reads its own
+other JSON                 the one list of such devices under one of these names, on whatever level
 a report                   binary, hex or base64; its chain from the collateral, or behind it as PEM
 this project's own form    `attestation.raw.members`
 =========================  ================================================================
@@ -26,8 +29,14 @@ from attestation.nvidia.trust import MAX_DEVICES
 
 GPU_ARCHITECTURES = frozenset({"HOPPER", "BLACKWELL"})
 SWITCH_ARCHITECTURES = frozenset({"LS10"})
-_LISTS = ("evidence_list", "evidences", "evidence")
+_LISTS = ("evidence_list", "device_evidence_list", "evidences", "evidence")
+_NAMES = frozenset(map(raw.plain_name, _LISTS))
+_PAYLOAD = "nvidia_payload"
+_REPORT = b"11e001ff"
+"""How a report begins that stood in hex inside of its base64, as older attesters have it."""
 _PEM = b"-----BEGIN CERTIFICATE-----"
+_TOKEN = b"ey"
+"""How a JWT begins."""
 _NONCE = slice(4, 36)
 
 
@@ -55,41 +64,71 @@ def _report_and_pem(data: bytes) -> dict[str, bytes]:
 
 
 def _devices(found: Any, *, switch: bool) -> dict[str, bytes]:
-    shared: dict[str, Any] = {}
-    if isinstance(found, dict):
-        if _is_token(found):
-            _refuse_token()
-        lists = [found[name] for name in _LISTS if isinstance(found.get(name), list)]
-        if not lists and isinstance(found.get("evidence"), str):
-            lists = [[found]]
-        if len(lists) != 1:
-            _refuse("JSON without a list of devices")
-        shared = {name: found[name] for name in ("nonce", "arch") if name in found}
-        found = lists[0]
-    if any(isinstance(entry, list) and entry[:1] == ["JWT"] for entry in found):
-        _refuse_token()
-    if not 1 <= len(found) <= MAX_DEVICES:
-        _refuse(f"{len(found)} devices; 1 to {MAX_DEVICES}")
+    shared, entries = _listed(found)
+    ours, others = (SWITCH_ARCHITECTURES, GPU_ARCHITECTURES) if switch else (GPU_ARCHITECTURES, SWITCH_ARCHITECTURES)
+    devices: list[dict[str, Any]] = [{**shared, **entry} for entry in entries]
+    kinds = [str(device.get("arch")).upper() for device in devices]
+    if ours.intersection(kinds):
+        devices = [device for device, kind in zip(devices, kinds, strict=True) if kind not in others]
+    if not 1 <= len(devices) <= MAX_DEVICES:
+        _refuse(f"{len(devices)} devices; 1 to {MAX_DEVICES}")
     parts = {}
-    for index, entry in enumerate(found):
-        if not isinstance(entry, dict):
-            _refuse("a device that is no JSON object")
-        parts[f"report_{index}"], chain = _device({**shared, **entry}, switch=switch)
+    for index, device in enumerate(devices):
+        parts[f"report_{index}"], chain = _device(device, ours)
         if chain is not None:
             parts[f"chain_{index}"] = chain
     return parts
+
+
+def _listed(found: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What is said of all devices, and the devices."""
+    shared: dict[str, Any] = {}
+    if isinstance(found, dict) and isinstance(found.get(_PAYLOAD), str):
+        payload = found[_PAYLOAD].encode("utf-8", "surrogatepass")
+        found = raw.document(payload, ID)
+        if found is None:
+            if payload.startswith(_TOKEN):
+                _refuse_token()
+            _refuse(f"a {_PAYLOAD} that is not JSON")
+    if isinstance(found, dict):
+        if _is_token(found):
+            _refuse_token()
+        lists = [(found, found[name]) for name in _LISTS if isinstance(found.get(name), list)]
+        if not lists and isinstance(found.get("evidence"), str):
+            lists = [(found, [found])]
+        lists = lists or raw.nested(found, _NAMES, _are_devices)
+        if len(lists) != 1:
+            _refuse(f"JSON with {len(lists) or 'no'} lists of devices; exactly one expected")
+        ((holder, entries),) = lists
+        shared = {name: holder[name] for name in ("nonce", "arch") if name in holder}
+    else:
+        entries = found
+    if any(isinstance(entry, list) and entry[:1] == ["JWT"] for entry in entries):
+        _refuse_token()
+    if not all(isinstance(entry, dict) for entry in entries):
+        _refuse("a device that is no JSON object")
+    return shared, entries
+
+
+def _are_devices(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(entry, dict) and isinstance(entry.get("evidence"), str) for entry in value)
+    )
 
 
 def _is_token(found: dict[str, Any]) -> bool:
     return "detached_eat" in found or "claims" in found or "eat_nonce" in found
 
 
-def _device(entry: dict[str, Any], *, switch: bool) -> tuple[bytes, bytes | None]:
+def _device(entry: dict[str, Any], wanted: frozenset[str]) -> tuple[bytes, bytes | None]:
     arch = entry.get("arch")
-    wanted = SWITCH_ARCHITECTURES if switch else GPU_ARCHITECTURES
     if arch is not None and (not isinstance(arch, str) or arch.upper() not in wanted):
         _refuse(f"architecture {str(arch)[:20]!r}; {' or '.join(sorted(wanted))}")
     report = unarmoured(_text(entry, "evidence"))
+    if report.startswith(_REPORT):
+        report = unarmoured(report)
     if (nonce := entry.get("nonce")) is not None and nonce != report[_NONCE].hex():
         _refuse("the nonce that is told is not the report's")
     if entry.get("certificate") is None:

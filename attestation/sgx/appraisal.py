@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,8 @@ from attestation.sgx.trust import SgxTrust
 TYPE = "sgx-quote@v1"
 ID = "evidence.sgx"
 
+ASKED_VERSION = 3
+"""The version of an enclave's quote that dcap-qvl takes."""
 MEMBERS: Mapping[str, Member] = {"quote": Member(MAX_QUOTE, required=True)}
 """Names, size limits in bytes and presence of the evidence's members: docs/spec/sgx-quote-v1.md."""
 
@@ -52,7 +55,12 @@ def appraise(
         _reference(report, trust),
     ]  # fmt: skip
     beyond = "it takes no debuggable enclave" if report.debug else ""
-    checks.append(check_second_opinion(members["quote"], platform, checks, at, ID, beyond))
+    if quote.version != ASKED_VERSION:
+        beyond = f"it takes no enclave's quote of version {quote.version}"
+    opinion = check_second_opinion(members["quote"], platform, checks, at, ID, beyond)
+    if quote.version != ASKED_VERSION:  # nobody agrees with what is said here: for the policy to waive
+        opinion = replace(opinion, demanded=trust.require_second_opinion)
+    checks.append(opinion)
     return Appraisal(TYPE, tuple(checks), {**_claims(quote, report), **platform.claims}, expires=platform.expires)
 
 

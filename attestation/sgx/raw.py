@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 from attestation import raw
-from attestation.errors import MalformedError
 from attestation.intel.quote import SGX
-from attestation.intel.raw import exact, quotes_in, text_bytes
+from attestation.intel.raw import carrier, exact, text_bytes
 
 TYPE = "sgx-quote@v1"
 ID = "evidence.sgx"
@@ -20,7 +19,5 @@ def read(data: bytes) -> dict[str, bytes]:
     found = raw.document(data, ID)
     if found is None:
         return {"quote": exact(raw.binary(data, ID), SGX, ID)}
-    quotes = quotes_in(found) if isinstance(found, dict) else []
-    if len(quotes) != 1:
-        raise MalformedError(f"{ID}.raw-malformed", "JSON without exactly one `quote` is no SGX evidence")
-    return {"quote": exact(text_bytes(quotes[0], ID, "the quote"), SGX, ID)}
+    _, quote = carrier(found if isinstance(found, dict) else {"": found}, SGX, ID)
+    return {"quote": exact(text_bytes(quote, ID, "the quote"), SGX, ID)}

@@ -14,12 +14,14 @@ class SgxTrust(IntelTrust):
 
     `mr_enclave`, `mr_signer`: allowed values, 32 bytes each; empty for any. `isv_prod_id`: the product number, which
     means something under one `mr_signer` alone; None for any. `min_isv_svn`: the lowest security version.
+    `require_second_opinion`: quotes of version 4 and 5, which dcap-qvl does not take, stay unproved.
     """
 
     mr_enclave: frozenset[bytes] = frozenset()
     mr_signer: frozenset[bytes] = frozenset()
     isv_prod_id: int | None = None
     min_isv_svn: int = 0
+    require_second_opinion: bool = True
 
     prefix = "evidence.sgx"
 

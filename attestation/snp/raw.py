@@ -8,9 +8,12 @@ report                                 1184 bytes; in hex or base64
 extended report                        a report, and a certificate table behind it
 dstack's envelope                      `attestation.dstack`; also as hex under `attestation`
 JSON of this project                   `{"type": "snp-report@v1", "members": {...}}`
-JSON with a report in it               `report`, `attestation_report`, `snp_report` or `quote`, in hex or base64; beside
-                                       it `certificates`, `cert_chain`, `vcek`, `vlek` or `auxblob`: a text, or a list
-                                       or object of texts; possibly all under `evidence` (attestation-rs)
+JSON with a report in it               `report`, `attestation_report`, `snp_report` or `quote`, in hex, base64 or as
+                                       fields (`fields`); beside it certificates, under one of `_CERTIFICATES`: a text,
+                                       or a list or object of texts; possibly all under `evidence` (attestation-rs)
+a report as fields                     JSON, by itself (`fields`)
+Azure Attestation's request            `report`: base64 of JSON with `SnpReport` and `VcekCertChain`
+other JSON                             the one report under such a name, on whatever level
 TSM report, in JSON or CBOR            `outblob`, and `auxblob` as above
 =====================================  ===============================================================
 """
@@ -22,15 +25,26 @@ from typing import Any
 from attestation import dstack, raw
 from attestation.collateral.recognition import unarmoured
 from attestation.errors import EvidenceError, MalformedError
+from attestation.pki.certificate import load_certificate
 from attestation.snp.bundle import arrange
+from attestation.snp.fields import assemble, is_report
 from attestation.snp.report import REPORT_SIZE
+from attestation.snp.vek import common_name
 
 TYPE = "snp-report@v1"
 ID = "evidence.snp"
 PAGE = 4096
 """A host without certificates leaves the pages for its table as they are: zero."""
 _REPORTS = ("report", "attestation_report", "snp_report", "quote", "outblob")
-_CERTIFICATES = ("certificates", "cert_chain", "vcek", "vlek", "auxblob")
+_NAMES = frozenset(map(raw.plain_name, _REPORTS))
+_CERTIFICATES = (
+    *("certificates", "cert_chain", "vcek", "vlek", "auxblob", "vcek_cert", "vlek_cert"),
+    *("VcekCertChain", "vcekCert", "certificateChain"),
+)
+_TEXT_SIZES = (2 * REPORT_SIZE, 1579, 1580)
+"""Characters of a report in hex, and in base64 without and with its padding."""
+_ENTRIES = {"VCEK": "SEV-VCEK", "VLEK": "SEV-VLEK", "ASK": "SEV-", "ARK": "ARK-"}
+"""Kinds of the library `sev`, and how the names of their subjects begin."""
 
 
 def read(data: bytes) -> dict[str, bytes]:
@@ -53,7 +67,7 @@ def read(data: bytes) -> dict[str, bytes]:
     try:
         if isinstance(found, dict) and set(found) == {"attestation"}:
             return _from_binary(_octets(found["attestation"]))
-        return _from_document(found if isinstance(found, dict) else {})
+        return _from_document(found if isinstance(found, dict) else {"": found})
     except (ValueError, EvidenceError) as error:
         raise MalformedError(f"{ID}.raw-malformed", f"not SEV-SNP evidence: {str(error)[:160]}") from None
 
@@ -87,23 +101,62 @@ def split(data: bytes, table: bytes = b"") -> dict[str, bytes]:
 
 
 def _from_document(found: dict[str, Any]) -> dict[str, bytes]:
-    report = next((found[name] for name in _REPORTS if isinstance(found.get(name), str | bytes | list)), None)
+    if is_report(found):
+        return {"report": assemble(found)}
+    report = next((found[name] for name in _REPORTS if isinstance(found.get(name), str | bytes | list | dict)), None)
     if report is None:
-        raise ValueError("no report in it")
-    members = split(_octets(report))
+        found, report = _nested(found)
+    elif isinstance(report, str) and isinstance(inner := raw.document(report.encode("ascii"), ID), dict):
+        return _from_document(inner)
+    members = {"report": assemble(report)} if isinstance(report, dict) else split(_octets(report))
     pieces = [piece for name in _CERTIFICATES for piece in _pieces(found.get(name))]
     arranged = arrange(b"".join(arrange(piece) for piece in pieces))
     return {**members, "certificates": arranged} if arranged else members
 
 
+def _nested(found: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    """The object that holds the one report, on whatever level, and the report."""
+    held = raw.nested(found, _NAMES, _resembles)
+    if not held or any(value != held[0][1] for _, value in held):
+        raise ValueError(f"{len(held) or 'no'} reports in it; exactly one expected")
+    return held[0]
+
+
+def _resembles(value: Any) -> bool:
+    """A report as fields, or a text of 1184 octets that begins as a report does, signature algorithm included."""
+    if not isinstance(value, str):
+        return is_report(value)
+    if len(value.removeprefix("0x")) not in _TEXT_SIZES or not value.isascii():
+        return False
+    data = unarmoured(value.encode("ascii"))
+    return len(data) == REPORT_SIZE and data[1:4] == bytes(3) and data[0x34:0x38] == b"\1\0\0\0"
+
+
 def _pieces(value: Any) -> list[bytes]:
     """Files in a text, a list of octets, or a list or object of those."""
+    if isinstance(value, dict) and "data" in value:
+        return _entry(value)
     if isinstance(value, dict):
-        inner_values = [value["data"]] if "data" in value else list(value.values())  # {"cert_type": ..., "data": ...}
-        return [piece for inner in inner_values for piece in _pieces(inner)]
+        return [piece for inner in value.values() for piece in _pieces(inner)]
     if isinstance(value, list) and not all(type(octet) is int for octet in value):
         return [piece for inner in value for piece in _pieces(inner)]
     return [_octets(value)] if value else []
+
+
+def _entry(value: dict[str, Any]) -> list[bytes]:
+    """The certificate in `{"cert_type": "VCEK", "data": ...}`, which must be one of that kind.
+
+    Revocation lists and whatever has a GUID of its own (`{"OTHER": ...}`) are left out.
+    """
+    kind = value.get("cert_type")
+    if kind == "CRL" or (isinstance(kind, dict) and kind.keys() == {"OTHER"}):
+        return []
+    if value.keys() != {"cert_type", "data"} or not isinstance(kind, str) or kind not in _ENTRIES:
+        raise ValueError("an entry of no kind of certificate")
+    certificate = arrange(_octets(value["data"]))
+    if not common_name(load_certificate(certificate, f"{ID}.certificates").subject).startswith(_ENTRIES[kind]):
+        raise ValueError(f"a certificate that is no {kind}")
+    return [certificate]
 
 
 def _octets(value: Any) -> bytes:

@@ -9,7 +9,8 @@ dstack's answer to GetQuote            `quote`, `event_log` as a list of events 
 dstack's envelope                      begins with 0 0; also as hex under `attestation`
 attestation agents (Trustee and kin)   `quote` or `td_quote`, `cc_eventlog` in base64 or null; also under `evidence`
 TSM report, in JSON or CBOR            `outblob`
-other JSON                             one of the names that a quote has (`attestation.intel.raw`)
+other JSON                             one of the names that a quote has, on whatever level (`attestation.intel.raw`),
+                                       with an event log beside it
 =====================================  ==================================================================
 """
 
@@ -22,7 +23,7 @@ from attestation import raw
 from attestation.dstack import is_envelope, read_tdx
 from attestation.errors import MalformedError
 from attestation.intel.quote import TDX
-from attestation.intel.raw import exact, quotes_in, text_bytes
+from attestation.intel.raw import carrier, exact, text_bytes
 from attestation.tdx import dstack
 
 TYPE = "tdx-quote@v1"
@@ -42,7 +43,7 @@ def read(data: bytes) -> dict[str, bytes]:
     if found is None:
         return _from_binary(raw.binary(data, ID))
     if not isinstance(found, dict):
-        raise MalformedError(f"{ID}.raw-malformed", "a JSON list is no TDX evidence")
+        return _from_json({"": found})
     raw.check_tsm_report(found, ID)
     inner = found.get("evidence")
     return _from_json(inner if isinstance(inner, dict) else found)
@@ -61,13 +62,13 @@ def _from_binary(data: bytes) -> dict[str, bytes]:
 def _from_json(found: dict[str, Any]) -> dict[str, bytes]:
     if set(found) == {_ENVELOPE}:
         return _from_binary(text_bytes(found[_ENVELOPE], ID, "the attestation"))
-    quotes = quotes_in(found)
-    logs = [key for key in _LOGS if found.get(key)]
-    if len(quotes) != 1 or len(logs) > 1:
-        raise MalformedError(f"{ID}.raw-malformed", f"JSON with one quote and at most one of {_LOGS} expected")
-    members = {"quote": exact(text_bytes(quotes[0], ID, "the quote"), TDX, ID)}
+    holder, quote = carrier(found, TDX, ID)
+    logs = [key for key in _LOGS if holder.get(key)]
+    if len(logs) > 1:
+        raise MalformedError(f"{ID}.raw-malformed", f"JSON with a quote and at most one of {_LOGS} expected")
+    members = {"quote": exact(text_bytes(quote, ID, "the quote"), TDX, ID)}
     if logs:
-        members["event_log"] = _log(found[logs[0]])
+        members["event_log"] = _log(holder[logs[0]])
     return members
 
 

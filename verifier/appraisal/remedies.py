@@ -22,6 +22,7 @@ REMEDIES = (
     ("challenge-ambiguous", "ask with a nonce of 32 random bytes, or give it at the full length of the field"),
     ("counters-backwards", "ask the machine again; where its owner cleared the TPM, forget what is kept of its clock"),
     ("event-log-foreign", "give the log of this machine and this boot, or none"),
+    ("second-opinion-not-asked", "the policy may do without it: require_second_opinion = false"),
     ("challenge-mismatch", "ask the machine again, with the nonce of this question"),
 )
 """Endings of codes with their remedies; a code takes the first that fits."""

@@ -21,6 +21,7 @@
     mr_signer = ["<32 bytes, hex>"]
     isv_prod_id = 1
     min_isv_svn = 3
+    require_second_opinion = true
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ T = TypeVar("T")
 
 SHARED = frozenset({"roots", "tcb_statuses", "require_crl", "allow_debug", "min_tcb_evaluation"})
 TDX = frozenset({"reference", "require_event_log", "require_sept_ve_disable", "runtime_rtmrs", "service_tds"})
-SGX = frozenset({"mr_enclave", "mr_signer", "isv_prod_id", "min_isv_svn"})
+SGX = frozenset({"mr_enclave", "mr_signer", "isv_prod_id", "min_isv_svn", "require_second_opinion"})
 
 
 def read_tdx(fields: Fields) -> TdxTrust:
@@ -71,6 +72,8 @@ def read_sgx(fields: Fields) -> SgxTrust:
     for key in ("isv_prod_id", "min_isv_svn"):
         if key in fields.value:
             values[key] = fields.integer(key, 0, 0xFFFF)
+    if "require_second_opinion" in fields.value:
+        values["require_second_opinion"] = fields.boolean("require_second_opinion")
     return _made(fields, SgxTrust, values)
 
 

@@ -175,7 +175,7 @@ def _intel(corpus: Mapping[str, bytes]) -> list[Target]:
     collateral.append((VECTORS / "tdx/dcap-qvl/tdx_quote_collateral.json").read_bytes())
     return [
         quotes(TDX, "tdx", tdx, v4),
-        quotes(SGX, "sgx", sgx),
+        quotes(SGX, "sgx", sgx, *(making.Paper(tdx=False, version=version).quote() for version in (4, 5))),
         of_bytes("PCK chain", lambda data: parse_chain(data, "evidence.tdx"), chain),
         of_bytes("PCK certificate", pck, making.der(one.pck_certificate())),
         of_bytes("TD report", parse_td_report, making.td_report(), making.td_report(5)),

@@ -15,13 +15,17 @@ from tests.attestation.fuzzing.target import Outcome, Parts, Seed, Target
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 FILES = {
     "tpm2": ("tpm/gce-attestation/*.pb", "tpm/trustee/*.json", "tpm/go-attestation/*.json"),
-    "snp": ("snp/ms-turin/report.bin", "snp/attestation-rs-bergamo/live-*"),
+    "snp": ("snp/ms-turin/report.bin", "snp/attestation-rs-bergamo/live-*", "snp/trustee-e2e/*.json"),
     "azure-snp": ("snp/trustee-az-snp-vtpm/*.json", "snp/trustee-az-snp-vtpm/hcl-report.bin", "snp/*azure/*.json"),
     "azure-tdx": ("tdx/trustee-az-tdx-vtpm/*.json", "tdx/attestation-rs-azure/*.json"),
     "tdx": ("tdx/dstack/*.json", "tdx/dcap-qvl/tdx_quote", "tdx/dcap-qvl/*.hex", "tdx/google/quote_v5_sample.dat"),
     "sgx": ("sgx/dcap-qvl/sgx_quote",),
     "nitro": ("nitro/*.bin",),
-    "nvidia": ("nvidia/attsdk-evidence/*hopper*.json", "nvidia/nvtrust-samples/hopperAttestationReport.txt"),
+    "nvidia": (
+        "nvidia/attsdk-evidence/*hopper*.json",
+        "nvidia/private-ml-sdk/*.json",
+        "nvidia/nvtrust-samples/hopperAttestationReport.txt",
+    ),
     "nvswitch": ("nvidia/attsdk-evidence/*ls10.json", "nvidia/attsdk-unit/switchAttestationReport.txt"),
     "cmw": (),
     "simulated": (),

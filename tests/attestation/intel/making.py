@@ -245,7 +245,8 @@ class Paper:
         signed = head + INTEL_QE_VENDOR + bytes(20)
         body = self.report_body()
         if self.version == 5:
-            signed += (3 if len(body) == 648 else 2).to_bytes(2, "little") + len(body).to_bytes(4, "little")
+            kind = {384: 1, 584: 2, 648: 3}[len(body)]
+            signed += kind.to_bytes(2, "little") + len(body).to_bytes(4, "little")
         signed += body
         attestation, auth = raw_point(key(self.attestation_key)), bytes(range(32))
         bound = hashlib.sha256(attestation + auth).digest() + bytes(32)

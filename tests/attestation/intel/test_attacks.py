@@ -426,6 +426,44 @@ def test_version_5_bodies():
         assert caught.value.code == f"evidence.tdx.{code}"
 
 
+@pytest.mark.parametrize("version", [4, 5])
+def test_enclaves_in_later_versions(version):
+    """Judged in full; dcap-qvl takes none of them, so that nothing passes until the policy waives its opinion."""
+    paper = Paper(tdx=False, version=version)
+    genuine = paper.quote()
+    assert sgx.read(genuine + bytes(-len(genuine) % 64)) == {"quote": genuine}
+    appraisal = judge(paper, genuine)
+    assert codes(appraisal) == {"second-opinion": "second-opinion-not-asked"} and not appraisal.failed
+    assert appraisal.claims["tcb_status"] == "UpToDate" and appraisal.claims["quote_version"] == version
+    assert judge(paper, require_second_opinion=False).passed
+    assert codes(judge(Paper(tdx=False, version=3), require_second_opinion=False)) == {}
+    body = 48 + (6 if version == 5 else 0)
+    for offset, code in ((body + 64, "signature-invalid"), (body + 48, "signature-invalid"), (8, "signature-invalid")):
+        quote = bytearray(genuine)
+        quote[offset] ^= 1
+        assert codes(judge(paper, bytes(quote), require_second_opinion=False))["signature"] == code
+    for other in (3, 4, 5):  # the signature covers the version, and versions differ in layout
+        if other != version:
+            with pytest.raises((MalformedError, UnsupportedError)):
+                judge(paper, other.to_bytes(2, "little") + genuine[2:], require_second_opinion=False)
+    debug = judge(paper.but(body={"flags": 0x17}), require_second_opinion=False)
+    assert codes(debug) == {"debug": "debug"}
+
+
+def test_bodies_of_the_other_kind():
+    """A TD's body says nothing of an enclave, whatever the header calls it."""
+    quote = Paper(version=5).quote()
+    enclave = Paper(tdx=False, version=5)
+    as_enclave, as_td = quote[:4] + bytes(4) + quote[8:], enclave.quote()
+    as_td = as_td[:4] + b"\x81" + as_td[5:]
+    with pytest.raises(UnsupportedError) as caught:
+        judge(enclave, as_enclave, require_second_opinion=False)
+    assert caught.value.code == "evidence.sgx.body-unsupported"
+    with pytest.raises(UnsupportedError) as caught:
+        judge(Paper(version=5), as_td)
+    assert caught.value.code == "evidence.tdx.body-unsupported"
+
+
 def test_pck_extension():
     for extension in (None, b"", b"\x30\x00", b"\x30\x03\x02\x01\x01", b"\x04\x00"):
         with pytest.raises(MalformedError) as caught:

@@ -74,6 +74,12 @@ def test_collateral_is_demanded_by_default():
     }
 
 
+def test_a_report_in_base64_of_hex():
+    evidence = read_gpus(vector("private-ml-sdk/nvidia_payload.json"))
+    appraisal = gpus(evidence, challenge=parse_report(evidence["report_0"]).nonce)
+    assert appraisal.passed and appraisal.claims["devices"][0]["driver_version"] == "550.135"
+
+
 @pytest.mark.parametrize("name", JSONS)
 def test_json_evidence(name):
     evidence = read_gpus(vector(f"attsdk-evidence/{name}.json"))
@@ -202,6 +208,10 @@ def test_every_raw_form_gives_the_same_report():
         {**told, "evidence_list": [entry]},
         {**told, **entry},
         [{**told, **entry, "certificate": vector(chain).decode(), "evidence": plain.hex()}],
+        [{**told, **entry, "evidence": base64.b64encode(plain.hex().encode()).decode()}],
+        {"device_evidence_list": [{**entry, "arch": "Hopper", "uuid": "GPU-1"}, {**entry, "arch": "LS10"}]},
+        {"nvgpu": {"gpu_nonce": told["nonce"], "arch": "HOPPER", "evidence_list": [entry]}, "tdx": {"quote": ""}},
+        {"signing_address": "0x00", "nvidia_payload": json.dumps({**told, "evidence_list": [entry]})},
     ]
     for shape in shapes:
         assert read_gpus(json.dumps(shape).encode()) == whole
@@ -240,6 +250,12 @@ def test_a_verifiers_token_is_no_evidence(name):
         (b'[{"evidence": "11e001ff", "certificate": "-----BEGIN CERTIFICATE-----"}]', "malformed"),
         (b"[" + b'{"evidence": "11e001ff"},' * 16 + b'{"evidence": "11e001ff"}]', "malformed"),
         (b'{"type": "nvidia-switch@v1", "members": {}}', "malformed"),
+        (b'{"nvidia_payload": "eyJh.eyJi.c"}', "token"),
+        (b'{"nvidia_payload": "cafe"}', "malformed"),
+        (b'{"nvidia_payload": 1}', "malformed"),
+        (b'{"nvidia_payload": "{\\"detached_eat\\": 1}"}', "token"),
+        (b'{"a": {"evidence_list": [{"evidence": "11"}]}, "b": {"evidence_list": [{"evidence": "12"}]}}', "malformed"),
+        (b'{"device_evidence_list": [{"evidence": "11e001ff", "arch": "LS10"}]}', "malformed"),
         (b"11e001ff -----BEGIN CERTIFICATE-----", "malformed"),
     ],
 )

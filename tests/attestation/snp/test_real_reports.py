@@ -165,13 +165,45 @@ def test_raw_forms(name):
     if certificate.endswith(".pem"):
         assert snp.read(json.dumps({"evidence": encoded}).encode()) == whole
     vek = base64.b64encode(whole["certificates"]).decode()
+    for key in ("vcek_cert", "vlek_cert", "certificateChain"):
+        found = snp.read(json.dumps({"nonce": "0x00", "snp_report": data.hex(), key: vek}).encode())
+        assert found == {"report": data, "certificates": whole["certificates"]}
     chain = {"vcek": vek, "ask": None, "ark": base64.b64encode(pinned.ARK_MILAN).decode()}
-    forms: list[Any] = [chain, [vek], [{"cert_type": "VCEK", "data": list(whole["certificates"])}]]
+    kind = "VLEK" if name == "milan-vlek" else "VCEK"
+    forms: list[Any] = [chain, [vek], [{"cert_type": kind, "data": list(whole["certificates"])}]]
     for form in forms:
         content = {"attestation_report": base64.b64encode(data).decode(), "cert_chain": form}
         found = snp.read(json.dumps({"platform": "snp", "evidence": content}).encode())
         root = pinned.ARK_MILAN if form is chain else b""
         assert found == {"report": data, "certificates": whole["certificates"] + root}
+
+
+def test_requests_to_azure_attestation():
+    """`report` is base64 of JSON, whose texts are base64 again, without padding."""
+
+    def text(data: bytes) -> str:
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+    whole = members("milan-v3")
+    chain = real.read("ms-milan/vcek.pem") + real.read("ms-milan/ask.pem") + real.read("ms-milan/ark.pem")
+    inner = {"SnpReport": text(whole["report"]), "VcekCertChain": text(chain), "Endorsements": text(b"{}")}
+    outer = {"report": text(json.dumps(inner).encode()), "runtimeData": {"data": "", "dataType": "JSON"}}
+    for form in (inner, outer):
+        found = snp.read(json.dumps(form).encode())
+        assert found == {"report": whole["report"], "certificates": arrange(chain)}
+        assert judge(found).passed
+
+
+def test_reports_on_other_levels():
+    data = real.read("ms-milan/report.bin")
+    chain = base64.b64encode(real.read("ms-milan/vcek.pem")).decode()
+    for text in (data.hex(), "0x" + data.hex(), base64.b64encode(data).decode()):
+        for wrapped in ({"tee": "snp", "evidence": {"Snp": {"report": text, "cert_chain": chain}}}, [{"quote": text}]):
+            assert snp.read(json.dumps(wrapped).encode())["report"] == data
+    for other in ([{"report": data.hex()}, {"report": data.hex().upper()}], {"a": {"body": data.hex()}}):
+        with pytest.raises(MalformedError) as caught:
+            snp.read(json.dumps(other).encode())
+        assert caught.value.code == "evidence.snp.raw-malformed"
 
 
 def test_raw_files_that_are_something_else():

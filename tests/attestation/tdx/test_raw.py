@@ -37,6 +37,12 @@ LOG = b"\1\0\0\0" * 30
         json.dumps({"platform": "tdx", "evidence": {"quote": B64, "cc_eventlog": None}}).encode(),
         json.dumps({"tdx_quote": list(QUOTE), "vm_config": "{}"}).encode(),
         members_document("tdx-quote@v1", {"quote": QUOTE}),
+        json.dumps({"tdx": {"runtime_data": None, "quote": B64, "verifier_nonce": {"val": "AA=="}}}).encode(),
+        json.dumps({"tdx": {"quote": B64}, "tpm": {"quote": "/1RDR" + "A" * 2000}}).encode(),
+        json.dumps([{"intel_quote": "0x" + QUOTE.hex()}, {"all": [{"intel_quote": "0x" + QUOTE.hex()}]}]).encode(),
+        json.dumps({"tdxQuote": {"quote": QUOTE.hex(), "event_log": ""}, "deriveKey": [1]}).encode(),
+        json.dumps({"type": "dcap", "quote_size": len(QUOTE), "quote_b64": B64 + "\n"}).encode(),
+        json.dumps({"tdx": {"quote": B64}, "sgx": {"quote": ENCLAVE.hex()}}).encode(),
     ],
 )
 def test_forms(file):
@@ -47,6 +53,8 @@ def test_forms(file):
 def test_forms_with_a_log(log):
     for name in ("cc_eventlog", "ccel", "event_log"):
         assert tdx.read(json.dumps({"quote": B64, name: log}).encode()) == {"quote": QUOTE, "event_log": LOG}
+        nested = {"answer": {"quote": B64, name: log}, name: "not this one"}
+        assert tdx.read(json.dumps(nested).encode()) == {"quote": QUOTE, "event_log": LOG}
 
 
 @pytest.mark.parametrize("surplus", [b"\1" * 70, b"\n39 bytes for nothing"])
@@ -78,6 +86,10 @@ def test_no_other_buffer(count):
         (b'{"quote":"00","event_log":"[","x":1}', "raw-malformed"),
         (b'{"quote":"00","event_log":[{}]}', "raw-malformed"),
         (b'{"type":"sgx-quote@v1","members":{}}', "raw-malformed"),
+        (json.dumps([{"quote": B64}, {"quote": URL}]).encode(), "raw-malformed"),
+        (json.dumps({"tdx": {"quote": B64}, "quote": "AA"}).encode() + b"!", "raw-malformed"),
+        (json.dumps({"tdx": {"puote": B64}}).encode(), "raw-malformed"),
+        (json.dumps({"sgx": {"quote": ENCLAVE.hex()}}).encode(), "raw-malformed"),
         (b"0" * ((16 << 20) + 1), "raw-too-large"),
     ],
 )
@@ -91,6 +103,9 @@ def test_sgx_forms():
     for file in (ENCLAVE, ENCLAVE.hex().encode(), ENCLAVE + bytes(-len(ENCLAVE) % 64)):
         assert sgx.read(file) == {"quote": ENCLAVE}
     assert sgx.read(json.dumps({"quote": ENCLAVE.hex()}).encode()) == {"quote": ENCLAVE}
+    assert sgx.read(json.dumps([{"tdx": {"quote": B64}, "sgx": {"quote": ENCLAVE.hex()}}]).encode()) == {
+        "quote": ENCLAVE
+    }
     assert sgx.read(members_document("sgx-quote@v1", {"quote": ENCLAVE})) == {"quote": ENCLAVE}
     for file in (b"{}", b"[]", b'{"quote":1}'):
         with pytest.raises(MalformedError) as caught:
