@@ -24,8 +24,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attestation.armour import decode_base64, decode_hex
-from attestation.collateral.recognition import recognise
+from attestation.armour import decode_base64, decode_hex, decode_pem
 from attestation.tpm2 import algorithms as alg
 from attestation.tpm2.ak import load_ak
 from attestation.tpm2.attest import parse_attest
@@ -74,8 +73,7 @@ def read_go_attestation(found: Mapping[str, Any]) -> dict[str, bytes]:
     if log.get("Raw"):
         parts["event_log"] = _base64(log["Raw"])
     if pem := _object(found.get("Static") or {}).get("EKPem"):
-        items = [item.data for item in recognise(_base64(pem)) if item.kind == "x509"]
-        parts |= {"ek_certificate": items[0]} if items else {}
+        parts["ek_certificate"] = _one_pem(_base64(pem), b"CERTIFICATE")
     return parts
 
 
@@ -99,7 +97,7 @@ def read_platform_parameters(found: Mapping[str, Any]) -> dict[str, bytes]:
 
 def read_anolis(found: Mapping[str, Any]) -> dict[str, bytes]:
     """Members of the TPM evidence of Anolis OS' Trustee. Raises `ValueError` or `EvidenceError`."""
-    key = key_member(_pem(found["ak_pubkey"]))
+    key = key_member(_text(found["ak_pubkey"]))
     ak = load_ak(key)
     quotes = []
     for bank, entry in _object(found["quote"]).items():
@@ -116,7 +114,7 @@ def read_anolis(found: Mapping[str, Any]) -> dict[str, bytes]:
     if found.get("eventlog"):
         parts["event_log"] = _base64(found["eventlog"])
     if found.get("ek_cert"):
-        parts["ek_certificate"] = next(item.data for item in recognise(_pem(found["ek_cert"])) if item.kind == "x509")
+        parts["ek_certificate"] = _one_pem(_text(found["ek_cert"]), b"CERTIFICATE")
     return parts
 
 
@@ -152,8 +150,7 @@ def from_tools(parts: Mapping[str, bytes]) -> dict[str, bytes]:
 def key_member(data: bytes) -> dict[str, bytes]:
     """`ak_public` or `ak_key` from a public key: TPMT_PUBLIC, TPM2B_PUBLIC, SubjectPublicKeyInfo in DER or PEM."""
     if data.startswith(b"-----BEGIN PUBLIC KEY-----"):
-        items = recognise(data)
-        return {"ak_key": items[0].data if items else b""}
+        return {"ak_key": _one_pem(data, b"PUBLIC KEY")}
     if data[:1] == b"\x30":
         return {"ak_key": data}
     if len(data) > 2 and int.from_bytes(data[:2], "big") == len(data) - 2:
@@ -178,10 +175,18 @@ def _list(value: object) -> list[Any]:
     return value
 
 
-def _pem(value: object) -> bytes:
+def _text(value: object) -> bytes:
     if not isinstance(value, str):
-        raise ValueError("PEM expected")
+        raise ValueError("text expected")
     return value.encode("ascii")
+
+
+def _one_pem(data: bytes, label: bytes) -> bytes:
+    """The one item of that label. Raises `ValueError`."""
+    items = decode_pem(data)
+    if [name for name, _ in items] != [label]:
+        raise ValueError(f"one {label.decode('ascii')} in PEM expected")
+    return items[0][1]
 
 
 def _object(value: object) -> Mapping[str, Any]:

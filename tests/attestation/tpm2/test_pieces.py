@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -218,6 +219,10 @@ def test_evidence_of_anolis(kind):
     found = {"ak_pubkey": pem(members).decode(), "quote": {"SHA256": quote}, "eventlog": b64(members["event_log"])}
     expected = {name: members[name] for name in ("attest", "signature", "pcrs", "event_log")}
     assert read(json.dumps(found).encode()) == {**expected, "ak_key": load_ak(members).spki}
+    for place in range(len(found["ak_pubkey"])):  # one spelling of the key, down to the bits behind its last character
+        flipped = found["ak_pubkey"][:place] + chr(ord(found["ak_pubkey"][place]) ^ 1) + found["ak_pubkey"][place + 1 :]
+        with suppress(MalformedError):
+            assert read(json.dumps({**found, "ak_pubkey": flipped}).encode())["ak_key"] != load_ak(members).spki
     for wrong in (
         {"SHA384": quote},
         {},
