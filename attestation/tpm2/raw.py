@@ -55,12 +55,16 @@ def read(data: bytes) -> dict[str, bytes]:
     return found
 
 
+def bare_attest(data: bytes) -> bytes:
+    """TPMS_ATTEST as `tpm2_quote -m` writes it, some tools with its TPM2B length before it; empty for anything else."""
+    sized = data[2:6] == _MAGIC and int.from_bytes(data[:2], "big") == len(data) - 2
+    return data[2:] if sized else data if data[:4] == _MAGIC else b""
+
+
 def _read(data: bytes) -> dict[str, bytes] | None:
     payload = raw.binary(data, ID)
-    # The quote alone, as `tpm2_quote -m` writes it; some tools leave its TPM2B length before it.
-    sized = payload[2:6] == _MAGIC and int.from_bytes(payload[:2], "big") == len(payload) - 2
-    if sized or payload[:4] == _MAGIC:
-        return {"attest": payload[2:] if sized else payload}
+    if attest := bare_attest(payload):
+        return {"attest": attest}
     if payload[:1] == b"\n":  # field 1 of a message; white space in front of anything else
         try:
             return gotpm.read_wire(payload)

@@ -55,6 +55,25 @@ def test_reports_of_nv_indices():
         assert caught.value.code == "evidence.azure-snp.other-platform"
 
 
+def test_a_report_with_its_quote_beside_it():
+    """NV index, TPMS_ATTEST, bare signature and PCR values of the same machine, each a file; one of another is left."""
+    report, quote = (
+        real.read("trustee-az-snp-vtpm/hcl-report.bin"),
+        json.loads(real.read("trustee-az-snp-vtpm/tpm-quote-v1.json")),
+    )
+    own = [bytes.fromhex(quote["message"]), bytes.fromhex(quote["signature"])]
+    own.append(b"".join(map(bytes.fromhex, quote["pcrs"])))
+    other = [real.read(f"trustee-az-snp-vtpm/tpm-quote.{name}") for name in ("msg", "sig")]
+    bag = sort_collateral([real.read("trustee-az-snp-vtpm/vcek.pem"), *other, *own])
+    found = azure_snp.FORMAT.complete(azure_snp.read(report), bag)
+    assert set(found) == {"hcl_report", "attest", "signature", "pcrs"} and found["attest"] == own[0]
+    assert real.judge(found, b"challenge", collateral=bag).passed
+    for lacking in (own[:2], own[1:], [own[0], own[2]], other, []):
+        bag = sort_collateral([real.read("trustee-az-snp-vtpm/vcek.pem"), *lacking])
+        assert azure_snp.FORMAT.complete(azure_snp.read(report), bag) == {"hcl_report": found["hcl_report"]}
+    assert azure_snp.FORMAT.complete({**found, "pcrs": b"x"}, bag) == {**found, "pcrs": b"x"}
+
+
 def test_loose_quotes():
     """Of Trustee's two loose quotes one belongs to its loose report; the other is another VM's, a natural negative."""
     quote = json.loads(real.read("trustee-az-snp-vtpm/tpm-quote-v1.json"))
