@@ -23,6 +23,7 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from attestation.armour import decode_hex
@@ -36,6 +37,7 @@ from attestation.tpm2.dumps import from_tools, key_member
 from attestation.tpm2.endorsements import pool
 from attestation.tpm2.pcrs import BANK_ORDER, MAX_INDEX, encode_pcrs, parse_pcrs, pcr_digest
 from attestation.tpm2.plain import readings
+from attestation.tpm2.public import DEFAULT_EXPONENT, MAX_RSA_BYTES
 from attestation.tpm2.signature import Signature
 
 ID = "evidence.tpm2"
@@ -56,13 +58,16 @@ def complete(members: Mapping[str, bytes], collateral: Collateral) -> dict[str, 
     """The members of a quote, with the parts that it lacks from among the collateral.
 
     Members that lack none, or have no attestation, come back as they are. Raises `UnsupportedError`
-    (`evidence.tpm2.quote-incomplete`) where a part is nowhere, and as `parse_attest` does.
+    (`evidence.tpm2.quote-incomplete`) where a part is nowhere, (`.not-a-quote`) for another attestation, and as
+    `parse_attest` does.
     """
     found = dict(members)
     has_key = any(name in found for name in KEY_MEMBERS)
     if "attest" not in found or (has_key and "signature" in found and "pcrs" in found):
         return found
     attest = parse_attest(found["attest"])
+    if attest.quote is None:
+        raise UnsupportedError(f"{ID}.not-a-quote", f"an attestation of type 0x{attest.type:04x}, which quotes no PCRs")
     own_key: dict[str, bytes] = {name: found[name] for name in KEY_MEMBERS if name in found}
     files = [data for data in collateral.of("binary") if len(data) <= MAX_PIECE]
     keys = [(own_key, load_ak(own_key))] if own_key else list(islice(_keys(files, collateral), MAX_KEYS))
@@ -121,6 +126,8 @@ def _pair(
         signatures = (signature for data in files for signature in readings(data, ak))
         for signature in islice(signatures, MAX_SIGNATURES):
             first = first or (key, signature)
+            if not _quick(ak):
+                continue
             try:
                 signature.verify(ak.key, message)
             except (RejectedError, ValueError):
@@ -129,9 +136,17 @@ def _pair(
     return first
 
 
+def _quick(ak: AttestationKey) -> bool:
+    """Whether trying this key costs little: an RSA key of any size and exponent would hold the verifier up."""
+    if not isinstance(ak.key, rsa.RSAPublicKey):
+        return True
+    return ak.key.key_size <= 8 * MAX_RSA_BYTES and ak.key.public_numbers().e <= DEFAULT_EXPONENT
+
+
 def _listing(attest: Attest, hash_name: str, collateral: Collateral) -> bytes | None:
     """The list whose digest was quoted; else the first that has every quoted PCR."""
-    selected = attest.quote.selected() if attest.quote else ()
+    quote = attest.quote
+    selected = quote.selected() if quote else ()
     first = None
     lists = (data for data in collateral.of("binary") if len(data) <= MAX_LIST)
     for values in islice(filter(None, (_values(data, attest) for data in lists)), MAX_LISTS):
@@ -139,7 +154,7 @@ def _listing(attest: Attest, hash_name: str, collateral: Collateral) -> bytes | 
             continue
         chosen = {key: values[key] for key in selected}
         first = first or chosen
-        if attest.quote and pcr_digest(chosen, selected, hash_name) == attest.quote.pcr_digest:
+        if quote and pcr_digest(chosen, selected, hash_name) == quote.pcr_digest:
             return encode_pcrs(chosen)
     return encode_pcrs(first) if first else None
 

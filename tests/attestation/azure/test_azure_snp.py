@@ -11,6 +11,7 @@ import pytest
 from attestation import azure_snp
 from attestation.azure import parse_hcl_report, read_azure, without_padding
 from attestation.azure.runtime import parse_runtime_data
+from attestation.azure_snp.appraisal import complete
 from attestation.collateral import sort_collateral
 from attestation.errors import MalformedError, UnsupportedError
 from attestation.tpm2 import Tpm2Trust
@@ -65,13 +66,13 @@ def test_a_report_with_its_quote_beside_it():
     own.append(b"".join(map(bytes.fromhex, quote["pcrs"])))
     other = [real.read(f"trustee-az-snp-vtpm/tpm-quote.{name}") for name in ("msg", "sig")]
     bag = sort_collateral([real.read("trustee-az-snp-vtpm/vcek.pem"), *other, *own])
-    found = azure_snp.FORMAT.complete(azure_snp.read(report), bag)
+    found = complete(azure_snp.read(report), bag)
     assert set(found) == {"hcl_report", "attest", "signature", "pcrs"} and found["attest"] == own[0]
     assert real.judge(found, b"challenge", collateral=bag).passed
     for lacking in (own[:2], own[1:], [own[0], own[2]], other, []):
         bag = sort_collateral([real.read("trustee-az-snp-vtpm/vcek.pem"), *lacking])
-        assert azure_snp.FORMAT.complete(azure_snp.read(report), bag) == {"hcl_report": found["hcl_report"]}
-    assert azure_snp.FORMAT.complete({**found, "pcrs": b"x"}, bag) == {**found, "pcrs": b"x"}
+        assert complete(azure_snp.read(report), bag) == {"hcl_report": found["hcl_report"]}
+    assert complete({**found, "pcrs": b"x"}, bag) == {**found, "pcrs": b"x"}
 
 
 def test_loose_quotes():

@@ -11,6 +11,7 @@ import pytest
 
 from attestation import azure_tdx
 from attestation.azure_tdx import AzureTdxTrust
+from attestation.azure_tdx.raw import complete
 from attestation.collateral import EMPTY, sort_collateral
 from attestation.errors import MalformedError, UnsupportedError
 from attestation.raw import members_document
@@ -158,7 +159,7 @@ def test_an_hcl_report_alone_is_told_what_it_lacks():
     del found["td_quote"]
     for data in (found["hcl_report"].encode(), json.dumps(found).encode()):
         with pytest.raises(UnsupportedError, match="without its TD quote") as caught:
-            azure_tdx.FORMAT.complete(azure_tdx.read(data), EMPTY)
+            complete(azure_tdx.read(data), EMPTY)
         assert caught.value.code == "evidence.azure-tdx.td-quote-missing" and "collateral" in caught.value.remedy
 
 
@@ -170,13 +171,13 @@ def test_an_hcl_report_with_its_quotes_beside_it():
     beside = [found["td_quote"].encode(), whole["attest"], whole["signature"]]
     values = b"".join(bytes.fromhex(line.split(b" ")[2].decode()) for line in whole["pcrs"].splitlines())
     alone = azure_tdx.read(found["hcl_report"].encode())
-    assert azure_tdx.FORMAT.complete(alone, sort_collateral([*strangers, *beside, values])) == whole
+    assert complete(alone, sort_collateral([*strangers, *beside, values])) == whole
     quoteless = {name: whole[name] for name in ("quote", "runtime_data")}
-    assert azure_tdx.FORMAT.complete(alone, sort_collateral([*strangers, *beside])) == quoteless  # without PCRs
+    assert complete(alone, sort_collateral([*strangers, *beside])) == quoteless  # without PCRs
     with pytest.raises(UnsupportedError):
-        azure_tdx.FORMAT.complete(alone, sort_collateral(strangers))
+        complete(alone, sort_collateral(strangers))
     with pytest.raises(MalformedError):
-        azure_tdx.FORMAT.complete({"hcl_report": b"HCLA"}, EMPTY)
+        complete({"hcl_report": b"HCLA"}, EMPTY)
     with pytest.raises(MalformedError):  # not a member of evidence that nothing completed
         judge(alone)
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -21,7 +22,7 @@ from attestation.tpm2 import FORMAT, Tpm2Trust, appraise, read
 from attestation.tpm2.ak import load_ak
 from attestation.tpm2.pcrs import parse_pcrs
 from attestation.tpm2.pieces import complete
-from attestation.tpm2.signature import parse_signature
+from attestation.tpm2.signature import Signature, parse_signature
 from attestation.tpm2.software import SoftwareTpm
 from tests.attestation import real
 from tests.attestation.paper import CHALLENGE, PaperTpm, codes, key_pair
@@ -156,6 +157,34 @@ def test_no_bit_of_a_part_can_change(part):
         except EvidenceError:
             continue
         assert not said.passed
+
+
+def test_other_attestations_are_no_quotes():
+    members = PaperTpm().members()
+    certify = members["attest"][:4] + b"\x80\x17" + members["attest"][6:]
+    found = judged(certify, sort_collateral([members["signature"], members["ak_public"]]))
+    assert (found.verdict, found.code) == (Verdict.UNVERIFIABLE, "evidence.tpm2.not-a-quote")
+
+
+def test_keys_that_would_take_long_are_not_tried(monkeypatch):
+    """They are taken where there is no other, and appraising says what is wrong with them."""
+    members, tried = PaperTpm(key=key_pair("rsa-2048")).members(), []
+    verify = Signature.verify
+
+    def counted(signature, key, message):
+        tried.append(key)
+        verify(signature, key, message)
+
+    monkeypatch.setattr(Signature, "verify", counted)
+    numbers = key_pair("rsa-2048").public_key().public_numbers()
+    slow = [
+        rsa.RSAPublicNumbers(numbers.e, numbers.n << 2080 | 1).public_key(),
+        rsa.RSAPublicNumbers(numbers.n - 2, numbers.n).public_key(),
+    ]
+    files = [key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for key in slow]
+    bag = sort_collateral([*files, members["signature"], listed(parse_pcrs(members["pcrs"]))])
+    assert complete(read(members["attest"]), bag)["ak_key"] == files[0] and not tried
+    assert complete(read(members["attest"]), bag + sort_collateral([members["ak_public"]]))["ak_public"]
 
 
 def test_pcrread_text_is_read_strictly():
