@@ -157,7 +157,8 @@ class Format:
     the evidence's signature covers out of members that were read: by these, and not by how they are wrapped, a replay
     is known. `statements` takes them apart where they are several, each with a signature of its own: one of them seen
     before is a replay, whatever else stands beside it. `clock_keys` takes out of the members the SHA-256 of each
-    attestation key whose TPM's clock the evidence states; it raises as the parsers do.
+    attestation key whose TPM's clock the evidence states; it raises as the parsers do. `complete` adds members that a
+    file lacks because its source keeps them in files of their own, from among the collateral.
     """
 
     type: str
@@ -170,6 +171,7 @@ class Format:
     signed: Callable[[Mapping[str, bytes]], bytes] | None = None
     statements: Callable[[Mapping[str, bytes]], tuple[bytes, ...]] | None = None
     clock_keys: Callable[[Mapping[str, bytes]], frozenset[bytes]] | None = None
+    complete: Callable[[Mapping[str, bytes], Collateral], dict[str, bytes]] | None = None
 
 
 def check_arguments(challenge: bytes | None, at: datetime) -> None:

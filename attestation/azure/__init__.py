@@ -11,7 +11,7 @@
 `hcl`       the paravisor's report: hardware report and runtime data, joined by a hash
 `runtime`   the runtime data: keys, VM configuration, user data
 `vtpm`      the quote under the key that the runtime data name
-`forms`     the files in which others pass such evidence around
+`forms`     the files in which others pass such evidence around; `beside`: the quote among the collateral
 ==========  ==========================================================================
 
 Does not verify hardware reports: `attestation.azure_snp` and `attestation.azure_tdx` do. Pure: standard library and

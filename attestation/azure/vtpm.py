@@ -16,12 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from attestation.clock import Counters
+from attestation.collateral.bag import EMPTY, Collateral
 from attestation.contract import Check, Claim, Member
 from attestation.errors import MalformedError, RejectedError
 from attestation.eventlog import MAX_LOG, parse_event_log
 from attestation.tpm2.attest import parse_attest
-from attestation.tpm2.boot_log import check_boot_log
+from attestation.tpm2.boot_log import check_boot_log, check_offered_logs
 from attestation.tpm2.counters import check_counters, stated
+from attestation.tpm2.logs import offered_event_logs
 from attestation.tpm2.pcrs import parse_pcrs
 from attestation.tpm2.quote import check_challenge, check_header
 from attestation.tpm2.registers import check_registers
@@ -58,14 +60,18 @@ def ak_fingerprint(ak: rsa.RSAPublicKey) -> bytes:
 
 
 def check_vtpm(
-    members: Mapping[str, bytes], ak: rsa.RSAPublicKey, challenge: bytes | None, trust: Tpm2Trust
+    members: Mapping[str, bytes],
+    ak: rsa.RSAPublicKey,
+    challenge: bytes | None,
+    trust: Tpm2Trust,
+    collateral: Collateral = EMPTY,
 ) -> VtpmFinding:
     """What there is to say of the quote; without one, a SKIP that is demanded (`evidence.azure.quote-missing`).
 
     `ak` is the key of the runtime data, `challenge` the quote's extra data, None where no freshness is asked for. Of
-    `trust` banks, hashes, required and reference PCRs, event log settings and `last_seen` count. Raises
-    `MalformedError` and `UnsupportedError` as the parsers of `tpm2-quote@v1` do; `MalformedError`
-    (`evidence.azure.quote-incomplete`).
+    `trust` banks, hashes, required and reference PCRs, event log settings and `last_seen` count. An event log that is
+    no member may be among the collateral. Raises `MalformedError` and `UnsupportedError` as the parsers of
+    `tpm2-quote@v1` do; `MalformedError` (`evidence.azure.quote-incomplete`).
     """
     present = [name for name in _QUOTE if name in members]
     if len(present) != len(_QUOTE):
@@ -96,7 +102,10 @@ def check_vtpm(
     if attest.quote is not None:
         checks += check_registers(attest.quote, values, signature.hash, trust)
         claims["pcrs"] = {f"{bank}:{index}": value.hex() for (bank, index), value in values.items()}
-        line, found = check_boot_log(log, attest.quote, values, trust)
+        about = (attest.quote, values, trust)
+        line, found = (
+            check_offered_logs(offered_event_logs(collateral), *about) if log is None else check_boot_log(log, *about)
+        )
         checks.append(line)
         claims.update(found)
     return VtpmFinding(checks, claims, stated(fingerprint, attest, checks))

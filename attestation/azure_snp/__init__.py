@@ -11,7 +11,7 @@
 paravisors: reference values do. Specification: docs/spec/azure-snp-vtpm-v1.md.
 """
 
-from attestation.azure_snp.appraisal import MEMBERS, TYPE, AzureSnpTrust, appraise, clock_keys, read
+from attestation.azure_snp.appraisal import MEMBERS, TYPE, AzureSnpTrust, appraise, clock_keys, complete, read
 from attestation.contract import Format
 
 FORMAT = Format(
@@ -23,6 +23,7 @@ FORMAT = Format(
     AzureSnpTrust,
     signed=lambda members: members["attest"],
     clock_keys=clock_keys,
+    complete=complete,
 )
 
 __all__ = ["FORMAT", "MEMBERS", "TYPE", "AzureSnpTrust", "appraise", "read"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from attestation import raw
+from attestation.azure.beside import with_quote
 from attestation.azure.forms import read_azure
 from attestation.azure.hcl import MAX_HCL_REPORT, check_runtime_data, parse_hcl_report
 from attestation.azure.runtime import parse_runtime_data
@@ -68,7 +69,7 @@ def appraise(
         )
     runtime = parse_runtime_data(hcl.runtime_data)
     finding = appraise_report(hcl.hardware_report, members.get("certificates"), at, trust.snp, collateral)
-    vtpm = check_vtpm(members, runtime.ak, challenge, trust.vtpm)
+    vtpm = check_vtpm(members, runtime.ak, challenge, trust.vtpm, collateral)
     quoted = vtpm.claims
     checks = [
         *finding.checks,
@@ -82,6 +83,14 @@ def appraise(
     if "challenge" in quoted:
         claims["report_data"] = quoted["challenge"]
     return Appraisal(TYPE, tuple(checks), claims, expires=finding.expires, clocks=vtpm.clocks)
+
+
+def complete(members: Mapping[str, bytes], collateral: Collateral) -> dict[str, bytes]:
+    """With the vTPM's quote from the collateral, where the file is the HCL report alone. Raises `MalformedError`."""
+    if "hcl_report" not in members:
+        return dict(members)
+    runtime = parse_runtime_data(parse_hcl_report(members["hcl_report"]).runtime_data)
+    return with_quote(members, runtime.ak, collateral)
 
 
 def clock_keys(members: Mapping[str, bytes]) -> frozenset[bytes]:

@@ -17,7 +17,7 @@ Built of `attestation.tdx` and `attestation.azure`. Specification: docs/spec/azu
 """
 
 from attestation.azure_tdx.appraisal import MEMBERS, TYPE, appraise, clock_keys
-from attestation.azure_tdx.raw import read
+from attestation.azure_tdx.raw import complete, read
 from attestation.azure_tdx.trust import AzureTdxTrust
 from attestation.contract import Format
 
@@ -30,6 +30,7 @@ FORMAT = Format(
     AzureTdxTrust,
     signed=lambda members: members["attest"],
     clock_keys=clock_keys,
+    complete=complete,
 )
 
 __all__ = ["FORMAT", "MEMBERS", "TYPE", "AzureTdxTrust", "appraise", "read"]

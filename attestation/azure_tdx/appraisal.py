@@ -46,7 +46,7 @@ def appraise(
     check_arguments(challenge, at)
     check_members(ID, members, MEMBERS)
     runtime = parse_runtime_data(members["runtime_data"])
-    vtpm = check_vtpm(members, runtime.ak, challenge, trust.vtpm)
+    vtpm = check_vtpm(members, runtime.ak, challenge, trust.vtpm, collateral)
 
     def bound(report: TdReport) -> tuple[list[Check], dict[str, Any]]:
         named = {name: value for name, value in vtpm.claims.items() if value is not None}

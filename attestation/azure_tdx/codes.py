@@ -12,6 +12,7 @@ CODES: Mapping[str, str] = MappingProxyType(
     {
         **families.members("evidence.azure-tdx"),
         **families.raw("evidence.azure-tdx", "evidence of an Azure TDX VM"),
+        "evidence.azure-tdx.td-quote-missing": "an HCL report without its TD quote, in the file or beside it",
         "evidence.azure-tdx.td-report-mismatch": "the HCL report holds a TDREPORT that the quote does not repeat",
     }
 )

@@ -16,6 +16,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "evidence.cmw.challenge-length": "a collection was to be made over a challenge that is not 32 bytes long",
         "evidence.cmw.collection-too-large": "a collection was to be made that is larger than any that is read",
         "evidence.cmw.collection-malformed": "not a cmw-collection@v1 in its one form",
+        "evidence.cmw.collection-unsupported": "a collection of another type, whose pieces nothing binds to each other",
         "evidence.cmw.piece-not-accepted": "a piece of a type that the policy does not accept",
         "evidence.cmw.piece-required": "a type of evidence that the policy requires is not in the collection",
         "evidence.cmw.piece-unsupported": "a piece of a type that is not known, or a message that is no evidence",

@@ -13,7 +13,6 @@ piece of another session, a piece taken away, added, renamed or swapped leaves t
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 import struct
@@ -24,6 +23,7 @@ from typing import Any
 import cbor2
 
 from attestation import raw
+from attestation.armour import decode_base64
 from attestation.cbor import decode
 from attestation.errors import MalformedError, UnsupportedError
 from attestation.statements import clock_keys, signed_body, signed_statements
@@ -167,7 +167,16 @@ def _members(body: bytes) -> dict[str, bytes]:
 
 
 def _collection(value: Any, members: Any) -> Collection:
-    if not isinstance(value, Mapping) or value.get("__cmwc_t") != COLLECTION_TYPE:
+    if not isinstance(value, Mapping):
+        raise _malformed("not a collection")
+    kind = value.get("__cmwc_t")
+    if isinstance(kind, str) and kind != COLLECTION_TYPE:
+        raise UnsupportedError(
+            f"{ID}.collection-unsupported",
+            f"a collection of type {kind[:80]!r}; {COLLECTION_TYPE} is the one whose pieces are bound to each other",
+            remedy="appraise its pieces one by one, each under its own type",
+        )
+    if kind != COLLECTION_TYPE:
         raise _malformed(f"not a collection of type {COLLECTION_TYPE}")
     session, pieces = None, {}
     for label, record in value.items():
@@ -198,7 +207,7 @@ def _record(label: object, record: object) -> tuple[str, bytes]:
     kind, body, indicator = record
     if isinstance(body, str):
         try:
-            decoded = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
+            decoded = decode_base64(body)
         except ValueError:
             raise _malformed(f"{label[:40]}: a value that is not base64url") from None
         body = decoded

@@ -12,6 +12,9 @@ verifier's claims   ``ear_veraison_policy_claims``                      ``ear.ve
 labels in CBOR      the same numbers in both: 1000, 1001, 1003, -70000, -70001, 1004, 265, 266, 10, 6, 4
 ==================  ==================================================  =====================================
 
+Read, and not written, is ``tag:ietf.org,2026:rats/ear#04`` (draft-ietf-rats-ear-04): ``draft`` with claims of evidence
+and verifier that are no extension any more, ``ear_attester_claims`` (1005) and ``ear_verifier_claims`` (1006).
+
 In JSON a tier is a word and a nonce base64url text; in CBOR a number and a byte string.
 """
 
@@ -19,7 +22,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -29,14 +32,35 @@ DialectName = Literal["draft", "veraison"]
 Claims = dict[Any, Any]
 
 
+LABELS: Mapping[str, int] = MappingProxyType(
+    {
+        "exp": 4,
+        "iat": 6,
+        "nonce": 10,
+        "profile": 265,
+        "submods": 266,
+        "status": 1000,
+        "vector": 1001,
+        "evidence": 1002,
+        "policy": 1003,
+        "verifier": 1004,
+        "annotated": -70000,
+        "policy_claims": -70001,
+    }
+)
+"""CBOR labels: CWT and EAT (RFC 8392, RFC 9711), draft-ietf-rats-ear section 3 and its Veraison extensions."""
+
+
 @dataclass(frozen=True)
 class Dialect:
-    """Names of one dialect: `names` from claim to JSON name, `policy_list` whether policies are a list."""
+    """Names of one dialect: `names` and `labels` from claim to JSON name and CBOR label, `policy_list` whether policies
+    are a list."""
 
     name: DialectName
     profile: str
     names: Mapping[str, str]
     policy_list: bool
+    labels: Mapping[str, int] = field(default_factory=lambda: LABELS)
 
 
 _PLAIN = {"profile": "eat_profile", "iat": "iat", "exp": "exp", "submods": "submods", "nonce": "eat_nonce"}
@@ -74,33 +98,22 @@ VERAISON = Dialect(
     ),
     policy_list=False,
 )
+DRAFT_04 = replace(
+    DRAFT,
+    profile="tag:ietf.org,2026:rats/ear#04",
+    names=MappingProxyType({**DRAFT.names, "annotated": "ear_attester_claims", "policy_claims": "ear_verifier_claims"}),
+    labels=MappingProxyType({**LABELS, "annotated": 1005, "policy_claims": 1006}),
+)
 DIALECTS: Mapping[str, Dialect] = MappingProxyType({"draft": DRAFT, "veraison": VERAISON})
 PROFILES: Mapping[str, Dialect] = MappingProxyType(
     {
         DRAFT.profile: DRAFT,
+        DRAFT_04.profile: DRAFT_04,
         VERAISON.profile: VERAISON,
         "tag:github.com,2024:confidential-containers/Trustee": VERAISON,
     }
 )
 """Profiles that can be read, and whose names they use."""
-
-LABELS: Mapping[str, int] = MappingProxyType(
-    {
-        "exp": 4,
-        "iat": 6,
-        "nonce": 10,
-        "profile": 265,
-        "submods": 266,
-        "status": 1000,
-        "vector": 1001,
-        "evidence": 1002,
-        "policy": 1003,
-        "verifier": 1004,
-        "annotated": -70000,
-        "policy_claims": -70001,
-    }
-)
-"""CBOR labels: CWT and EAT (RFC 8392, RFC 9711), draft-ietf-rats-ear section 3 and its Veraison extensions."""
 
 
 @dataclass(frozen=True)
@@ -154,21 +167,22 @@ def to_json(ear: Ear, dialect: Dialect = DRAFT) -> Claims:
 
 def to_cbor(ear: Ear, dialect: Dialect = DRAFT) -> Claims:
     """The claims set as a CBOR map with integer labels."""
-    claims: Claims = {LABELS["profile"]: dialect.profile, LABELS["iat"]: ear.iat}
+    labels = dialect.labels
+    claims: Claims = {labels["profile"]: dialect.profile, labels["iat"]: ear.iat}
     if ear.exp is not None:
-        claims[LABELS["exp"]] = ear.exp
-    claims[LABELS["verifier"]] = {0: ear.developer, 1: ear.build}
+        claims[labels["exp"]] = ear.exp
+    claims[labels["verifier"]] = {0: ear.developer, 1: ear.build}
     if ear.nonce is not None:
-        claims[LABELS["nonce"]] = ear.nonce
-    claims[LABELS["submods"]] = {
+        claims[labels["nonce"]] = ear.nonce
+    claims[labels["submods"]] = {
         name: {
-            LABELS["status"]: submodule.status.value,
+            labels["status"]: submodule.status.value,
             **(
-                {LABELS["vector"]: {CATEGORIES.index(key): value for key, value in submodule.vector.items()}}
+                {labels["vector"]: {CATEGORIES.index(key): value for key, value in submodule.vector.items()}}
                 if submodule.vector
                 else {}
             ),
-            **_further(submodule, LABELS, dialect),
+            **_further(submodule, labels, dialect),
         }
         for name, submodule in ear.submods.items()
     }

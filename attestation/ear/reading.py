@@ -91,7 +91,7 @@ def read_cbor(claims: Mapping[Any, Any]) -> tuple[Ear, Tier | None]:
     nonce = claims.get(LABELS["nonce"])
     if nonce is not None and not isinstance(nonce, bytes):
         raise _malformed("eat_nonce: one byte string required")
-    return _read(claims, dialect, LABELS, nonce, words=False)
+    return _read(claims, dialect, dialect.labels, nonce, words=False)
 
 
 def _nonce_text(value: object) -> bytes:

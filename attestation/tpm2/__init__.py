@@ -17,7 +17,7 @@
 `ak` `quote`       checks on key, challenge, signature; `counters` on clock and counts
 `registers`        checks on PCRs; `boot_log` on the event log, `ima_list` on the IMA list
 `identity`         checks on certificates; `endorsements`: links and CRLs from collateral
-`logs`             event logs and IMA lists among the collateral
+`logs`             event logs and IMA lists among the collateral; `pieces`, `plain`: a quote's other files
 `vendors`          CAs of TPM makers and platforms, pinned; trusted only where a policy says so
 `attest` `public` `signature` `pcrs` `algorithms`  wire formats
 `certificates` `binding` `ek`                      X.509
@@ -33,6 +33,7 @@ standard library and `cryptography`. Specification: docs/spec/tpm2-quote-v1.md.
 from attestation.contract import Format
 from attestation.tpm2.ak import load_ak
 from attestation.tpm2.appraisal import MEMBERS, TYPE, appraise
+from attestation.tpm2.pieces import complete
 from attestation.tpm2.raw import read
 from attestation.tpm2.trust import Tpm2Trust
 
@@ -45,6 +46,7 @@ FORMAT = Format(
     Tpm2Trust,
     signed=lambda members: members["attest"],
     clock_keys=lambda members: frozenset({load_ak(members).fingerprint}),
+    complete=complete,
 )
 
 __all__ = ["FORMAT", "MEMBERS", "TYPE", "Tpm2Trust", "appraise", "read"]

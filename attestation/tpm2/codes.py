@@ -15,6 +15,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         **families.structure("evidence.tpm2.attest", "the attestation"),
         **families.structure("evidence.tpm2.public", "the AK's public area"),
         **families.structure("evidence.tpm2.signature", "the quote's signature"),
+        "evidence.tpm2.quote-incomplete": "a quote without signature, PCR values or key, in the file or beside it",
         "evidence.tpm2.pcrs-malformed": "the PCR listing breaks its grammar or canonical form",
         "evidence.tpm2.pcrs-invalid": "the caller gave PCR values that no listing can hold",
         "evidence.tpm2.certificate-malformed": "not one DER certificate in canonical form, or too many in a chain",

@@ -6,7 +6,10 @@ source                 form
 =====================  ===========================================================================================
 Trustee                `ak_public` (SubjectPublicKeyInfo or TPMT_PUBLIC, base64), `tpm_quote`: `message` and
                        `signature` (TPMT_SIGNATURE) in base64, `pcrs`: SHA-256 values in hex, in order
-go-attestation         `Dump`: `AK.Public`, `Quote.Quote`, `Quote.Signature`, `Log.PCRs`, `Log.Raw`, `Static.EKPem`
+go-attestation         `Dump`: `AK.Public`, `Quote.Quote`, `Quote.Signature`, `Log.PCRs`, `Log.Raw`, `Static.EKPem`;
+                       `PlatformParameters`: `Public`, `Quotes` (of one bank each), `PCRs`, `EventLog`
+Trustee of Anolis OS   `ak_pubkey` (PEM), `quote`: by bank `attest_body`, `attest_sig` (plain) and `pcrs` in hex;
+                       `eventlog`, `ek_cert` (PEM)
 tpm2-tools             members in this project's JSON, but `ak_public` with its TPM2B length, in PEM or as
                        SubjectPublicKeyInfo; `pcrs` as the values alone, one after another in the quote's order, or
                        `serialized`
@@ -21,11 +24,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attestation.armour import decode_base64, decode_hex
-from attestation.collateral.recognition import recognise
+from attestation.armour import decode_base64, decode_hex, decode_pem
 from attestation.tpm2 import algorithms as alg
+from attestation.tpm2.ak import load_ak
 from attestation.tpm2.attest import parse_attest
+from attestation.tpm2.gotpm import BankQuote, strongest
 from attestation.tpm2.pcrs import encode_pcrs
+from attestation.tpm2.plain import first_fitting
 from attestation.tpm2.serialized import is_serialized, parse_serialized
 
 GO_HASHES = {3: "sha1", 5: "sha256", 6: "sha384", 7: "sha512"}
@@ -68,9 +73,60 @@ def read_go_attestation(found: Mapping[str, Any]) -> dict[str, bytes]:
     if log.get("Raw"):
         parts["event_log"] = _base64(log["Raw"])
     if pem := _object(found.get("Static") or {}).get("EKPem"):
-        items = [item.data for item in recognise(_base64(pem)) if item.kind == "x509"]
-        parts |= {"ek_certificate": items[0]} if items else {}
+        parts["ek_certificate"] = _one_pem(_base64(pem), b"CERTIFICATE")
     return parts
+
+
+def read_platform_parameters(found: Mapping[str, Any]) -> dict[str, bytes]:
+    """Members of go-attestation's `PlatformParameters` as JSON. Raises `ValueError` or `EvidenceError`."""
+    key = key_member(_base64(found["Public"]))
+    values: dict[tuple[str, int], bytes] = {}
+    for entry in _list(found["PCRs"]):
+        entry = _object(entry)
+        bank, index = entry.get("DigestAlg"), entry.get("Index")
+        if type(bank) is not int or type(index) is not int or (GO_HASHES.get(bank, ""), index) in values:
+            raise ValueError("a PCR without bank or index, or twice")
+        values[GO_HASHES.get(bank, ""), index] = _base64(entry.get("Digest"))
+    quotes = []
+    for entry in _list(found["Quotes"]):
+        entry = _object(entry)
+        quotes.append(_bank_quote(_base64(entry.get("Quote")), _base64(entry.get("Signature")), values))
+    parts = key | strongest(quotes, lambda: load_ak(key).key)
+    return parts | ({"event_log": _base64(found["EventLog"])} if found.get("EventLog") else {})
+
+
+def read_anolis(found: Mapping[str, Any]) -> dict[str, bytes]:
+    """Members of the TPM evidence of Anolis OS' Trustee. Raises `ValueError` or `EvidenceError`."""
+    key = key_member(_text(found["ak_pubkey"]))
+    ak = load_ak(key)
+    quotes = []
+    for bank, entry in _object(found["quote"]).items():
+        entry = _object(entry)
+        attest = _base64(entry.get("attest_body"))
+        info = parse_attest(attest).quote
+        selected = info.selected() if info else ()
+        given = [decode_hex(text) if isinstance(text, str) else b"" for text in _list(entry.get("pcrs"))]
+        if len(given) != len(selected) or {name for name, _ in selected} != {bank.lower()}:
+            raise ValueError(f"{len(given)} PCR values for {len(selected)} quoted PCRs, or of another bank")
+        signature = first_fitting(_base64(entry.get("attest_sig")), ak, attest)
+        quotes.append(_bank_quote(attest, signature, dict(zip(selected, given, strict=True))))
+    parts = key | strongest(quotes, lambda: ak.key)
+    if found.get("eventlog"):
+        parts["event_log"] = _base64(found["eventlog"])
+    if found.get("ek_cert"):
+        parts["ek_certificate"] = _one_pem(_text(found["ek_cert"]), b"CERTIFICATE")
+    return parts
+
+
+def _bank_quote(attest: bytes, signature: bytes, values: Mapping[tuple[str, int], bytes]) -> BankQuote:
+    """One quote of one bank, with its part of the values. Raises `ValueError` or `EvidenceError`."""
+    info = parse_attest(attest).quote
+    selected = info.selected() if info else ()
+    if len({bank for bank, _ in selected}) != 1:
+        raise ValueError("a quote of no bank, or of several")
+    if not set(selected) <= values.keys():
+        raise ValueError("a quoted PCR without value")
+    return BankQuote(attest, signature, selected[0][0], {index: values[bank, index] for bank, index in selected})
 
 
 def from_tools(parts: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -94,8 +150,7 @@ def from_tools(parts: Mapping[str, bytes]) -> dict[str, bytes]:
 def key_member(data: bytes) -> dict[str, bytes]:
     """`ak_public` or `ak_key` from a public key: TPMT_PUBLIC, TPM2B_PUBLIC, SubjectPublicKeyInfo in DER or PEM."""
     if data.startswith(b"-----BEGIN PUBLIC KEY-----"):
-        items = recognise(data)
-        return {"ak_key": items[0].data if items else b""}
+        return {"ak_key": _one_pem(data, b"PUBLIC KEY")}
     if data[:1] == b"\x30":
         return {"ak_key": data}
     if len(data) > 2 and int.from_bytes(data[:2], "big") == len(data) - 2:
@@ -112,6 +167,26 @@ def _listing(attest: bytes, values: Sequence[bytes]) -> bytes:
     if len({bank for bank, _ in selected}) == 1 and selected[-1][1] < len(values) <= 24:
         return encode_pcrs({(bank, index): values[index] for bank, index in selected})
     raise ValueError(f"{len(values)} PCR values for {len(selected)} quoted PCRs")
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError("a list expected")
+    return value
+
+
+def _text(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise ValueError("text expected")
+    return value.encode("ascii")
+
+
+def _one_pem(data: bytes, label: bytes) -> bytes:
+    """The one item of that label. Raises `ValueError`."""
+    items = decode_pem(data)
+    if [name for name, _ in items] != [label]:
+        raise ValueError(f"one {label.decode('ascii')} in PEM expected")
+    return items[0][1]
 
 
 def _object(value: object) -> Mapping[str, Any]:

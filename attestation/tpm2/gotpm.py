@@ -21,7 +21,7 @@ of other formats. Unlike protobuf's own readers, these refuse unknown fields, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ from attestation.tpm2 import algorithms as alg
 from attestation.tpm2.attest import TPM_GENERATED, parse_attest
 from attestation.tpm2.pcrs import encode_pcrs, pcr_digest
 from attestation.tpm2.protobuf import TextValue, fields, text_fields
-from attestation.tpm2.public import Public, parse_public
+from attestation.tpm2.public import PublicKey, parse_public
 from attestation.tpm2.signature import parse_signature
 
 PREFERENCE = ("sha256", "sha384", "sha512", "sha1")
@@ -43,7 +43,9 @@ _BYTES = ("ak_pub", "event_log", "ak_cert")
 
 
 @dataclass(slots=True)
-class _Quote:
+class BankQuote:
+    """A quote of one bank: TPMS_ATTEST, TPMT_SIGNATURE, the bank's name, its PCRs by index."""
+
     quote: bytes = b""
     raw_sig: bytes = b""
     bank: str = ""
@@ -57,7 +59,7 @@ class _Quote:
 @dataclass(slots=True)
 class _Message:
     parts: dict[str, bytes] = field(default_factory=dict)
-    quotes: list[_Quote] = field(default_factory=list)
+    quotes: list[BankQuote] = field(default_factory=list)
     intermediates: list[bytes] = field(default_factory=list)
 
     def add(self, name: str, value: object) -> None:
@@ -70,20 +72,30 @@ class _Message:
             self.parts[name] = _octets(value)
 
     def members(self) -> dict[str, bytes]:
-        by_bank = {quote.bank: quote for quote in self.quotes}
-        if len(by_bank) != len(self.quotes) or len(self.quotes) > MAX_QUOTES:
-            raise ValueError("two quotes of one bank, or too many quotes")
-        chosen = next((by_bank[bank] for bank in PREFERENCE if bank in by_bank), None)
-        if chosen is None or "ak_pub" not in self.parts:
-            raise ValueError("no attestation key, or no quote of a known bank")
-        for quote in self.quotes:
-            if quote is not chosen:
-                _check_good(quote, parse_public(self.parts["ak_pub"]))
+        if "ak_pub" not in self.parts:
+            raise ValueError("no attestation key")
         found = {_MEMBERS[name]: value for name, value in self.parts.items() if value}
-        found |= {"attest": chosen.quote, "signature": chosen.raw_sig, "pcrs": encode_pcrs(chosen.values())}
+        found |= strongest(self.quotes, lambda: parse_public(self.parts["ak_pub"]).key())
         if self.intermediates:
             found["ak_chain"] = b"".join(self.intermediates)
         return found
+
+
+def strongest(quotes: Sequence[BankQuote], key: Callable[[], PublicKey]) -> dict[str, bytes]:
+    """`attest`, `signature` and `pcrs` of the strongest bank's quote; the others must be good ones by the same key.
+
+    Raises `ValueError` or `EvidenceError`.
+    """
+    by_bank = {quote.bank: quote for quote in quotes}
+    if len(by_bank) != len(quotes) or len(quotes) > MAX_QUOTES:
+        raise ValueError("two quotes of one bank, or too many quotes")
+    chosen = next((by_bank[bank] for bank in PREFERENCE if bank in by_bank), None)
+    if chosen is None:
+        raise ValueError("no quote of a known bank")
+    for quote in quotes:
+        if quote is not chosen:
+            _check_good(quote, key())
+    return {"attest": chosen.quote, "signature": chosen.raw_sig, "pcrs": encode_pcrs(chosen.values())}
 
 
 def read_wire(data: bytes) -> dict[str, bytes]:
@@ -100,8 +112,8 @@ def read_wire(data: bytes) -> dict[str, bytes]:
     return message.members()
 
 
-def _wire_quote(data: bytes) -> _Quote:
-    quote = _Quote()
+def _wire_quote(data: bytes) -> BankQuote:
+    quote = BankQuote()
     for number, value in fields(data):
         if number == 1 and not quote.quote:
             quote.quote = _octets(value)
@@ -132,7 +144,7 @@ def _check_instance(data: bytes) -> None:
             value.decode("utf-8")
 
 
-def _check_good(quote: _Quote, public: Public) -> None:
+def _check_good(quote: BankQuote, key: PublicKey) -> None:
     """A quote that is not used must be one that could be. Raises `ValueError` or `EvidenceError`."""
     attest, signature = parse_attest(quote.quote), parse_signature(quote.raw_sig)
     values = quote.values()
@@ -141,7 +153,7 @@ def _check_good(quote: _Quote, public: Public) -> None:
         raise ValueError(f"the {quote.bank} quote is none of these PCRs")
     if pcr_digest(values, info.selected(), signature.hash) != info.pcr_digest:
         raise ValueError(f"the {quote.bank} quote is of other PCR values")
-    signature.verify(public.key(), quote.quote)
+    signature.verify(key, quote.quote)
 
 
 def read_text(text: str) -> dict[str, bytes]:
@@ -155,8 +167,8 @@ def read_text(text: str) -> dict[str, bytes]:
     return message.members()
 
 
-def _text_quote(value: TextValue) -> _Quote:
-    quote = _Quote()
+def _text_quote(value: TextValue) -> BankQuote:
+    quote = BankQuote()
     for name, part in _submessage(value):
         if name == "quote":
             quote.quote = _octets(part)
@@ -186,7 +198,7 @@ def read_json(found: Mapping[str, Any]) -> dict[str, bytes]:
         if not isinstance(pcrs, dict) or not isinstance(values, dict):
             raise ValueError("a quote without PCRs")
         signature = entry.get("raw_sig", entry.get("rawSig"))
-        quote = _Quote(_base64(entry.get("quote")), _base64(signature), _bank(pcrs.get("hash")))
+        quote = BankQuote(_base64(entry.get("quote")), _base64(signature), _bank(pcrs.get("hash")))
         for key, text in values.items():
             if not (key.isascii() and key.isdigit() and len(key) <= 2):
                 raise ValueError("a PCR index that is no number")
@@ -203,7 +215,7 @@ def _bank(value: object) -> str:
     raise ValueError("an unknown bank")
 
 
-def _add(quote: _Quote, index: object, value: bytes) -> None:
+def _add(quote: BankQuote, index: object, value: bytes) -> None:
     if type(index) is not int or index in quote.pcrs:
         raise ValueError("a PCR without index, or twice")
     quote.pcrs[index] = value

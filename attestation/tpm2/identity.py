@@ -105,7 +105,9 @@ def _by_certificate(
         if path is not None or certificates.ak is not None:
             break
     else:  # neither in the evidence nor, so that it leads to an anchor, in the collateral
-        missing = Check(_AK, "SKIP", "no AK certificate", _ACTIVATED, f"{ID}.ak-certificate-missing")
+        offered = any(True for _ in leaves(candidates, key.key))
+        observed = "none of the collateral's leads to an anchor of the policy" if offered else "no AK certificate"
+        missing = Check(_AK, "SKIP", observed, _ACTIVATED, f"{ID}.ak-certificate-missing")
         rest = [
             _skipped(check, "no AK certificate", f"{ID}.ak-certificate-missing")
             for check in (_AK_BINDING, _EK, _EK_BINDING)

@@ -10,7 +10,8 @@ field                            member          content
 `mb_log`, `mb_measurement_list`  `event_log`     base64
 ===============================  ==============  ==============================================================
 
-The fields may stand under `data` or `results`. An agent's own answer has no key: add the registrar's `aik_tpm`. Nonce,
+The fields may stand under `data` or `results`. An agent's own answer has no key: it may
+lie beside the file (`pieces`), or as the registrar's `aik_tpm` in it. Nonce,
 policies and the EK, which nothing in the request binds to the quote, are left aside.
 Source: keylime, `docs/rest_apis`, `tpm/tpm_main.py`.
 """
@@ -38,18 +39,14 @@ def read_keylime(found: Mapping[str, Any]) -> dict[str, bytes]:
     """Members of the evidence. Raises `ValueError` or `EvidenceError`."""
     inner = _inner(found)
     keys = {_base64(inner[name]) for name in KEYS if inner.get(name)}
-    if len(keys) != 1:
-        raise ValueError(f"keylime's quote without one key as {', '.join(KEYS)}")
+    if len(keys) > 1:
+        raise ValueError(f"two keys among {', '.join(KEYS)}")
     attest, signature, pcrs = (_base64(part) for part in inner["quote"][1:].split(":"))
-    public = keys.pop()
-    if len(public) < 2 or int.from_bytes(public[:2], "big") != len(public) - 2:
-        raise ValueError("the key is no TPM2B_PUBLIC")
-    parts = {
-        "attest": attest,
-        "signature": signature,
-        "pcrs": encode_pcrs(parse_serialized(pcrs)),
-        "ak_public": public[2:],
-    }
+    parts = {"attest": attest, "signature": signature, "pcrs": encode_pcrs(parse_serialized(pcrs))}
+    for public in keys:
+        if len(public) < 2 or int.from_bytes(public[:2], "big") != len(public) - 2:
+            raise ValueError("the key is no TPM2B_PUBLIC")
+        parts["ak_public"] = public[2:]
     if measured := inner.get("ima_measurement_list"):
         parts["ima_log"] = _text(measured).encode("utf-8")
     logs = {_base64(inner[name]) for name in _LOGS if inner.get(name)}

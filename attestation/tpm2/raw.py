@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """TPM evidence as files: this project's JSON of members, and the forms in which others write it.
 
-=========================  =======================================================
-form                       read by
-=========================  =======================================================
-`{"type", "members"}`      `attestation.raw`, `dumps.from_tools`
-go-tpm-tools attestation   `gotpm`: protobuf, its text format, its JSON
-Trustee, go-attestation    `dumps`: JSON
-Keylime                    `keylime`: JSON
-=========================  =======================================================
+==========================  ======================================================
+form                        read by
+==========================  ======================================================
+`{"type", "members"}`       `attestation.raw`, `dumps.from_tools`
+TPMS_ATTEST, TPM2B_ATTEST  here; the other files of the quote lie among the collateral: `pieces`
+go-tpm-tools attestation    `gotpm`: protobuf, its text format, its JSON
+Trustee, go-attestation     `dumps`: JSON
+Keylime                     `keylime`: JSON
+==========================  ======================================================
 
 Binary may be in hex or base64. What a file leaves out (CA certificates, CRLs, logs) is taken from collateral.
 """
@@ -20,11 +21,19 @@ import re
 from attestation import raw
 from attestation.errors import EvidenceError, MalformedError
 from attestation.tpm2 import gotpm
-from attestation.tpm2.dumps import from_tools, read_go_attestation, read_trustee
+from attestation.tpm2.attest import TPM_GENERATED
+from attestation.tpm2.dumps import (
+    from_tools,
+    read_anolis,
+    read_go_attestation,
+    read_platform_parameters,
+    read_trustee,
+)
 from attestation.tpm2.keylime import is_keylime, read_keylime
 
 TYPE = "tpm2-quote@v1"
 ID = "evidence.tpm2"
+_MAGIC = TPM_GENERATED.to_bytes(4, "big")
 _TEXT = re.compile(rb"(?:\s|#[^\n]*\n)*[a-z_]+\s*(?::|\{|<)")
 
 
@@ -46,8 +55,16 @@ def read(data: bytes) -> dict[str, bytes]:
     return found
 
 
+def bare_attest(data: bytes) -> bytes:
+    """TPMS_ATTEST as `tpm2_quote -m` writes it, some tools with its TPM2B length before it; empty for anything else."""
+    sized = data[2:6] == _MAGIC and int.from_bytes(data[:2], "big") == len(data) - 2
+    return data[2:] if sized else data if data[:4] == _MAGIC else b""
+
+
 def _read(data: bytes) -> dict[str, bytes] | None:
     payload = raw.binary(data, ID)
+    if attest := bare_attest(payload):
+        return {"attest": attest}
     if payload[:1] == b"\n":  # field 1 of a message; white space in front of anything else
         try:
             return gotpm.read_wire(payload)
@@ -64,6 +81,10 @@ def _read(data: bytes) -> dict[str, bytes] | None:
             return read_trustee(found)
         if "AK" in found and "Quote" in found:
             return read_go_attestation(found)
+        if "Quotes" in found and "PCRs" in found and "Public" in found:
+            return read_platform_parameters(found)
+        if "ak_pubkey" in found and isinstance(found.get("quote"), dict):
+            return read_anolis(found)
         if is_keylime(found):
             return read_keylime(found)
         return gotpm.read_json(found) if "quotes" in found else None

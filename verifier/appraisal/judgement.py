@@ -136,6 +136,8 @@ def judge_file(
         own = collateral if isinstance(collateral, Collateral) else sort_collateral(collateral)
         # The caller's own first: formats look at so many pieces and no more, and whoever is judged chose the others.
         bag = own + carried
+        if scheme.complete is not None:
+            members = scheme.complete(members, bag)
     except attestation.errors.MalformedError as error:
         return Judgement(kind, Verdict.MALFORMED, error.code, error.message, at, error.remedy), None
     except attestation.errors.OperationalError as error:

@@ -11,6 +11,7 @@ import pytest
 from attestation import azure_snp
 from attestation.azure import parse_hcl_report, read_azure, without_padding
 from attestation.azure.runtime import parse_runtime_data
+from attestation.azure_snp.appraisal import complete
 from attestation.collateral import sort_collateral
 from attestation.errors import MalformedError, UnsupportedError
 from attestation.tpm2 import Tpm2Trust
@@ -53,6 +54,25 @@ def test_reports_of_nv_indices():
         with pytest.raises(UnsupportedError) as caught:
             real.judge(azure_snp.read(real.read(name)))
         assert caught.value.code == "evidence.azure-snp.other-platform"
+
+
+def test_a_report_with_its_quote_beside_it():
+    """NV index, TPMS_ATTEST, bare signature and PCR values of the same machine, each a file; one of another is left."""
+    report, quote = (
+        real.read("trustee-az-snp-vtpm/hcl-report.bin"),
+        json.loads(real.read("trustee-az-snp-vtpm/tpm-quote-v1.json")),
+    )
+    own = [bytes.fromhex(quote["message"]), bytes.fromhex(quote["signature"])]
+    own.append(b"".join(map(bytes.fromhex, quote["pcrs"])))
+    other = [real.read(f"trustee-az-snp-vtpm/tpm-quote.{name}") for name in ("msg", "sig")]
+    bag = sort_collateral([real.read("trustee-az-snp-vtpm/vcek.pem"), *other, *own])
+    found = complete(azure_snp.read(report), bag)
+    assert set(found) == {"hcl_report", "attest", "signature", "pcrs"} and found["attest"] == own[0]
+    assert real.judge(found, b"challenge", collateral=bag).passed
+    for lacking in (own[:2], own[1:], [own[0], own[2]], other, []):
+        bag = sort_collateral([real.read("trustee-az-snp-vtpm/vcek.pem"), *lacking])
+        assert complete(azure_snp.read(report), bag) == {"hcl_report": found["hcl_report"]}
+    assert complete({**found, "pcrs": b"x"}, bag) == {**found, "pcrs": b"x"}
 
 
 def test_loose_quotes():

@@ -11,6 +11,8 @@ import pytest
 
 from attestation import azure_tdx
 from attestation.azure_tdx import AzureTdxTrust
+from attestation.azure_tdx.raw import complete
+from attestation.collateral import EMPTY, sort_collateral
 from attestation.errors import MalformedError, UnsupportedError
 from attestation.raw import members_document
 from attestation.tdx import TdxTrust
@@ -153,17 +155,37 @@ def test_no_evidence(file):
 
 
 def test_an_hcl_report_alone_is_told_what_it_lacks():
-    hcl = json.loads(vector(V1))["hcl_report"]
-    with pytest.raises(MalformedError, match="without its TD quote") as caught:
-        azure_tdx.read(hcl.encode())
-    assert caught.value.code == "evidence.azure-tdx.raw-malformed" and "TD quote" in caught.value.remedy
+    found = json.loads(vector(V1))
+    del found["td_quote"]
+    for data in (found["hcl_report"].encode(), json.dumps(found).encode()):
+        with pytest.raises(UnsupportedError, match="without its TD quote") as caught:
+            complete(azure_tdx.read(data), EMPTY)
+        assert caught.value.code == "evidence.azure-tdx.td-quote-missing" and "collateral" in caught.value.remedy
+
+
+def test_an_hcl_report_with_its_quotes_beside_it():
+    """As they come from NV index, metadata service and tpm2_quote; those of another machine change nothing."""
+    whole, found = azure_tdx.read(vector(V1)), json.loads(vector(V1))
+    other = json.loads(vector(list(FILES)[2]))
+    strangers = [other["td_quote"].encode(), other["tpm_quote"]["message"].encode(), b"\x04\0\2\0\x81\0\0\0"]
+    beside = [found["td_quote"].encode(), whole["attest"], whole["signature"]]
+    values = b"".join(bytes.fromhex(line.split(b" ")[2].decode()) for line in whole["pcrs"].splitlines())
+    alone = azure_tdx.read(found["hcl_report"].encode())
+    assert complete(alone, sort_collateral([*strangers, *beside, values])) == whole
+    quoteless = {name: whole[name] for name in ("quote", "runtime_data")}
+    assert complete(alone, sort_collateral([*strangers, *beside])) == quoteless  # without PCRs
+    with pytest.raises(UnsupportedError):
+        complete(alone, sort_collateral(strangers))
+    with pytest.raises(MalformedError):
+        complete({"hcl_report": b"HCLA"}, EMPTY)
+    with pytest.raises(MalformedError):  # not a member of evidence that nothing completed
+        judge(alone)
 
 
 def test_evidence_of_another_kind():
     found = json.loads(vector(V1))
-    del found["td_quote"]
     quote = base64.urlsafe_b64encode(vector("sgx/dcap-qvl/sgx_quote")).decode()
-    for wrong in (found, {**found, "td_quote": quote}):
+    for wrong in ({**found, "td_quote": quote}, {**found, "td_quote": 5}):
         with pytest.raises(MalformedError) as caught:
             azure_tdx.read(json.dumps(wrong).encode())
         assert caught.value.code == "evidence.azure-tdx.raw-malformed"

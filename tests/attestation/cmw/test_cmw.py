@@ -145,7 +145,9 @@ def test_every_encoding_reads_to_the_same_members():
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"__cmwc_t": "tag:example.com,2026:other"}, "collection-malformed"),
+        ({"__cmwc_t": "tag:example.com,2026:other"}, "collection-unsupported"),
+        ({"__cmwc_t": "tag:github.com,2025:veraison/ratsd/cmw"}, "collection-unsupported"),
+        ({"__cmwc_t": 5}, "collection-malformed"),
         ({"__cmwc_t": None}, "collection-malformed"),
         ({"session": ["text/plain", "AAAA", 4]}, "collection-malformed"),
         ({"session": ["application/vnd.affidavit.challenge", "AAAA", 4]}, "collection-malformed"),
@@ -168,6 +170,17 @@ def test_what_is_no_collection(changes, code):
     with pytest.raises((MalformedError, UnsupportedError)) as caught:
         read(json.dumps(found).encode())
     assert caught.value.code == f"evidence.cmw.{code}"
+
+
+def test_base64_of_a_record_has_one_spelling():
+    """The last character of 32 bytes has two bits that say nothing: changed, they are refused."""
+    found = as_json(collection())
+    text = found["session"][1]
+    for spelling in (text[:-1] + chr(ord(text[-1]) ^ 1), text + "=="):
+        found["session"][1] = spelling
+        with pytest.raises(MalformedError) as caught:
+            read(json.dumps(found).encode())
+        assert caught.value.code == "evidence.cmw.collection-malformed"
 
 
 def test_what_is_no_file_of_one():

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import cbor2
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attestation.ear.claims import DIALECTS, VERAISON, Ear, Submodule, to_cbor, to_json
+from attestation.ear.claims import DIALECTS, DRAFT, DRAFT_04, VERAISON, Ear, Submodule, to_cbor, to_json
 from attestation.ear.keys import load_key, load_signer, signer_of, to_jwk
 from attestation.ear.reading import read_cbor, read_json, verify_ear
 from attestation.ear.tiers import Tier, tier_of, worst
@@ -86,6 +87,33 @@ def test_the_drafts_json_examples(path):
         for key, value in submodule.items():
             assert stated["submods"][name][key] == value
     assert {key: stated[key] for key in again if key != "submods"} == {k: v for k, v in again.items() if k != "submods"}
+
+
+ISSUED_BY_RUST_EAR = (
+    "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJlYXRfcHJvZmlsZSI6InRhZzppZXRmLm9yZywyMDI2OnJhdHMvZWFyIzA0IiwiaWF0IjoxLCJl"
+    "YXJfdmVyaWZpZXJfaWQiOnsiZGV2ZWxvcGVyIjoiaHR0cHM6Ly92ZXJhaXNvbi1wcm9qZWN0Lm9yZyIsImJ1aWxkIjoidnN0cyAwLjAuMSJ9LCJz"
+    "dWJtb2RzIjp7InRlc3QiOnsiZWFyX3N0YXR1cyI6Im5vbmUifX19.U5jj5G6xCT79IJ029izVYgHQFSAf_aCLHhEmon-iMnH1HrOfwygOt2k7_HR"
+    "OkJFu9hw7GgfKTK29gDS2MzIX4Q"
+)
+"""veraison/rust-ear (Apache-2.0), the example in its documentation, with the key below."""
+ITS_KEY = (
+    '{"kty":"EC","crv":"P-256","x":"G8fAud93NgCg8C_0bY1YqVZ5zNlkb-cNsGTQia7m0is",'
+    '"y":"RK1gonvUKKQOCSHDwz3SiN9EijCqmXS4sDeRbc8RnL0"}'
+)
+
+
+def test_the_draft_of_may_2026():
+    """draft-ietf-rats-ear-04: a token of Veraison's, and where the claims of evidence and verifier stand now."""
+    ear = verify_ear(ISSUED_BY_RUST_EAR.encode(), load_key(ITS_KEY.encode()), at=AT)
+    assert (ear.profile, ear.status, set(ear.submods)) == (DRAFT_04.profile, Tier.NONE, {"test"})
+    for form in ("jwt", "cwt"):
+        found = verify_ear(signed(form=form, dialect=DRAFT_04), trusted(), at=AT, nonce=NONCE)
+        assert found == replace(EAR, profile=DRAFT_04.profile)
+    said = to_json(EAR, DRAFT_04)["submods"]["cpu"]
+    assert (said["ear_attester_claims"], said["ear_verifier_claims"]) == ({"a": "b"}, {"score": 7})
+    assert {1005, 1006} < to_cbor(EAR, DRAFT_04)[266]["cpu"].keys()
+    worse = replace(EAR, submods={"cpu": Submodule(Tier.AFFIRMING, {"hardware": 96})})
+    assert code(signed(worse, dialect=DRAFT_04)) == ("status-better-than-vector", RejectedError)
 
 
 def test_the_drafts_cbor_example():

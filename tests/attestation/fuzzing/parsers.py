@@ -39,12 +39,13 @@ from attestation.tpm2 import read as read_tpm2
 from attestation.tpm2.attest import parse_attest
 from attestation.tpm2.binding import parse_binding, read_binding
 from attestation.tpm2.pcrs import encode_pcrs, parse_pcrs
+from attestation.tpm2.pieces import complete
 from attestation.tpm2.public import parse_public
 from attestation.tpm2.signature import parse_signature
 from attestation.tpm2.vendors import PINNED_EK_ROOTS
 from tests.attestation import real
 from tests.attestation.fuzzing.corpus import parts
-from tests.attestation.fuzzing.target import Target, of_bytes
+from tests.attestation.fuzzing.target import Outcome, Parts, Seed, Target, of_bytes
 from tests.attestation.ima.making import AGGREGATE, Measurement, binary_list
 from tests.attestation.intel import making
 from tests.attestation.nitro.paper import REAL as NITRO
@@ -84,7 +85,26 @@ def _tpm2(corpus: Mapping[str, bytes]) -> list[Target]:
         of_bytes("tpm2 pcrs", listing, *each("pcrs")),
         of_bytes("tpm2 binding", parse_binding, *([] if binding is None else [binding.encode()])),
         of_bytes("go-tpm text", read_tpm2, text.encode()),
+        _pieces(evidence),
     ]
+
+
+def _pieces(evidence: list[dict[str, bytes]]) -> Target:
+    """A quote whose other parts are files among the collateral."""
+    seeds = []
+    for number, found in enumerate(evidence):
+        values = "".join(f"    {i}: 0x{v.hex()}\n" for (_, i), v in parse_pcrs(found["pcrs"]).items())
+        bank = found["pcrs"].partition(b" ")[0].decode()
+        beside = (found["signature"], found["ak_public"], f"  {bank}:\n{values}".encode())
+        pieces = {f"collateral/{place}": data for place, data in enumerate(beside)}
+        seeds.append(Seed(f"tpm2 pieces {number}", {"data": found["attest"], **pieces}))
+
+    def run(given: Parts, seed: Seed) -> Outcome:
+        bag = sort_collateral(data for name, data in given.items() if name != "data")
+        complete(read_tpm2(given.get("data", b"")), bag)
+        return Outcome("complete")
+
+    return Target("tpm2 pieces", tuple(seeds), run)
 
 
 def _replayed(data: bytes, *, padded: bool = False) -> None:

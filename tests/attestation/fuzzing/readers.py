@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from attestation import raw
+from attestation.collateral import EMPTY
 from attestation.contract import Format
 from attestation.formats import FORMATS
 from tests.attestation.fuzzing.corpus import parts
@@ -61,6 +62,8 @@ def _run(scheme: Format) -> Callable[[Parts, Seed], Outcome]:
         members = scheme.read(given["data"])
         if {type(part) for part in members.values()} - {bytes} or {type(name) for name in members} - {str}:
             raise AssertionError("members that are no bytes")
+        if scheme.complete is not None:
+            scheme.complete(members, EMPTY)
         return Outcome("read")
 
     return run

@@ -296,7 +296,7 @@ def test_keylime():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"tpm_ak": None},
+        {"tpm_ak": "AAAA", "ak_tpm": "AAAB"},
         {"tpm_ak": "AAAA"},
         {"ak_tpm": "AAAA"},
         {"quote": "r::"},
