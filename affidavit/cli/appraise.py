@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from affidavit.cli import files
 from affidavit.cli.collateral import Folder, read_collateral
 from affidavit.cli.ear import DialectChoice, TokenChoice, shown, signed
 from affidavit.cli.render_appraisal import document, ear_of, print_judgement
+from affidavit.cli.terminal import Console
 from affidavit.cli.verify import JsonOption
 from attestation.collateral import EMPTY
 from attestation.contract import MAX_CHALLENGE, Format

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-
+from affidavit.cli.terminal import Console, escape
 from verifier.verdict import Verdict
 
 _VERDICTS = {

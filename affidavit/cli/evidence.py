@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 
+from affidavit.cli.terminal import escape
 from attestation import EvidenceError, OperationalError
 from attestation.cmw.collection import TYPE as CMW
 from attestation.cmw.collection import parse

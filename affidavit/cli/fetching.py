@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from affidavit.cli import files
 from affidavit.cli.appraise import resolve
 from affidavit.cli.collateral import read_files
+from affidavit.cli.terminal import Console, escape
 from affidavit.cli.verify import JsonOption
 from affidavit.cli.where import collateral_cache
 from affidavit.collateral.folder import fetched_at, write_folder

@@ -10,10 +10,9 @@ from typing import Annotated
 import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from rich.console import Console
-from rich.markup import escape
 
 from affidavit.cli import files
+from affidavit.cli.terminal import Console, escape
 from affidavit.cli.where import cache_folder
 from affidavit.policy_file import write_policy
 from attestation.tpm2 import Tpm2Trust
