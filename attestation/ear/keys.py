@@ -138,7 +138,7 @@ def unpadded(text: object) -> bytes:
 
 
 def _only(keys: object) -> dict[str, Any]:
-    """The key of a JWK set (RFC 7517, section 5) that has one: the caller trusts one key, and a token does not choose."""
+    """The key of a JWK set (RFC 7517, section 5) that has one; tokens do not choose whom the caller trusts."""
     if not isinstance(keys, list) or len(keys) != 1 or not isinstance(keys[0], dict):
         raise UnsupportedError(
             f"{ID}.key-unsupported",

@@ -49,12 +49,14 @@ def verify_ear(token: bytes, key: VerificationKey, *, at: datetime, nonce: bytes
     """
     if at.tzinfo is None:
         raise OperationalError("evidence.time-naive", "the time of the question has no time zone")
+    labels: tuple[str | int, str | int]
     if token_format(token) == "jwt":
         claims: Mapping[Any, Any] = open_jwt(token, key)
-        (ear, overall), start, stated = read_json(claims), "nbf", "eat_nonce"
+        (ear, overall), labels = read_json(claims), ("nbf", "eat_nonce")
     else:
         claims = open_cwt(token, key)
-        (ear, overall), start, stated = read_cbor(claims), NOT_BEFORE, LABELS["nonce"]
+        (ear, overall), labels = read_cbor(claims), (NOT_BEFORE, LABELS["nonce"])
+    start, stated = labels
     now = at.timestamp()
     if start in claims and _time(claims[start], "nbf") > now + LEEWAY_SECONDS:
         raise RejectedError(f"{ID}.not-yet", f"not before {claims[start]}, asked at {now:.0f}")

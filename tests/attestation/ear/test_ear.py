@@ -292,7 +292,8 @@ SUB = to_json(EAR)["submods"]["cpu"]
     [
         {"submods": {}}, {"submods": None}, {"submods": []}, {"iat": None}, {"iat": "now"}, {"iat": -1}, {"iat": True},
         {"exp": "later"}, {"exp": 1e300}, {"ear_verifier_id": None}, {"ear_verifier_id": {"developer": "x"}},
-        {"eat_nonce": 5}, {"eat_nonce": "***"}, {"eat_nonce": []}, {"eat_nonce": ["x" * 89]}, {"eat_nonce": "\0" * 8}, {"eat_profile": None}, {"eat_profile": 7}, {"ear_status": "fine"},
+        {"eat_nonce": 5}, {"eat_nonce": "***"}, {"eat_nonce": []}, {"eat_nonce": ["x" * 89]}, {"eat_nonce": "\0" * 8},
+        {"eat_profile": None}, {"eat_profile": 7}, {"ear_status": "fine"},
         {"submods": {"x": {}}}, {"submods": {"x": {"ear_status": "good"}}}, {"submods": {"x": {"ear_status": 2}}},
         {"submods": {"x": {**SUB, "ear_trustworthiness_vector": {"hardware": 128}}}},
         {"submods": {"x": {**SUB, "ear_trustworthiness_vector": {"hardware": True}}}},
