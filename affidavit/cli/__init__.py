@@ -27,9 +27,12 @@ def main() -> None:
     except (OSError, MemoryError) as error:
         # No room for the output, no memory, no more open files: nothing that a command could have foreseen.
         give_up_output()
-        reason = getattr(error, "strerror", None) or "out of memory"
+        reason = getattr(error, "strerror", None) or str(error) or "out of memory"
+        where = f": {name}" if (name := getattr(error, "filename", None)) else ""
         refused = OperationalError(
-            "system.refused", f"the operating system refused: {reason}", remedy="make room, or write elsewhere"
+            "system.refused",
+            f"the operating system refused: {reason}{where}",
+            remedy="make room, or write elsewhere",
         )
         with contextlib.suppress(OSError):
             print_error(Console(stderr=True, soft_wrap=True), refused, as_json=as_json)
