@@ -174,6 +174,14 @@ def test_nonces():
     assert code(signed(bare), nonce=NONCE) == ("nonce-mismatch", RejectedError)
 
 
+def test_a_cwt_as_text():
+    token = signed(form="cwt")
+    for text in (base64.b64encode(token), base64.b64encode(token) + b"\n", token.hex().encode()):
+        assert verify_ear(text, trusted(), at=AT) == verify_ear(token, trusted(), at=AT)
+    assert code(base64.b64encode(base64.b64encode(token))) == ("token-malformed", MalformedError)
+    assert code(base64.b64encode(token)[:-4]) == ("token-malformed", MalformedError)
+
+
 def test_nonces_of_others():
     """RFC 9711: a list is allowed, and in JSON any text; the draft's own example is base64url that is not canonical."""
     text = "80FH7byS7VjfARIq0_KLqu6B9j-F79QtV6p"
