@@ -42,6 +42,7 @@ def print_error(console: Console, error: Any, *, as_json: bool, command: str = "
 
     The JSON has the keys of the command's own JSON, as `UNDECIDED` has them.
     """
+    remedy = error.remedy or _remedy(error.code)
     if as_json:
         verdict = verdict_of(error) or Verdict.ERROR
         console.print_json(
@@ -50,11 +51,19 @@ def print_error(console: Console, error: Any, *, as_json: bool, command: str = "
                 "exit_code": verdict.exit_code,
                 "code": error.code,
                 "message": error.message,
-                "remedy": error.remedy,
+                "remedy": remedy,
                 **UNDECIDED.get(command, {}),
             }
         )
         return
     console.print(f"[bold red]error[/] [bold]{escape(error.code)}[/]: {escape(error.message)}", highlight=False)
-    if error.remedy:
-        console.print(f"  [dim]what to do:[/] {escape(error.remedy)}", highlight=False)
+    if remedy:
+        console.print(f"  [dim]what to do:[/] {escape(remedy)}", highlight=False)
+
+
+def _remedy(code: str) -> str:
+    """What helps where whoever raised it did not say: as for a verdict of the same code."""
+    from verifier.appraisal.remedies import UNREADABLE, remedy_for
+
+    unreadable = code.startswith("evidence.") and code.endswith("-malformed")
+    return remedy_for(code) or (UNREADABLE if unreadable else "")
