@@ -42,9 +42,9 @@ def print_error(console: Console, error: Any, *, as_json: bool, command: str = "
 
     The JSON has the keys of the command's own JSON, as `UNDECIDED` has them.
     """
-    remedy = error.remedy or _remedy(error.code)
+    verdict = verdict_of(error) or Verdict.ERROR
+    remedy = error.remedy or _remedy(error.code, verdict)
     if as_json:
-        verdict = verdict_of(error) or Verdict.ERROR
         console.print_json(
             data={
                 "verdict": verdict.value,
@@ -61,9 +61,9 @@ def print_error(console: Console, error: Any, *, as_json: bool, command: str = "
         console.print(f"  [dim]what to do:[/] {escape(remedy)}", highlight=False)
 
 
-def _remedy(code: str) -> str:
+def _remedy(code: str, verdict: Verdict) -> str:
     """What helps where whoever raised it did not say: as for a verdict of the same code."""
     from verifier.appraisal.remedies import UNREADABLE, remedy_for
 
-    unreadable = code.startswith("evidence.") and code.endswith("-malformed")
+    unreadable = code.startswith("evidence.") and verdict is Verdict.MALFORMED
     return remedy_for(code) or (UNREADABLE if unreadable else "")

@@ -114,7 +114,7 @@ def parse_hex32(text: str, what: str) -> bytes:
     return bytes.fromhex(text)
 
 
-def parse_time(text: str | None) -> datetime:
+def parse_time(text: str | None, what: str = "--at") -> datetime:
     """RFC 3339 time, or now; raises MalformedError ``option.malformed``."""
     if text is None:
         return datetime.now(UTC)
@@ -124,7 +124,7 @@ def parse_time(text: str | None) -> datetime:
     except (ValueError, OverflowError):
         raise MalformedError(
             "option.malformed",
-            f"--at: expected a time like 2026-11-21T10:00:00Z, found {text[:60]!r}",
+            f"{what}: expected a time like 2026-11-21T10:00:00Z, found {text[:60]!r}",
             remedy="give date and time with their zone (RFC 3339); without a zone it is UTC",
         ) from None
     return found
