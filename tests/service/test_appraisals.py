@@ -134,6 +134,14 @@ def test_a_minted_nonce_serves_once_in_every_spelling(appraising: Service, first
     assert (again.status_code, again.json()["code"]) == (409, "request.nonce.used")
 
 
+def test_a_nonce_that_an_appraisal_used_waits_no_longer(start_sqlite: Start) -> None:
+    service = started(start_sqlite, limits=Limits(free_bytes=0, outstanding=1))
+    for _ in range(3):
+        nonce = mint(service)
+        assert service.client.post("/v1/nonces").status_code == 503
+        assert ask(service, evidence(nonce), nonce=nonce.hex()).status_code == 200
+
+
 def test_zeros_do_not_revive_a_nonce(appraising: Service) -> None:
     nonce = mint(appraising)
     appraising.clock.turn(seconds=300)
