@@ -35,6 +35,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "client.private.unreadable": "a verified answer that cannot be read; the session is over",
         "client.response.malformed": "the node's answer is not as its API says",
         "client.response.too-large": "the node sends more than the client takes",
+        "client.timeout.malformed": "not a number of seconds, or more than a day",
         "client.tls.untrusted": "the server's certificate is not to be believed, or another host's",
         "client.token.malformed": "not a bearer token",
         "client.upload.mismatch": "the node has other bytes than were sent",

@@ -29,7 +29,7 @@ def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
             remedy="check the path and its permissions",
         ) from None
     if len(data) > limit:
-        raise MalformedError("file.too-large", f"{path}: more than {limit} bytes")
+        raise MalformedError("file.too-large", f"{path}: more than {limit} bytes", remedy="is this the right file?")
     return data
 
 

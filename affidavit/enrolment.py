@@ -11,8 +11,13 @@ from typing import Any
 
 import httpx
 
+from affidavit.errors import MalformedError as ClientMalformed
+from affidavit.transport import checked_url
+from attestation.errors import EvidenceError
+from attestation.tpm2.certificates import load_certificate
 from attestation.tpm2.credential import Credential
 from attestation.tpm2.producer import Tpm2Producer
+from attestation.tpm2.public import parse_public
 from verifier.errors import MalformedError, OperationalError, RejectedError
 
 TIMEOUT_SECONDS = 30.0
@@ -31,11 +36,20 @@ def enrol(
     Raises:
         OperationalError: ``enrolment.unreachable``.
         RejectedError: ``enrolment.refused``, with the service's own code and message.
-        MalformedError: ``enrolment.answer.malformed``.
+        MalformedError: ``enrolment.answer.malformed``, also for a certificate of another key; ``client.url.malformed``,
+            ``client.token.malformed``.
     """
+    if token is not None and not (token.isascii() and token.isprintable()):
+        raise ClientMalformed("client.token.malformed", "a bearer token of printable ASCII characters required")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     enrolment = producer.enrolment()
-    with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS, transport=transport) as http:
+    with httpx.Client(
+        base_url=checked_url(url, "a service"),
+        headers=headers,
+        timeout=TIMEOUT_SECONDS,
+        transport=transport,
+        trust_env=False,
+    ) as http:
         challenge = _post(
             http,
             "/v1/enrolments",
@@ -51,7 +65,18 @@ def enrol(
         )
         secret = producer.activate(credential)
         answer = _post(http, f"/v1/enrolments/{_identifier(challenge)}", {"secret": _encode(secret)})
-    return _decode(answer, "der")
+    certificate = _decode(answer, "der")
+    if not certifies(certificate, enrolment.ak_public):
+        raise MalformedError("enrolment.answer.malformed", "the service certified something else than this TPM's key")
+    return certificate
+
+
+def certifies(certificate: bytes, ak_public: bytes) -> bool:
+    """Whether a certificate (DER) is of the key of this public area; nothing is said of its issuer."""
+    try:
+        return load_certificate(certificate).public_key() == parse_public(ak_public).key()
+    except (EvidenceError, ValueError):
+        return False
 
 
 def _identifier(challenge: dict[str, Any]) -> str:

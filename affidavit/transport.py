@@ -20,6 +20,8 @@ from attestation.channel.session import Channel, TlsError
 from verifier.container import MAX_FILE_BYTES
 
 MAX_JSON_BYTES = 8 << 20
+MAX_TIMEOUT = 86_400.0
+"""Seconds."""
 _KINDS: Mapping[int, type[ClientError]] = {
     401: RejectedError,
     404: UnsupportedError,
@@ -56,7 +58,7 @@ class Transport:
     Args:
         url: of the node, ``http://`` or ``https://``.
         token: bearer token, where the node wants one.
-        timeout: seconds for each whole exchange, and one more for every 16 KiB that come or go, see
+        timeout: seconds, up to a day, for each whole exchange, and one more for every 16 KiB that come or go, see
             :mod:`affidavit.bounded`.
         ca: PEM file with the CA of the node's TLS certificate; by default the well-known ones.
         channel: whether answers name the TLS connection over which they came, for channel binding.
@@ -65,7 +67,7 @@ class Transport:
         secure: whether it is TLS.
 
     Raises:
-        MalformedError: ``client.url.malformed``, ``client.token.malformed``.
+        MalformedError: ``client.url.malformed``, ``client.token.malformed``, ``client.timeout.malformed``.
         OperationalError: ``client.ca.unusable``.
     """
 
@@ -79,9 +81,19 @@ class Transport:
         channel: bool = False,
     ) -> None:
         if token is not None and not (token.isascii() and token.isprintable() and token.strip() == token != ""):
-            raise MalformedError("client.token.malformed", "a bearer token of printable ASCII characters required")
+            raise MalformedError(
+                "client.token.malformed",
+                "a bearer token of printable ASCII characters required",
+                remedy="give the token as the node's owner gave it",
+            )
+        if not 0 < timeout <= MAX_TIMEOUT:  # false for what is no number
+            raise MalformedError(
+                "client.timeout.malformed",
+                f"{timeout} seconds; more than 0 and at most {MAX_TIMEOUT:.0f} required",
+                remedy="give the seconds that an answer may take, as 30",
+            )
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
-        base = _checked(url)
+        base = checked_url(url)
         self.secure = base.scheme == "https"
         try:
             transport = BoundedTransport(ca=ca, seconds=timeout, channel=channel)
@@ -157,7 +169,8 @@ class Transport:
         self.close()
 
 
-def _checked(url: str) -> httpx.URL:
+def checked_url(url: str, what: str = "a node") -> httpx.URL:
+    """An http or https URL with a host; raises MalformedError ``client.url.malformed``."""
     try:
         parsed = httpx.URL(url)
         host = urlsplit(url).hostname  # stricter about brackets
@@ -166,7 +179,7 @@ def _checked(url: str) -> httpx.URL:
     if parsed.scheme not in ("http", "https") or not host:
         raise MalformedError(
             "client.url.malformed",
-            f"not the URL of a node: {_shown(url)[:100]}",
+            f"not the URL of {what}: {_shown(url)[:100]}",
             remedy="give one like http://127.0.0.1:8420",
         )
     return parsed

@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from affidavit.cli import files
 from affidavit.cli.collateral import Folder, read_collateral
 from affidavit.cli.ear import DialectChoice, TokenChoice, shown, signed
 from affidavit.cli.render_appraisal import document, ear_of, print_judgement
+from affidavit.cli.terminal import Console
 from affidavit.cli.verify import JsonOption
 from attestation.collateral import EMPTY
 from attestation.contract import MAX_CHALLENGE, Format
@@ -91,7 +91,11 @@ def appraise_command(
     """
     scheme = resolve(type_)
     if ear_out is not None and sign_key is None:
-        raise MalformedError("option.malformed", "--ear-out: a result is written signed; give --sign-key")
+        raise MalformedError(
+            "option.malformed",
+            "--ear-out: only a signed result is written",
+            remedy="give --sign-key as well, or take the unsigned one from --json",
+        )
     question = Question(
         parse_nonce(nonce),
         files.parse_time(at),
@@ -99,7 +103,10 @@ def appraise_command(
         read_collateral(collateral) if collateral else None,
         read_reference(files.read_bytes(reference, limit=MAX_REFERENCE)) if reference else None,
     )
-    found = appraise_file(scheme, files.read_bytes(evidence, limit=MAX_RAW), question)
+    data = files.read_bytes(evidence, limit=MAX_RAW)
+    found = appraise_file(scheme, data, question)
+    if not found.checks or found.code.endswith("-unsupported"):
+        found = replace(found, remedy=_other_type(scheme, data, question) or found.remedy)
     if rego:
         found = with_rego(found, rego, question.policy)
     dialect = DIALECTS[ear_dialect.value]
@@ -111,8 +118,8 @@ def appraise_command(
         files.write_bytes(ear_out, token)
     console = Console(soft_wrap=True)
     if as_json:
-        data = document(found, question.policy, question.challenge, question.folder, dialect)
-        console.print_json(data={**data, "ear_token": None if token is None else shown(token, ear_format)})
+        report = document(found, question.policy, question.challenge, question.folder, dialect)
+        console.print_json(data={**report, "ear_token": None if token is None else shown(token, ear_format)})
     else:
         print_judgement(console, found, question.policy, question.folder, explained=explain)
         if token is not None and ear_out is None:
@@ -156,9 +163,23 @@ def parse_nonce(text: str | None) -> bytes | None:
         return None
     if not _HEX.match(text) or len(text.removeprefix("0x")) > 2 * MAX_CHALLENGE:
         raise MalformedError(
-            "option.malformed", f"--nonce: expected 1 to {MAX_CHALLENGE} bytes in hex, found {text[:80]!r}"
+            "option.malformed",
+            f"--nonce: expected 1 to {MAX_CHALLENGE} bytes in hex, found {text[:80]!r}",
+            remedy="give the challenge that the machine was asked with, as hex digits without spaces",
         )
     return bytes.fromhex(text.removeprefix("0x"))
+
+
+def _other_type(scheme: Format, data: bytes, question: Question) -> str:
+    """What to do about evidence that is of another type than was said; empty where it is of none."""
+    anything = replace(question, policy=profile_policy("development"), reference=None)
+    others = (other for other in FORMATS.values() if other.type != scheme.type and not other.simulated)
+    names = [
+        other.name
+        for other in others
+        if any(check.outcome == "PASS" for check in appraise_file(other, data, anything).checks)
+    ]
+    return f"it reads as {' and '.join(names)}: ask with --type {names[0]}" if names else ""
 
 
 def appraise_file(scheme: Format, data: bytes, question: Question) -> Judgement:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from affidavit.cli import files
 from affidavit.cli.appraise import DEFAULT_PROFILE
 from affidavit.cli.collateral import read_collateral
 from affidavit.cli.render_appraisal import document, print_judgement
+from affidavit.cli.terminal import Console, escape
 from affidavit.cli.verify import JsonOption
 from affidavit.cli.where import known_tpms_file
 from attestation.collateral import EMPTY

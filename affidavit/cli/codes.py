@@ -23,5 +23,6 @@ CODES: Mapping[str, str] = MappingProxyType(
         "input.npz.malformed": "not an .npz file of plain arrays",
         "input.npz.too-large": "an .npz file with too many or too large arrays",
         "option.malformed": "an option's value is not of its form",
+        "system.refused": "the operating system has no room, no memory or no access where a command counts on it",
     }
 )

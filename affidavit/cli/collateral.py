@@ -11,10 +11,11 @@ from pathlib import Path
 
 from affidavit.cli import files
 from affidavit.collateral.folder import INDEX
-from affidavit.collateral.pack import MAX_PACK, read_pack
+from affidavit.collateral.pack import MAX_PACK, is_pack, read_pack
 from attestation.collateral import Collateral, recognise
 from attestation.collateral.bag import MAX_ITEM, MAX_ITEMS, Item
 from attestation.errors import MalformedError
+from verifier.errors import MalformedError as PackMalformed
 from verifier.errors import OperationalError
 
 MAX_DEPTH = 4
@@ -45,7 +46,14 @@ def read_collateral(path: Path) -> Folder:
     """
     if not path.is_file():
         return read_folder(path)
-    pack = read_pack(files.read_bytes(path, limit=MAX_PACK))
+    data = files.read_bytes(path, limit=MAX_PACK)
+    if not is_pack(data):
+        raise PackMalformed(
+            "collateral.pack.malformed",
+            f"{path}: a file that is no pack",
+            remedy="name the folder that it is in; packs are made with: affidavit collateral bundle",
+        )
+    pack = read_pack(data)
     return Folder(pack.collateral, (), pack.as_of)
 
 

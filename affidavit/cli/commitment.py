@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from affidavit.cli import files
+from affidavit.cli.terminal import Console
 from affidavit.cli.verify import JsonOption
 from affidavit.cli.where import cache_folder
 

@@ -9,12 +9,11 @@ from typing import Annotated, Any
 
 import numpy.typing as npt
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from affidavit.cli import files
 from affidavit.cli.fhe import ExactOption, PresetOption, ProtectedOption, SamplesOption, show_plan
 from affidavit.cli.render import counted, quality_lines
+from affidavit.cli.terminal import Console, escape
 from affidavit.cli.verify import JsonOption
 from circuits import Circuit, UnsupportedError, dump_circuit, encode_inputs
 from verifier.errors import MalformedError

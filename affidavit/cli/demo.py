@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from affidavit.cli.terminal import Console
 from verifier.verdict import Verdict
 
 

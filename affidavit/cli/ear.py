@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from affidavit.cli import files
+from affidavit.cli.terminal import Console, escape
 from affidavit.cli.verify import JsonOption
 from attestation.ear.claims import Dialect, Ear, to_cbor, to_json
 from attestation.ear.keys import MAX_KEY, load_key, load_signer

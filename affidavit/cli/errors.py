@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-
+from affidavit.cli.terminal import Console, escape
 from verifier.verdict import Verdict
 
 _VERDICTS = {
@@ -44,19 +42,28 @@ def print_error(console: Console, error: Any, *, as_json: bool, command: str = "
 
     The JSON has the keys of the command's own JSON, as `UNDECIDED` has them.
     """
+    verdict = verdict_of(error) or Verdict.ERROR
+    remedy = error.remedy or _remedy(error.code, verdict)
     if as_json:
-        verdict = verdict_of(error) or Verdict.ERROR
         console.print_json(
             data={
                 "verdict": verdict.value,
                 "exit_code": verdict.exit_code,
                 "code": error.code,
                 "message": error.message,
-                "remedy": error.remedy,
+                "remedy": remedy,
                 **UNDECIDED.get(command, {}),
             }
         )
         return
     console.print(f"[bold red]error[/] [bold]{escape(error.code)}[/]: {escape(error.message)}", highlight=False)
-    if error.remedy:
-        console.print(f"  [dim]what to do:[/] {escape(error.remedy)}", highlight=False)
+    if remedy:
+        console.print(f"  [dim]what to do:[/] {escape(remedy)}", highlight=False)
+
+
+def _remedy(code: str, verdict: Verdict) -> str:
+    """What helps where whoever raised it did not say: as for a verdict of the same code."""
+    from verifier.appraisal.remedies import UNREADABLE, remedy_for
+
+    unreadable = code.startswith("evidence.") and verdict is Verdict.MALFORMED
+    return remedy_for(code) or (UNREADABLE if unreadable else "")

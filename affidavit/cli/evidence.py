@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 
-from attestation import EvidenceError, OperationalError
+from affidavit.cli import files
+from affidavit.cli.terminal import escape
+from attestation import OperationalError, UnsupportedError
 from attestation.cmw.collection import TYPE as CMW
 from attestation.cmw.collection import parse
 from attestation.producers import Candidate, Producer, detect
@@ -19,7 +20,7 @@ from attestation.simulated import SimulatedEvidence
 from verifier.errors import MalformedError
 
 if TYPE_CHECKING:
-    from attestation.tpm2.producer import Tpm2Producer
+    pass
 
 AK_CERTIFICATE = "ak-certificate.der"
 
@@ -42,7 +43,7 @@ def open_producer(choice: str, tcti: str, folder: Path, notes: Console) -> Produ
     if choice == "simulated":
         return _simulated("as asked", notes)
     if choice != "auto":
-        return _open(choice, tcti, folder, notes)
+        return _open_named(choice, tcti, folder, notes)
     if tcti:
         return open_tpm(tcti, folder, notes)
     candidates = {candidate.name: candidate for candidate in detect()}
@@ -79,6 +80,16 @@ def open_producers(choices: Sequence[str], tcti: str, folder: Path, notes: Conso
         collection = CollectionProducer(sources)
         stack.pop_all()
     return collection
+
+
+def _open_named(name: str, tcti: str, folder: Path, notes: Console) -> Producer:
+    """As `_open`; whoever named what is not there is told what else there is."""
+    try:
+        return _open(name, tcti, folder, notes)
+    except (OperationalError, UnsupportedError) as error:
+        other = "another TPM with --tcti, " if name == "tpm" else ""
+        remedy = error.remedy or f"name {other}a source that this machine has, or --evidence auto"
+        raise type(error)(error.code, error.message, remedy=remedy) from None
 
 
 def _open(name: str, tcti: str, folder: Path, notes: Console) -> Producer:
@@ -177,7 +188,8 @@ def _pieces(type_: str, members: Mapping[str, bytes]) -> list[tuple[str, Mapping
 
 
 def open_tpm(tcti: str, folder: Path, notes: Console) -> Producer:
-    """This machine's TPM, with the AK certificate from an earlier enrolment if there is one."""
+    """This machine's TPM, with the AK certificate from an earlier enrolment if there is one and it is of its key."""
+    from affidavit.enrolment import MAX_ANSWER_BYTES, certifies
     from attestation.tpm2.device import DEVICE_TCTI, TpmDevice
     from attestation.tpm2.producer import Tpm2Producer
 
@@ -187,26 +199,15 @@ def open_tpm(tcti: str, folder: Path, notes: Console) -> Producer:
     except BaseException:
         device.close()
         raise
-    certificate = folder / AK_CERTIFICATE
-    if certificate.exists() and _certifies(certificate.read_bytes(), producer):
-        producer.certify(certificate.read_bytes())
+    path = folder / AK_CERTIFICATE
+    certificate = files.read_bytes(path, limit=MAX_ANSWER_BYTES) if path.exists() else b""
+    if certificate and certifies(certificate, producer.enrolment().ak_public):
+        producer.certify(certificate)
     else:
-        which = "enrolled under another key" if certificate.exists() else "not enrolled"
+        which = "enrolled under another key" if certificate else "not enrolled"
         notes.print(
             f"[yellow]note[/] this TPM is {which}, so verifiers cannot tie its key to it: "
             "affidavit node enrol --verifier URL",
             highlight=False,
         )
     return producer
-
-
-def _certifies(certificate: bytes, producer: Tpm2Producer) -> bool:
-    """Whether an earlier enrolment is of this TPM's key: another machine's certificate would only be refused."""
-    from attestation.tpm2.certificates import load_certificate
-    from attestation.tpm2.public import parse_public
-
-    try:
-        key = load_certificate(certificate).public_key()
-    except (EvidenceError, ValueError):
-        return False
-    return key == parse_public(producer.enrolment().ak_public).key()

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from affidavit.cli import files
 from affidavit.cli.appraise import resolve
 from affidavit.cli.collateral import read_files
+from affidavit.cli.terminal import Console, escape
 from affidavit.cli.verify import JsonOption
 from affidavit.cli.where import collateral_cache
 from affidavit.collateral.folder import fetched_at, write_folder
@@ -106,7 +105,8 @@ def bundle_command(
     as_json: JsonOption = False,
 ) -> None:
     """Make one file of collateral for machines without network, and say as of when it is and how long it serves."""
-    given = None if as_of is None else files.parse_time(as_of)
+    now = files.parse_time(None)
+    given = None if as_of is None else files.parse_time(as_of, "--as-of")
     found: dict[bytes, datetime] = {}
     left_out = []
     for folder in folders:
@@ -116,10 +116,11 @@ def bundle_command(
                 left_out.append({"file": str(folder / name), "code": data})
                 continue
             when = known.get(hashlib.sha256(data).hexdigest(), given)
-            if when is None:
+            if when is None or when > now:
+                said = "nobody says when it was fetched" if when is None else f"fetched {when.isoformat()}, to come"
                 raise UnsupportedError(
                     "collateral.pack.no-date",
-                    f"{folder / name}: nobody says when it was fetched",
+                    f"{folder / name}: {said}",
                     remedy="fetch it with: affidavit collateral fetch; or say when it was, with --as-of",
                 )
             found[data] = min(when, found.get(data, when))

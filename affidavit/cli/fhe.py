@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from affidavit.cli import files
+from affidavit.cli.terminal import Console, escape
 from affidavit.cli.verify import JsonOption
 from circuits import Circuit, encode_inputs
 

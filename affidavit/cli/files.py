@@ -20,6 +20,7 @@ from affidavit.disk import MAX_FILE_BYTES, read_bytes, write_bytes
 from circuits import Circuit, CircuitError, load_circuit
 from verifier.errors import MalformedError
 from verifier.policy import DEFAULT_POLICY, Policy, parse_policy
+from verifier.policy import MAX_BYTES as MAX_POLICY
 
 __all__ = [
     "MAX_ARRAYS",
@@ -59,10 +60,12 @@ def read_policy(path: Path | None) -> Policy:
     """A policy file, or the built-in policy that trusts nobody."""
     if path is None:
         return DEFAULT_POLICY
+    data = read_bytes(path, limit=MAX_POLICY)
     try:
-        return parse_policy(read_bytes(path))
+        return parse_policy(data)
     except MalformedError as error:
-        raise MalformedError(error.code, f"{path}: {error.message}", remedy=error.remedy) from None
+        remedy = error.remedy or "docs/spec/policy-v1.md has what a policy can say; affidavit policy new writes one"
+        raise MalformedError(error.code, f"{path}: {error.message}", remedy=remedy) from None
 
 
 def read_arrays(path: Path) -> Arrays:
@@ -103,11 +106,15 @@ _HEX32 = re.compile(r"[0-9a-fA-F]{64}\Z")
 def parse_hex32(text: str, what: str) -> bytes:
     """32 bytes from hex; raises MalformedError ``option.malformed``."""
     if not _HEX32.match(text):
-        raise MalformedError("option.malformed", f"{what}: expected 64 hex digits, found {text[:80]!r}")
+        raise MalformedError(
+            "option.malformed",
+            f"{what}: expected 64 hex digits, found {text[:80]!r}",
+            remedy="give 32 bytes as hex digits, without spaces or prefix",
+        )
     return bytes.fromhex(text)
 
 
-def parse_time(text: str | None) -> datetime:
+def parse_time(text: str | None, what: str = "--at") -> datetime:
     """RFC 3339 time, or now; raises MalformedError ``option.malformed``."""
     if text is None:
         return datetime.now(UTC)
@@ -116,6 +123,8 @@ def parse_time(text: str | None) -> datetime:
         found = (found.replace(tzinfo=UTC) if found.tzinfo is None else found).astimezone(UTC)
     except (ValueError, OverflowError):
         raise MalformedError(
-            "option.malformed", f"--at: expected a time like 2026-11-21T10:00:00Z, found {text[:60]!r}"
+            "option.malformed",
+            f"{what}: expected a time like 2026-11-21T10:00:00Z, found {text[:60]!r}",
+            remedy="give date and time with their zone (RFC 3339); without a zone it is UTC",
         ) from None
     return found

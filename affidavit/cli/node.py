@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from affidavit.cli import files
 from affidavit.cli.run import EvidenceOption, FetchCollateralOption, ServicesOption, TctiOption
+from affidavit.cli.terminal import Console, escape
 from affidavit.cli.verify import JsonOption
 from affidavit.cli.where import DataOption, data_folder
 

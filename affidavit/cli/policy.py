@@ -10,10 +10,9 @@ from typing import Annotated
 import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from rich.console import Console
-from rich.markup import escape
 
 from affidavit.cli import files
+from affidavit.cli.terminal import Console, escape
 from affidavit.cli.where import cache_folder
 from affidavit.policy_file import write_policy
 from attestation.tpm2 import Tpm2Trust
@@ -43,7 +42,11 @@ def _certificates(paths: list[Path] | None) -> list[bytes]:
         try:
             loaded = x509.load_pem_x509_certificates(files.read_bytes(path, limit=1 << 20))
         except ValueError as error:
-            raise MalformedError("option.malformed", f"{path}: not PEM certificates ({str(error)[:80]})") from None
+            raise MalformedError(
+                "option.malformed",
+                f"{path}: not PEM certificates ({str(error)[:80]})",
+                remedy="give certificates in PEM (openssl x509 -inform DER -in FILE turns others into it)",
+            ) from None
         found += [certificate.public_bytes(Encoding.DER) for certificate in loaded]
     return found
 

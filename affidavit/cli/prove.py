@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from affidavit.cli import files
 from affidavit.cli.render import counted
+from affidavit.cli.terminal import Console, escape
 from affidavit.cli.verify import JsonOption, WeightsOption, is_digest
 from affidavit.cli.where import cache_folder
 from circuits import Circuit, encode_inputs

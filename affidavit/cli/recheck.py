@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from affidavit.cli import files
 from affidavit.cli.recheck_encrypted import execute_again, print_finding
+from affidavit.cli.terminal import Console, escape
 from affidavit.cli.verify import AffidavitFile, InputOption, JsonOption, ModelOption
 from affidavit.cli.where import data_folder
 from circuits import Circuit, encode_inputs, load_circuit, stated_digest

@@ -6,10 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from affidavit.cli import files
 from affidavit.cli.render import counted
+from affidavit.cli.terminal import Console
 from circuits import Circuit
 from verifier import Affidavit, Verdict
 

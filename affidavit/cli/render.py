@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from affidavit.cli.terminal import escape
 from verifier.codes import explain
 from verifier.verdict import Check, Verdict
 from verifier.verify import Result

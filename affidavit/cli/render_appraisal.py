@@ -7,11 +7,11 @@ from importlib import metadata
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from affidavit.cli.collateral import Folder
 from affidavit.cli.render import COLOURS, VERDICT_COLOURS
+from affidavit.cli.terminal import escape
 from attestation.contract import Check
 from attestation.ear.claims import DRAFT, Dialect, Ear, to_json
 from attestation.ear.tiers import Tier

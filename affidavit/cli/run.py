@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from affidavit.cli import files
+from affidavit.cli.terminal import Console, escape
 from affidavit.cli.verify import JsonOption, NonceOption
 from affidavit.cli.where import DataOption, data_folder
 from circuits import decode_outputs

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from affidavit.cli.files import write_bytes
+from affidavit.cli.terminal import Console, escape
 
 app = typer.Typer(help="Verify for others over HTTP, and keep what was seen.", no_args_is_help=True)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from affidavit.cli import files
 from affidavit.cli.render import print_result
+from affidavit.cli.terminal import Console
 from verifier import Known, read_affidavit, verify
 from verifier.container import MAX_FILE_BYTES
 from verifier.inspection import inspect_affidavit, inspect_proof_file

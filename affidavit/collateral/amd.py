@@ -104,10 +104,11 @@ def _certificate(report: Report, product: Product, answer: Answer) -> Accepted:
 
 
 def _chain(product: Product, answer: Answer) -> Accepted:
-    names = [common_name(_one(item.data).subject) for item in recognise(answer.body) if item.kind == "x509"]
-    if len(names) != 2 or f"ARK-{product.name}" not in names:
-        raise ValueError(f"certificates of {names}")
-    return [(f"{names[0].lower()}-chain", "pem", answer.body)]
+    names = {common_name(_one(item.data).subject) for item in recognise(answer.body) if item.kind == "x509"}
+    for intermediate in (f"SEV-{product.name}", f"SEV-VLEK-{product.name}"):
+        if names == {f"ARK-{product.name}", intermediate}:
+            return [(f"{intermediate.lower()}-chain", "pem", answer.body)]
+    raise ValueError(f"certificates of {sorted(names)}")
 
 
 def _crl(product: Product, kind: str, answer: Answer) -> Accepted:

@@ -64,13 +64,14 @@ class Cache:
         try:
             said: Any = json.loads(head)
             fetched = datetime.fromisoformat(said["fetched_at"])
+            when = fetched.astimezone(UTC)
             intact = said["url"] == request.url and said["sha256"] == hashlib.sha256(body).hexdigest()
             headers = {str(name): str(value) for name, value in said["headers"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             return None
         if not intact or fetched.tzinfo is None or len(body) > request.limit:
             return None
-        return Kept(Answer(body, headers), fetched.astimezone(UTC))
+        return Kept(Answer(body, headers), when)
 
     def store(self, request: Request, kept: Kept) -> None:
         """Keep an answer. Raises `OperationalError` with `file.unwritable`."""

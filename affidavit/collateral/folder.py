@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,10 +61,10 @@ def fetched_at(folder: Path) -> dict[str, datetime]:
     for digest, item in _items(folder).items():
         try:
             when = datetime.fromisoformat(item["fetched_at"])
-        except (KeyError, TypeError, ValueError):
+            if when.tzinfo is not None:
+                found[digest] = when.astimezone(UTC)
+        except (KeyError, TypeError, ValueError, OverflowError):
             continue
-        if when.tzinfo is not None:
-            found[digest] = when
     return found
 
 

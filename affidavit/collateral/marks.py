@@ -124,11 +124,11 @@ class Marks:
             said: Any = json.loads(disk.read_bytes(self._folder / key, limit=MAX_MARK))
             number = None if said["number"] is None else int(said["number"], 16)
             issued = datetime.fromisoformat(said["issued"])
-        except (VerifierError, ValueError, KeyError, TypeError, RecursionError):
+            stored = Mark(number, issued.astimezone(UTC))
+        except (VerifierError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
             return kept
         if issued.tzinfo is None:
             return kept
-        stored = Mark(number, issued.astimezone(UTC))
         return stored if kept is None or kept.before(stored) else kept
 
     @staticmethod

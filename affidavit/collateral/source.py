@@ -16,6 +16,7 @@ revocation list older than one seen before (`marks`), which is not used from the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,11 +29,15 @@ from attestation.errors import EvidenceError
 from verifier.errors import OperationalError, UnsupportedError, VerifierError
 
 FRESH = timedelta(days=1)
+_WORD = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A file of collateral. `label` and `suffix` make its name; `expires` None where it does not say."""
+    """A file of collateral. `label` and `suffix` make its name; `expires` None where it does not say.
+
+    Raises `ValueError` for a label that is more than a word: names of files are ours, never what a service says.
+    """
 
     label: str
     suffix: str
@@ -40,6 +45,10 @@ class Piece:
     url: str
     fetched_at: datetime
     expires: datetime | None
+
+    def __post_init__(self) -> None:
+        if not _WORD.match(self.label) or not _WORD.match(self.suffix):
+            raise ValueError(f"no name for a file: {self.label[:60]!r}, {self.suffix[:60]!r}")
 
 
 Accept = Callable[[Answer], Sequence[tuple[str, str, bytes]]]

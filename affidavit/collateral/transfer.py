@@ -147,10 +147,10 @@ class Transfer:
             return float(text)
         try:
             when = parsedate_to_datetime(text)
-        except ValueError:
+            when = when if when.tzinfo else when.replace(tzinfo=UTC)
+            return max(0.0, (when - self._now()).total_seconds())
+        except (ValueError, TypeError, OverflowError):  # hours, years and zones that no clock has
             return None
-        when = when if when.tzinfo else when.replace(tzinfo=UTC)
-        return max(0.0, (when - self._now()).total_seconds())
 
     def close(self) -> None:
         """End the connections."""

@@ -71,7 +71,7 @@ class VerificationKey:
 
 
 def load_key(data: bytes) -> VerificationKey:
-    """A public key from a JWK, a PEM public key or a PEM certificate.
+    """A public key from a JWK (or a JWK set of one), a PEM public key or a PEM certificate.
 
     Raises `MalformedError` (`evidence.ear.key-malformed`) and `UnsupportedError` (`evidence.ear.key-unsupported`).
     """
@@ -104,6 +104,8 @@ def _from_jwk(data: bytes) -> VerificationKey:
     try:
         found = raw.document(data, ID)
         jwk: dict[str, Any] = found if isinstance(found, dict) else {}
+        if "keys" in jwk and "kty" not in jwk:
+            jwk = _only(jwk["keys"])
         kind, curve = jwk["kty"], jwk["crv"]
         key_id = jwk.get("kid", "")
         if kind == "OKP" and curve == "Ed25519":
@@ -133,6 +135,17 @@ def unpadded(text: object) -> bytes:
     if base64.urlsafe_b64encode(found).rstrip(b"=").decode("ascii") != text:
         raise ValueError("base64url that is not canonical")
     return found
+
+
+def _only(keys: object) -> dict[str, Any]:
+    """The key of a JWK set (RFC 7517, section 5) that has one; tokens do not choose whom the caller trusts."""
+    if not isinstance(keys, list) or len(keys) != 1 or not isinstance(keys[0], dict):
+        raise UnsupportedError(
+            f"{ID}.key-unsupported",
+            f"a JWK set of {len(keys) if isinstance(keys, list) else 'no'} keys; 1 required",
+            remedy="put the one key that you trust into a file of its own",
+        )
+    return keys[0]
 
 
 def to_jwk(key: VerificationKey) -> dict[str, str]:

@@ -16,6 +16,7 @@ Steps, each with its code when it fails (`evidence.ear.*`):
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 from collections.abc import Mapping
 from datetime import datetime
@@ -32,7 +33,10 @@ NOT_BEFORE = 5
 LEEWAY_SECONDS = 60
 """How far the issuer's clock may be ahead of the caller's."""
 
-MAX_SUBMODS, MAX_TEXT, MAX_TIME = 64, 1024, 1 << 40
+NONCE_TEXT, NONCE_BYTES = range(8, 89), range(8, 65)
+"""Sizes of `eat_nonce` in JSON, in characters, and in CBOR, in bytes (RFC 9711, section 4.1)."""
+
+MAX_SUBMODS, MAX_NONCES, MAX_TEXT, MAX_TIME = 64, 16, 1024, 1 << 40
 
 
 def verify_ear(token: bytes, key: VerificationKey, *, at: datetime, nonce: bytes | None = None) -> Ear:
@@ -45,20 +49,22 @@ def verify_ear(token: bytes, key: VerificationKey, *, at: datetime, nonce: bytes
     """
     if at.tzinfo is None:
         raise OperationalError("evidence.time-naive", "the time of the question has no time zone")
+    labels: tuple[str | int, str | int]
     if token_format(token) == "jwt":
-        claims = open_jwt(token, key)
-        (ear, overall), start = read_json(claims), claims.get("nbf")
+        claims: Mapping[Any, Any] = open_jwt(token, key)
+        (ear, overall), labels = read_json(claims), ("nbf", "eat_nonce")
     else:
-        labelled = open_cwt(token, key)
-        (ear, overall), start = read_cbor(labelled), labelled.get(NOT_BEFORE)
+        claims = open_cwt(token, key)
+        (ear, overall), labels = read_cbor(claims), (NOT_BEFORE, LABELS["nonce"])
+    start, stated = labels
     now = at.timestamp()
-    if start is not None and _time(start, "nbf") > now + LEEWAY_SECONDS:
-        raise RejectedError(f"{ID}.not-yet", f"not before {start}, asked at {now:.0f}")
+    if start in claims and _time(claims[start], "nbf") > now + LEEWAY_SECONDS:
+        raise RejectedError(f"{ID}.not-yet", f"not before {claims[start]}, asked at {now:.0f}")
     if ear.iat > now + LEEWAY_SECONDS:
         raise RejectedError(f"{ID}.not-yet", f"issued at {ear.iat}, asked at {now:.0f}")
     if ear.exp is not None and now >= ear.exp:
         raise RejectedError(f"{ID}.expired", f"expired at {ear.exp}, asked at {now:.0f}")
-    if nonce is not None and (ear.nonce is None or not hmac.compare_digest(ear.nonce, nonce)):
+    if nonce is not None and not any(hmac.compare_digest(known, nonce) for known in _nonces(claims, stated)):
         raise RejectedError(f"{ID}.nonce-mismatch", "the result is not about this nonce")
     _check_statuses(ear, overall)
     return ear
@@ -81,24 +87,36 @@ def _check_statuses(ear: Ear, overall: Tier | None) -> None:
 def read_json(claims: Mapping[str, Any]) -> tuple[Ear, Tier | None]:
     """The value of a JSON claims set, and its overall status where it states one."""
     dialect = _dialect(claims.get("eat_profile"))
-    nonce = claims.get(dialect.names["nonce"])
-    return _read(claims, dialect, dialect.names, None if nonce is None else _nonce_text(nonce), words=True)
+    return _read(claims, dialect, dialect.names, words=True)
 
 
 def read_cbor(claims: Mapping[Any, Any]) -> tuple[Ear, Tier | None]:
     """The value of a CBOR claims set, likewise."""
     dialect = _dialect(claims.get(LABELS["profile"]))
-    nonce = claims.get(LABELS["nonce"])
-    if nonce is not None and not isinstance(nonce, bytes):
-        raise _malformed("eat_nonce: one byte string required")
-    return _read(claims, dialect, dialect.labels, nonce, words=False)
+    return _read(claims, dialect, dialect.labels, words=False)
 
 
-def _nonce_text(value: object) -> bytes:
-    try:
-        return unpadded(value.rstrip("=") if isinstance(value, str) else value)
-    except ValueError:
-        raise _malformed("eat_nonce: base64url text required") from None
+def _nonces(claims: Mapping[Any, Any], label: str | int) -> tuple[bytes, ...]:
+    """What the result is about, best reading first: one nonce or a list of them (RFC 9711, section 4.1).
+
+    In JSON a nonce is text, most often of base64url (Veraison: padded); whatever it is, its characters may be it.
+    """
+    if label not in claims:
+        return ()
+    stated = claims[label] if isinstance(claims[label], list | tuple) else [claims[label]]
+    if not 1 <= len(stated) <= MAX_NONCES:
+        raise _malformed(f"eat_nonce: 1 to {MAX_NONCES} nonces required")
+    found: list[bytes] = []
+    for nonce in stated:
+        if isinstance(nonce, bytes) and isinstance(label, int) and len(nonce) in NONCE_BYTES:
+            found.append(nonce)
+        elif isinstance(nonce, str) and isinstance(label, str) and len(nonce) in NONCE_TEXT and nonce.isprintable():
+            with contextlib.suppress(ValueError):
+                found.append(unpadded(nonce.rstrip("=")) or nonce.encode())
+            found.append(nonce.encode())
+        else:
+            raise _malformed("eat_nonce: text of 8 to 88 characters, or 8 to 64 bytes in CBOR, required")
+    return tuple(found)
 
 
 def _dialect(profile: object) -> Dialect:
@@ -110,28 +128,27 @@ def _dialect(profile: object) -> Dialect:
 
 
 def _read(
-    claims: Mapping[Any, Any], dialect: Dialect, names: Mapping[str, Any], nonce: bytes | None, *, words: bool
+    claims: Mapping[Any, Any], dialect: Dialect, names: Mapping[str, Any], *, words: bool
 ) -> tuple[Ear, Tier | None]:
     verifier = _map(claims.get(names["verifier"]), "verifier id")
     developer, build = ("developer", "build") if words else (0, 1)
     submods = _map(claims.get(names["submods"]), "submods")
     if not 1 <= len(submods) <= MAX_SUBMODS:
         raise _malformed(f"{len(submods)} submods; 1 to {MAX_SUBMODS}")
-    exp = claims.get(names["exp"])
+    nonces = _nonces(claims, names["nonce"])
     ear = Ear(
         iat=_time(claims.get(names["iat"]), "iat"),
-        exp=None if exp is None else _time(exp, "exp"),
+        exp=_time(claims[names["exp"]], "exp") if names["exp"] in claims else None,
         developer=_text(verifier.get(developer), "developer"),
         build=_text(verifier.get(build), "build"),
-        nonce=nonce,
+        nonce=nonces[0] if nonces else None,
         submods={
             _text(name, "submodule name"): _submodule(_map(value, "submodule"), dialect, names, words)
             for name, value in submods.items()
         },
         profile=claims[names["profile"]],
     )
-    overall = claims.get(names["status"])
-    return ear, None if overall is None else _tier(overall, words)
+    return ear, _tier(claims[names["status"]], words) if names["status"] in claims else None
 
 
 def _submodule(claims: Mapping[Any, Any], dialect: Dialect, names: Mapping[str, Any], words: bool) -> Submodule:

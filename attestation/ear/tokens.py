@@ -16,6 +16,7 @@ import cbor2
 
 from attestation import raw
 from attestation.cbor import decode
+from attestation.collateral.recognition import unarmoured
 from attestation.ear.keys import COSE_ALGORITHMS, ID, VerificationKey, unpadded
 from attestation.errors import MalformedError, RejectedError, UnsupportedError
 
@@ -70,8 +71,8 @@ def open_jwt(token: bytes, key: VerificationKey) -> dict[str, Any]:
 
 
 def open_cwt(token: bytes, key: VerificationKey) -> dict[Any, Any]:
-    """The claims of a CWT that `key` signed; raises as `open_jwt` does."""
-    message = decode(token, _MALFORMED, "token", tags=_TAGS)
+    """The claims of a CWT that `key` signed, in binary, hex or base64; raises as `open_jwt` does."""
+    message = decode(unarmoured(token), _MALFORMED, "token", tags=_TAGS)
     while isinstance(message, cbor2.CBORTag) and message.tag in (CWT_TAG, SIGN1_TAG):
         message = message.value
     parts = list(message) if isinstance(message, list | tuple) else []

@@ -124,6 +124,10 @@ def test_bundle_needs_a_date(affidavit, place):
     ran = affidavit("collateral", "bundle", folder, "-o", place / "p", "--as-of", "2026-01-02T03:04:05Z", "--json")
     assert ran.code == 0 and ran.json["as_of"] == "2026-01-02T03:04:05+00:00" and len(ran.json["ignored"]) == 1
     assert "left out" in affidavit("collateral", "bundle", folder, "-o", place / "p", "--as-of", "2026-01-02").out
+    ran = affidavit("collateral", "bundle", folder, "-o", place / "q", "--as-of", "2999-01-01", "--json")
+    assert (ran.code, ran.json["code"]) == (20, "collateral.pack.no-date") and not (place / "q").exists()
+    ran = affidavit("collateral", "bundle", folder, "-o", place / "q", "--as-of", "soon", "--json")
+    assert (ran.code, ran.json["code"]) == (30, "option.malformed") and "--as-of" in ran.json["message"]
 
 
 def test_a_file_that_is_no_pack(affidavit, place):

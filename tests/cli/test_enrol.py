@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from affidavit.enrolment import MAX_ANSWER_BYTES, enrol
+from affidavit.errors import ClientError
 from attestation.tpm2.registrar import Enrolment
 from attestation.tpm2.software import SoftwareTpm
 from tests.service.running import running
@@ -91,6 +92,7 @@ CHALLENGE = {"id": "ab" * 32, "credential_blob": "AAAA", "encrypted_secret": "AA
         ([(201, json.dumps(CHALLENGE | {"id": "../x"}).encode())], "enrolment.answer.malformed"),
         ([(201, json.dumps(CHALLENGE | {"credential_blob": "?"}).encode())], "enrolment.answer.malformed"),
         ([(201, json.dumps(CHALLENGE).encode()), (200, b'{"der": 7}')], "enrolment.answer.malformed"),
+        ([(201, json.dumps(CHALLENGE).encode()), (200, b'{"der": "AAAA"}')], "enrolment.answer.malformed"),
         ([(404, b'{"code": "service.enrolment.disabled", "message": "no", "remedy": "r"}')], "enrolment.refused"),
         ([], "enrolment.unreachable"),
     ],
@@ -108,4 +110,19 @@ def test_bad_attestation_cas(answers: list[tuple[int, bytes]], code: str) -> Non
     producer: Any = PaperProducer()
     with pytest.raises(VerifierError) as error:
         enrol(producer, "http://127.0.0.1:9", transport=httpx.MockTransport(answer))
+    assert error.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "code"),
+    [
+        ("verifier.example.com", None, "client.url.malformed"),
+        ("http://\x1b", None, "client.url.malformed"),
+        ("http://127.0.0.1:9", "t\ufffdken of sixteen", "client.token.malformed"),
+    ],
+)
+def test_bad_arguments(url: str, token: str | None, code: str) -> None:
+    producer: Any = PaperProducer()
+    with pytest.raises(ClientError) as error:
+        enrol(producer, url, token=token)
     assert error.value.code == code

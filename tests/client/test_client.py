@@ -236,6 +236,13 @@ def test_a_token_that_is_none(policy: Policy, token: str) -> None:
     assert refusal(lambda: Client("http://127.0.0.1:9", policy=policy, token=token)).code == "client.token.malformed"
 
 
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf"), 1e308, 0.0, -1.0])
+def test_a_timeout_that_is_none(policy: Policy, timeout: float) -> None:
+    assert refusal(lambda: Client("http://127.0.0.1:9", policy=policy, timeout=timeout)).code == (
+        "client.timeout.malformed"
+    )
+
+
 def test_a_node_with_a_token(tmp_path: Path) -> None:
     node = Node(tmp_path)
     node.models.put(dump_circuit(CIRCUIT))

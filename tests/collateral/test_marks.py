@@ -157,7 +157,15 @@ def test_pinned_roots_need_no_chain():
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"{}", b"[]", b'{"number": 5, "issued": "x"}', b'{"number": "z", "issued": ""}']
+    "damage",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'{"number": 5, "issued": "x"}',
+        b'{"number": "z", "issued": ""}',
+        b'{"number": null, "issued": "0001-01-01T00:00:00+14:00"}',
+    ],
 )
 def test_a_damaged_mark_is_none(service, damage):
     service.ask(crl(5))

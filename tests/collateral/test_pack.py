@@ -164,6 +164,7 @@ def test_a_folder_grows(tmp_path):
     [
         b"", b"{", b"[]", b'{"format": "x", "items": {}}', b'{"format": "collateral-folder@v1", "items": []}',
         b'{"format": "collateral-folder@v1", "items": {"ab": {}, "cd": {"fetched_at": "2026-01-01"}, "ef": 1}}',
+        b'{"format": "collateral-folder@v1", "items": {"ab": {"fetched_at": "0001-01-01T00:00:00+14:00"}}}',
     ],
 )  # fmt: skip
 def test_an_index_that_is_none(tmp_path, index):
@@ -171,3 +172,12 @@ def test_an_index_that_is_none(tmp_path, index):
     assert fetched_at(tmp_path) == {}
     write_folder(tmp_path, [piece("crl", CRL, datetime(2026, 1, 1, tzinfo=UTC))])
     assert len(fetched_at(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("label", "suffix"), [("../up", "der"), ("/up", "der"), ("", "der"), ("a/b", "der"), ("a", "../b")]
+)
+def test_names_of_files_are_words(label, suffix):
+    """They are ours; a service that could choose one would choose where on the disk it writes."""
+    with pytest.raises(ValueError, match="no name for a file"):
+        Piece(label, suffix, b"", "", AT, None)

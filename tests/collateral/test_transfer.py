@@ -57,7 +57,11 @@ def test_an_answer(ask, vendor):
 
 @pytest.mark.parametrize(
     ("header", "waits"),
-    [("7", [7.0]), ("Mon, 01 Jun 2026 12:00:09 GMT", [9.0]), ("Mon, 01 Jun 2026 11:00:00 GMT", [0.0]), ("soon", [1.0])],
+    [("7", [7.0]), ("Mon, 01 Jun 2026 12:00:09 GMT", [9.0]), ("Mon, 01 Jun 2026 11:00:00 GMT", [0.0]), ("soon", [1.0])]
+    + [
+        (odd, [1.0])
+        for odd in ("Mon, 01 Jun 2026 12:00:09 +99999999999999999999", "Mon, 01 Jun 0 99:00:00 GMT", "²", "9" * 400)
+    ],
 )
 def test_throttling_is_waited_for(ask, vendor, clock, header, waits):
     vendor.faults = [(429, b"slow down", {"Retry-After": header})]
@@ -190,6 +194,7 @@ def test_damage_on_disk_is_no_answer(fetch, vendor, clock, tmp_path):
     damaged = [
         b"", whole[:-1], whole + b"x", b"\n" + body, b"[]\n" + body, b"{}\n" + body, whole[: len(head)],
         json.dumps({**told, "fetched_at": "2026-06-01T12:00:00"}).encode() + b"\n" + body,
+        json.dumps({**told, "fetched_at": "0001-01-01T00:00:00+14:00"}).encode() + b"\n" + body,
         json.dumps({**told, "url": "http://elsewhere/"}).encode() + b"\n" + body,
         json.dumps({**told, "headers": []}).encode() + b"\n" + body,
     ]  # fmt: skip

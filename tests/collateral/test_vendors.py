@@ -7,6 +7,7 @@ import json
 from functools import partial
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from affidavit.collateral import nvidia as nvidia_fetcher
 from affidavit.collateral.fetching import FETCHERS, fetch
@@ -140,6 +141,10 @@ def test_vlek_lists_are_another_branch(get, vendor):
     assert vendor.asked == ["/vlek/v1/Milan/cert_chain", "/vlek/v1/Milan/crl"]
 
 
+def pem(*certificates):
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -151,6 +156,9 @@ def test_vlek_lists_are_another_branch(get, vendor):
         (VCEK, amd.der(amd.vek()) + b"x"),
         (f"{KDS}/cert_chain", b""),
         (f"{KDS}/cert_chain", amd.der(amd.ark())),
+        (f"{KDS}/cert_chain", pem(amd.ca("../../evil", "ARK-Milan"), amd.ark())),
+        (f"{KDS}/cert_chain", pem(amd.ca("/tmp/evil", "ARK-Milan"), amd.ark())),
+        (f"{KDS}/cert_chain", pem(amd.ask("Genoa"), amd.ark())),
         (f"{KDS}/crl", b"{}"),
         (f"{KDS}/crl", amd.crl("ARK-Genoa")),
         (f"{KDS}/crl", amd.der(amd.ark())),

@@ -81,6 +81,33 @@ def test_a_nonce_that_is_late(appraising: Service) -> None:
     assert (answer.status_code, answer.json()["code"]) == (410, "request.nonce.expired")
 
 
+@pytest.mark.parametrize("first", ["", "00", "00" * 32])
+@pytest.mark.parametrize("then", ["", "00", "00" * 32])
+def test_a_minted_nonce_serves_once_in_every_spelling(appraising: Service, first: str, then: str) -> None:
+    """Machines fill up a challenge with zeros: N and N || 00 are one question."""
+    nonce = mint(appraising)
+    one, other = nonce + bytes.fromhex(first), nonce + bytes.fromhex(then)
+    assert ask(appraising, evidence(one), nonce=one.hex()).json()["verdict"] == "ACCEPT"
+    again = ask(appraising, evidence(other), nonce=other.hex())
+    assert (again.status_code, again.json()["code"]) == (409, "request.nonce.used")
+
+
+def test_a_nonce_that_an_appraisal_used_waits_no_longer(start_sqlite: Start) -> None:
+    service = started(start_sqlite, limits=Limits(free_bytes=0, outstanding=1))
+    for _ in range(3):
+        nonce = mint(service)
+        assert service.client.post("/v1/nonces").status_code == 503
+        assert ask(service, evidence(nonce), nonce=nonce.hex()).status_code == 200
+
+
+def test_zeros_do_not_revive_a_nonce(appraising: Service) -> None:
+    nonce = mint(appraising)
+    appraising.clock.turn(seconds=300)
+    late = nonce + bytes(1)
+    answer = ask(appraising, evidence(late), nonce=late.hex())
+    assert (answer.status_code, answer.json()["code"]) == (410, "request.nonce.expired")
+
+
 def test_a_signed_body_is_fresh_once_however_it_is_wrapped(appraising: Service) -> None:
     assert ask(appraising).json()["record"]["body"]
     bare = evidence(event_log=None)

@@ -17,7 +17,7 @@ from attestation.formats import FORMATS
 from attestation.statements import clock_keys
 from verifier.appraisal.carried import split_members
 from verifier.appraisal.demands import demanded, policy_lines, score_line
-from verifier.appraisal.remedies import remedy_for
+from verifier.appraisal.remedies import UNKNOWN, UNREADABLE, remedy_for
 from verifier.appraisal.score import NO_SCORE, OPEN_CAP, AppraisalScore, appraisal_score
 from verifier.appraisal.trust import has_own_table, trust_for
 from verifier.appraisal.trustworthiness import status_of, vector_of
@@ -92,16 +92,18 @@ def judge(
     if kind not in policy.evidence and not (scheme.simulated and policy.unsafe_accept_simulated):
         accepted = f"one of {', '.join(sorted(policy.evidence)) or 'nothing'}"
         remedy = "list the type in the policy's [evidence] accept, with its roots"
+        if scheme.simulated:
+            remedy = "ask a machine with a root of trust; a development policy can take it by unsafe_accept_simulated"
         return _open(kind, at, "evidence.type.not-accepted", kind, accepted, remedy)
     try:
         trust = trust_for(scheme, policy, reference, seen or {})
         appraisal = scheme.appraise(members, challenge=challenge, at=at, trust=trust, collateral=collateral)
     except (attestation.errors.MalformedError, MalformedError) as error:
-        return Judgement(kind, Verdict.MALFORMED, error.code, error.message, at, error.remedy)
+        return _malformed(kind, at, error)
     except (attestation.errors.OperationalError, OperationalError) as error:
         return Judgement(kind, Verdict.ERROR, error.code, error.message, at, error.remedy)
     except attestation.errors.UnsupportedError as error:
-        return _open(kind, at, error.code, error.message, "evidence this version can appraise", error.remedy)
+        return _open(kind, at, error.code, error.message, "evidence this version can appraise", _or_unknown(error))
     except attestation.errors.RejectedError as error:
         line = Check("evidence", "FAIL", error.message, "evidence that holds", error.code)
         return conclude(Appraisal(kind, (line,)), (line,), at, remedy=error.remedy)
@@ -139,11 +141,11 @@ def judge_file(
         if scheme.complete is not None:
             members = scheme.complete(members, bag)
     except attestation.errors.MalformedError as error:
-        return Judgement(kind, Verdict.MALFORMED, error.code, error.message, at, error.remedy), None
+        return _malformed(kind, at, error), None
     except attestation.errors.OperationalError as error:
         return Judgement(kind, Verdict.ERROR, error.code, error.message, at, error.remedy), None
     except attestation.errors.EvidenceError as error:
-        return _open(kind, at, error.code, error.message, "evidence this version can read", error.remedy), None
+        return _open(kind, at, error.code, error.message, "evidence this version can read", _or_unknown(error)), None
     keys = clock_keys(scheme, members) if remember else frozenset()
     found = judge(
         kind, members, challenge=challenge, at=at, policy=policy, collateral=bag, reference=reference,
@@ -221,6 +223,15 @@ _SIMULATED = Check(
     "evidence", "SKIP", "simulated: nothing vouches for the machine", "a hardware root of trust",
     "evidence.simulated.proves-nothing",
 )  # fmt: skip
+
+
+def _malformed(kind: str, at: datetime, error: attestation.errors.MalformedError | MalformedError) -> Judgement:
+    remedy = error.remedy or remedy_for(error.code) or (UNREADABLE if error.code.startswith("evidence.") else "")
+    return Judgement(kind, Verdict.MALFORMED, error.code, error.message, at, remedy)
+
+
+def _or_unknown(error: attestation.errors.EvidenceError) -> str:
+    return error.remedy or remedy_for(error.code) or UNKNOWN
 
 
 def _sentence(line: Check) -> str:

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-_COLLATERAL = "give it with the collateral, as of the time of the question"
+_COLLATERAL = (
+    "give it with the collateral, as of the time of the question"
+    " (affidavit collateral fetch gets what AMD, Intel and NVIDIA publish)"
+)
 _EXPIRED = "give collateral of the time of the question, or ask about a time when this was current"
 REMEDIES = (
     ("-no-anchors", "list in the policy, or with the reference values, whom you trust to vouch for it"),
@@ -24,8 +27,22 @@ REMEDIES = (
     ("event-log-foreign", "give the log of this machine and this boot, or none"),
     ("second-opinion-not-asked", "the policy may do without it: require_second_opinion = false"),
     ("challenge-mismatch", "ask the machine again, with the nonce of this question"),
+    ("ear.expired", "ask its issuer for a current result, or about a time when this one was"),
+    ("ear.not-yet", "check the time of the question, and the issuer's clock"),
+    ("ear.nonce-mismatch", "ask its issuer for a result about this nonce"),
+    ("ear.key-malformed", "give a JWK or a PEM key or certificate; to sign with, an unencrypted PEM private key"),
+    ("ear.key-unsupported", "use a key on P-256 or P-384, or Ed25519"),
+    ("ear.algorithm", "give the key of the issuer that signed it"),
+    ("ear.signature", "give the key of the issuer that signed it"),
+    ("ear.status-better-than-vector", "do not rely on it: it contradicts itself"),
 )
 """Endings of codes with their remedies; a code takes the first that fits."""
+
+UNREADABLE = "give the file whole, as its source gave it, under the type that it is of"
+"""Where evidence or a result breaks its grammar, and nothing more is known."""
+
+UNKNOWN = "use a newer release, or other evidence"
+"""Where evidence is of a form or version that is not known here."""
 
 
 def remedy_for(code: str) -> str:

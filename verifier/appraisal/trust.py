@@ -39,6 +39,7 @@ from verifier.trust import READERS
 
 CODE = "policy.reference.malformed"
 MAX_REFERENCE = 4 << 20
+_REMEDY = "give what the policy's table [evidence.<type>] may hold, as TOML or JSON (policy@v1)"
 _NOTHING_SEEN: Mapping[bytes, Counters] = MappingProxyType({})
 
 
@@ -59,8 +60,10 @@ def trust_for(
     if reference:
         reader = READERS.get(format_.name)
         if reader is None:
-            raise MalformedError(CODE, f"{format_.name}: this format takes no reference values")
-        trust = reader(Fields.of(stated, f"evidence.{format_.name}", CODE))
+            raise MalformedError(
+                CODE, f"{format_.name}: this format takes no reference values", remedy="leave them out"
+            )
+        trust = _read_stated(reader, stated, format_)
         trust = _with_profile(trust, stated, policy.demands)
     elif format_.name in policy.trust:
         trust = _with_profile(policy.trust[format_.name], stated, policy.demands)
@@ -69,6 +72,13 @@ def trust_for(
     if isinstance(trust, CmwTrust):
         return _with_pieces(trust, policy, seen)
     return _with_memory(trust, seen) if seen else trust
+
+
+def _read_stated(reader: Callable[[Fields], Any], stated: Mapping[str, Any], format_: Format) -> Any:
+    try:
+        return reader(Fields.of(dict(stated), f"evidence.{format_.name}", CODE))
+    except MalformedError as error:
+        raise MalformedError(error.code, error.message, remedy=error.remedy or _REMEDY) from None
 
 
 def _with_memory(trust: Any, seen: Mapping[bytes, Counters]) -> Any:
@@ -135,7 +145,7 @@ def read_reference(data: bytes) -> dict[str, Any]:
         MalformedError: ``policy.reference.malformed``.
     """
     if len(data) > MAX_REFERENCE:
-        raise MalformedError(CODE, f"reference values of {len(data)} bytes, at most {MAX_REFERENCE}")
+        raise MalformedError(CODE, f"reference values of {len(data)} bytes, at most {MAX_REFERENCE}", remedy=_REMEDY)
     try:
         text = data.decode("utf-8-sig")
         if text.lstrip().startswith("{"):
@@ -143,9 +153,11 @@ def read_reference(data: bytes) -> dict[str, Any]:
         else:
             value = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise MalformedError(CODE, f"reference values: neither TOML nor JSON ({str(error)[:120]})") from None
+        raise MalformedError(
+            CODE, f"reference values: neither TOML nor JSON ({str(error)[:120]})", remedy=_REMEDY
+        ) from None
     if not isinstance(value, dict) or not value:
-        raise MalformedError(CODE, "reference values: a table that is not empty is required")
+        raise MalformedError(CODE, "reference values: a table that is not empty is required", remedy=_REMEDY)
     return value
 
 

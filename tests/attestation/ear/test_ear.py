@@ -169,6 +169,37 @@ def test_nonces():
     assert code(signed(bare), nonce=NONCE) == ("nonce-mismatch", RejectedError)
 
 
+def test_a_cwt_as_text():
+    token = signed(form="cwt")
+    for text in (base64.b64encode(token), base64.b64encode(token) + b"\n", token.hex().encode()):
+        assert verify_ear(text, trusted(), at=AT) == verify_ear(token, trusted(), at=AT)
+    assert code(base64.b64encode(base64.b64encode(token))) == ("token-malformed", MalformedError)
+    assert code(base64.b64encode(token)[:-4]) == ("token-malformed", MalformedError)
+
+
+def test_nonces_of_others():
+    """RFC 9711: a list is allowed, and in JSON any text; the draft's own example is base64url that is not canonical."""
+    text = "80FH7byS7VjfARIq0_KLqu6B9j-F79QtV6p"
+    mine = base64.urlsafe_b64encode(NONCE).decode()
+    for stated in (text, [text, mine], [mine, text], [mine]):
+        token = claimed(eat_nonce=stated)
+        assert verify_ear(token, trusted(), at=AT).status is Tier.WARNING
+        for nonce in [NONCE] * (mine in stated) + [text.encode()] * (text in stated):
+            assert verify_ear(token, trusted(), at=AT, nonce=nonce).status is Tier.WARNING
+        assert code(token, nonce=NONCE[:-1] + b"?") == ("nonce-mismatch", RejectedError)
+    name, sign, _ = signer_of(KEYS["ES256"])
+    listed = encode_cwt({**to_cbor(EAR), 10: [bytes(8), NONCE]}, name, sign)
+    assert verify_ear(listed, trusted(), at=AT, nonce=NONCE).nonce == bytes(8)
+    for wrong in ("text in CBOR", [], [bytes(7)], [bytes(65)], None, [bytes(8)] * 17):
+        assert code(encode_cwt({**to_cbor(EAR), 10: wrong}, name, sign)) == ("claims-malformed", MalformedError)
+
+
+@pytest.mark.parametrize("name", ["exp", "nbf", "eat_nonce", "ear_status"])
+def test_a_claim_that_is_null_is_not_absent(name):
+    algorithm, sign, _ = signer_of(KEYS["ES256"])
+    assert code(encode_jwt({**to_json(EAR), name: None}, algorithm, sign)) == ("claims-malformed", MalformedError)
+
+
 @pytest.mark.parametrize("form", ["jwt", "cwt"])
 @pytest.mark.parametrize(
     ("status", "vector", "refused"),
@@ -264,7 +295,8 @@ SUB = to_json(EAR)["submods"]["cpu"]
     [
         {"submods": {}}, {"submods": None}, {"submods": []}, {"iat": None}, {"iat": "now"}, {"iat": -1}, {"iat": True},
         {"exp": "later"}, {"exp": 1e300}, {"ear_verifier_id": None}, {"ear_verifier_id": {"developer": "x"}},
-        {"eat_nonce": 5}, {"eat_nonce": "***"}, {"eat_profile": None}, {"eat_profile": 7}, {"ear_status": "fine"},
+        {"eat_nonce": 5}, {"eat_nonce": "***"}, {"eat_nonce": []}, {"eat_nonce": ["x" * 89]}, {"eat_nonce": "\0" * 8},
+        {"eat_profile": None}, {"eat_profile": 7}, {"ear_status": "fine"},
         {"submods": {"x": {}}}, {"submods": {"x": {"ear_status": "good"}}}, {"submods": {"x": {"ear_status": 2}}},
         {"submods": {"x": {**SUB, "ear_trustworthiness_vector": {"hardware": 128}}}},
         {"submods": {"x": {**SUB, "ear_trustworthiness_vector": {"hardware": True}}}},
@@ -359,7 +391,8 @@ def test_keys_in_every_form():
         public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         name, _, key = load_signer(pem)
         assert name == algorithm == key.algorithm
-        for form in (public, json.dumps(to_jwk(key)).encode(), json.dumps({**to_jwk(key), "kid": "k"}).encode()):
+        jwk = to_jwk(key)
+        for form in (public, *(json.dumps(each).encode() for each in (jwk, {**jwk, "kid": "k"}, {"keys": [jwk]}))):
             assert load_key(form).algorithm == algorithm
             assert verify_ear(signed(algorithm=algorithm), load_key(form), at=AT).iat == NOW
 
@@ -379,6 +412,10 @@ JWK = to_jwk(trusted())
         (json.dumps({**JWK, "x": JWK["x"][:-2]}).encode(), "key-malformed"),
         (json.dumps({**JWK, "x": 5}).encode(), "key-malformed"),
         (json.dumps({**JWK, "alg": "HS256"}).encode(), "key-unsupported"),
+        (json.dumps({"keys": [JWK, JWK]}).encode(), "key-unsupported"),
+        (json.dumps({"keys": []}).encode(), "key-unsupported"),
+        (json.dumps({"keys": "none"}).encode(), "key-unsupported"),
+        (json.dumps({"keys": [{"keys": [JWK]}]}).encode(), "key-malformed"),
         (json.dumps({**JWK, "use": "enc"}).encode(), "key-unsupported"),
         (json.dumps({"kty": "oct", "crv": "", "k": "AAAA"}).encode(), "key-unsupported"),
         (
