@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attestation.ear.claims import DIALECTS, DRAFT, DRAFT_04, VERAISON, Ear, Submodule, to_cbor, to_json
+from attestation.ear.claims import DIALECTS, DRAFT_04, VERAISON, Ear, Submodule, to_cbor, to_json
 from attestation.ear.keys import load_key, load_signer, signer_of, to_jwk
 from attestation.ear.reading import read_cbor, read_json, verify_ear
 from attestation.ear.tiers import Tier, tier_of, worst
