@@ -113,8 +113,14 @@ def ocsp_response(
     certificates: Sequence[Identity] = (),
     algorithm: hashes.HashAlgorithm | None = None,
     extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
+    by_name: bool = False,
+    hashing: hashes.HashAlgorithm | None = None,
+    endless: bool = False,
 ) -> bytes:
-    """An OCSP response in DER about `certificate`, by its issuer or by a responder."""
+    """An OCSP response in DER about `certificate`, by its issuer or by a responder.
+
+    It tells the responder by its key, or `by_name`; one that is `endless` has no next update.
+    """
     signer = responder or issuer
     revoked = status is ocsp.OCSPCertStatus.REVOKED
     builder = ocsp.OCSPResponseBuilder().add_response(
@@ -123,13 +129,14 @@ def ocsp_response(
         algorithm=algorithm or hashes.SHA1(),  # noqa: S303  (a name of the issuer, not a protection)
         cert_status=status,
         this_update=start or at - DAY,
-        next_update=end or at + DAY,
+        next_update=None if endless else end or at + DAY,
         revocation_time=at - DAY if revoked else None,
         revocation_reason=reason if revoked else None,
     )
-    builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate)
+    told = ocsp.OCSPResponderEncoding.NAME if by_name else ocsp.OCSPResponderEncoding.HASH
+    builder = builder.responder_id(told, signer.certificate)
     if certificates:
         builder = builder.certificates([identity.certificate for identity in certificates])
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical)
-    return builder.sign(signer.key, hashes.SHA384()).public_bytes(Encoding.DER)
+    return builder.sign(signer.key, hashing or hashes.SHA384()).public_bytes(Encoding.DER)

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from attestation.errors import MalformedError
+from attestation.tpm2.ak import load_ak
 from attestation.tpm2.authority import issue_ek_certificate, make_authority, usage
 from tests.attestation.paper import (
     AT,
@@ -22,6 +24,7 @@ from tests.attestation.paper import (
     key_pair,
     maker,
 )
+from tests.attestation.small_pki import issue
 
 ID = "evidence.tpm2"
 
@@ -113,6 +116,21 @@ def test_ek_certificate_is_no_ak_certificate_even_under_a_common_root():
     appraisal = judge(PaperTpm().members(ak_certificate=ek_certificate()), platform_ak_issuers=(maker().der,))
     assert f"{ID}.ak-certificate" in codes(appraisal)
     assert not appraisal.passed
+
+
+def test_stolen_certificate_of_a_platform():
+    """Genuine, with its chain, in front of a quote that the thief's own key signed."""
+    root = issue("platform root", AT, ca=True)
+    middle = issue("platform CA", AT, root, ca=True)
+    leaf = issue("AK", AT, middle, key=key_pair("p256"))
+    stolen = {"ak_certificate": leaf.der, "ak_chain": middle.der, "ek_certificate": None}
+    issuers: dict[str, Any] = {"ak_issuers": (), "platform_ak_issuers": (root.der,)}
+    assert judge(PaperTpm().members(**stolen), **issuers).passed
+    thief = PaperTpm(key=key_pair("p256", 66)).members(**stolen)
+    assert codes(judge(thief, **issuers)) == {f"{ID}.ak-binding": f"{ID}.ak-key-mismatch"}
+    # A policy that lists the thief's key does not make the certificate beside it any truer.
+    enrolled = frozenset({load_ak(thief).fingerprint})
+    assert codes(judge(thief, ak_keys=enrolled, **issuers)) == {f"{ID}.ak-binding": f"{ID}.ak-key-mismatch"}
 
 
 def test_the_leaf_cannot_be_the_anchor():

@@ -117,17 +117,30 @@ def test_appraising_imports_little():
 # Arguments and members, the same for every format.
 
 
-def test_callers_mistakes_are_not_the_evidences():
-    members = PaperTpm().members()
-    for type_, evidence in (("tpm2-quote@v1", members), ("simulated@v1", SimulatedEvidence().collect(b"c"))):
-        format_ = FORMATS[type_]
-        trust = format_.trust_class()
+@pytest.mark.parametrize("format_", FORMATS.values(), ids=FORMATS)
+def test_callers_mistakes_are_not_the_evidences(format_):
+    trust = format_.trust_class()
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001
+    for challenge, at, code in ((b"c", naive, "time-naive"), (bytes(65), AT, "challenge-too-long")):
         with pytest.raises(OperationalError) as caught:
-            format_.appraise(evidence, challenge=b"c", at=datetime(2026, 1, 1), trust=trust)  # noqa: DTZ001
-        assert caught.value.code == "evidence.time-naive"
-        with pytest.raises(OperationalError) as caught:
-            format_.appraise(evidence, challenge=bytes(65), at=AT, trust=trust)
-        assert caught.value.code == "evidence.challenge-too-long"
+            format_.appraise({}, challenge=challenge, at=at, trust=trust)
+        assert caught.value.code == f"evidence.{code}"
+
+
+@pytest.mark.parametrize("format_", FORMATS.values(), ids=FORMATS)
+def test_members_of_each_format(format_):
+    required = {name: b"x" for name, member in format_.members.items() if member.required}
+    cases = [("unknown", {**required, "atest": b"x"}), ("missing", {})]
+    cases += [("missing", {other: b"x" for other in required if other != name}) for name in required]
+    cases += [("empty", {**required, name: b""}) for name in format_.members]
+    cases += [
+        ("too-large", {**required, name: bytes(member.max_size + 1)})
+        for name, member in list(format_.members.items())[:3]
+    ]
+    for code, members in cases:
+        with pytest.raises(MalformedError) as caught:
+            format_.appraise(members, challenge=b"c", at=AT, trust=format_.trust_class())
+        assert caught.value.code.endswith(f".member-{code}")
 
 
 @pytest.mark.parametrize(

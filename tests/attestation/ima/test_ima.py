@@ -294,16 +294,6 @@ def test_sha1_bank_vouches_for_nothing():
     assert codes(found)[ID] == f"{ID}-unquoted" and "ima_entries" not in found.claims
 
 
-def test_kernel_that_extended_sha1_digests_alone():
-    pcrs = booted_pcrs()
-    value = bytes(32)
-    for entry in listing(MEASURED):
-        value = hashlib.sha256(value + entry.extends("sha1").ljust(32, b"\0")).digest()
-    members = PaperTpm(pcrs={**pcrs, ("sha256", 10): value}).members(ima_log=ascii_list(MEASURED))
-    assert codes(ask(members, require_ima=True)) == {ID: f"{ID}-sha1-only"}
-    assert ask(members).passed and "ima_entries" not in ask(members).claims
-
-
 def test_nothing_measured_and_a_list():
     members = quoted(0, MEASURED)
     assert codes(ask(members)) == {ID: f"{ID}-mismatch"}

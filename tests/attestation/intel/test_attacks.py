@@ -350,6 +350,7 @@ def test_newest_document_counts():
     old = TDX.but(tcb_info={"tcbEvaluationDataNumber": 16, "issueDate": "2026-05-20T00:00:00Z"})
     both = TDX.collateral() + old.collateral()
     assert judge(TDX, collateral=both).claims["tcb_evaluation"] == 17
+    assert judge(old).claims["tcb_evaluation"] == 16  # the older of the two documents'
     assert judge(TDX, collateral=both, min_tcb_evaluation=17).passed
     assert codes(judge(old, min_tcb_evaluation=17)) == {"tcb-info": "tcb-info-superseded", "tcb": "tcb-unknown"}
 
@@ -372,6 +373,12 @@ def test_reference_values():
     assert judge(TDX, reference={"mr_td": frozenset({b"\x62" * 48, bytes(48)}), "rtmr0": frozenset({bytes(48)})}).passed
     for name in ("mr_td", "mr_seam", "rtmr3", "mr_owner"):
         assert codes(judge(TDX, reference={name: frozenset({b"\7" * 48})})) == {"reference": "reference-mismatch"}
+    claims = judge(SGX).claims
+    for name in ("mr_enclave", "mr_signer"):  # each alone says nothing of the other, nor of product and version
+        same: dict[str, Any] = {name: frozenset({bytes.fromhex(claims[name])})}
+        other: dict[str, Any] = {name: frozenset({b"\7" * 32})}
+        assert judge(SGX, **same).passed
+        assert codes(judge(SGX, **other)) == {"reference": "reference-mismatch"}
 
 
 def test_no_anchors():

@@ -205,7 +205,8 @@ def test_module_versions_skip_the_first_two_components():
     "change",
     [
         {"version": 2}, {"tcbType": 1}, {"id": "QE"}, {"fmspc": "00"}, {"fmspc": 1}, {"pceId": "zz"},
-        {"issueDate": "now"},
+        {"issueDate": "now"}, {"issueDate": "2026-1-1T00:00:00Z"}, {"nextUpdate": "2026-06-30T1:2:3Z"},
+        {"tdxModule": []}, {"tcbLevels": [{"tcb": [], "tcbDate": "2026-01-01T00:00:00Z", "tcbStatus": "UpToDate"}]},
         {"issueDate": "2026-13-01T00:00:00Z"}, {"tcbEvaluationDataNumber": -1}, {"tcbEvaluationDataNumber": True},
         {"tcbLevels": {}}, {"tcbLevels": [1]}, {"tcbLevels": [{}] * 300}, {"tdxModule": None},
         {"tdxModuleIdentities": [{}]},

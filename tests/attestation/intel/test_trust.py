@@ -106,16 +106,33 @@ def test_tables_without_meaning(name, text):
     [
         (TdxTrust, {"tcb_statuses": frozenset({"Revoked"})}),
         (TdxTrust, {"min_tcb_evaluation": -1}),
+        (TdxTrust, {"min_tcb_evaluation": 1 << 32}),
+        (SgxTrust, {"min_tcb_evaluation": -1}),
+        (SgxTrust, {"tcb_statuses": frozenset({"Revoked"})}),
         (TdxTrust, {"reference": {"mr_td": frozenset()}}),
         (TdxTrust, {"reference": {"mr_td": frozenset({b"x"})}}),
+        (TdxTrust, {"reference": {"mr_td": frozenset({bytes(48), b"x"})}}),
         (TdxTrust, {"service_tds": frozenset({b"x"})}),
+        (TdxTrust, {"service_tds": frozenset({bytes(48), bytes(47)})}),
         (TdxTrust, {"runtime_rtmrs": frozenset({4})}),
         (SgxTrust, {"mr_signer": frozenset({b"x"})}),
+        (SgxTrust, {"mr_enclave": frozenset({bytes(32), bytes(48)})}),
         (SgxTrust, {"min_isv_svn": 1}),
-        (SgxTrust, {"isv_prod_id": -1, "mr_signer": frozenset({bytes(32)})}),
+        (SgxTrust, {"isv_prod_id": 0}),
+        *(
+            (SgxTrust, {name: number, "mr_signer": frozenset({bytes(32)})})
+            for name in ("isv_prod_id", "min_isv_svn")
+            for number in (-1, 1 << 16)
+        ),
     ],
 )
 def test_objects_without_meaning(kind, settings):
     with pytest.raises(OperationalError) as caught:
         kind(**settings)
     assert caught.value.code == f"{kind.prefix}.trust-invalid"
+
+
+def test_product_and_version_go_with_an_enclave_or_its_signer():
+    for named in ("mr_enclave", "mr_signer"):
+        trust = SgxTrust(isv_prod_id=0xFFFF, min_isv_svn=0xFFFF, **{named: frozenset({bytes(32)})})  # type: ignore[arg-type]
+        assert (trust.isv_prod_id, trust.min_isv_svn) == (0xFFFF, 0xFFFF)

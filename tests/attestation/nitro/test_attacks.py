@@ -23,8 +23,22 @@ SECOND = timedelta(seconds=1)
 def test_paper_document_passes():
     appraisal = judge(paper())
     assert appraisal.passed
-    assert appraisal.claims["nonce"] == CHALLENGE.hex()
+    assert appraisal.claims["nonce"] == CHALLENGE.hex() and appraisal.claims["debug"] is False
+    line = next(check for check in appraisal.checks if check.id == "evidence.nitro.pcr-reference")
+    assert (line.outcome, line.code) == ("SKIP", "evidence.nitro.pcr-no-reference")  # nothing was compared
     assert appraisal.expires == authority()[2].certificate.not_valid_after_utc
+
+
+@pytest.mark.parametrize("zero", [0, 1, 2])
+def test_one_register_of_the_image_that_is_zero_means_debug(zero):
+    pcrs = {index: bytes(48) if index == zero else b"\1" * 48 for index in range(16)}
+    appraisal = judge(paper(pcrs=pcrs))
+    assert faults(appraisal) == {"evidence.nitro.debug"} and appraisal.claims["debug"] is True
+
+
+def test_an_octet_of_a_register_may_be_zero():
+    appraisal = judge(paper(pcrs=dict.fromkeys(range(16), b"\x00\x01" * 24)))
+    assert appraisal.passed and appraisal.claims["debug"] is False
 
 
 # Forgeries and chains
@@ -88,6 +102,10 @@ def test_current_list():
     appraisal = judge(paper(), collateral=bag, require_crl=True)
     assert appraisal.passed
     assert appraisal.expires == AT + timedelta(minutes=5)  # the list's end comes first
+    late = revocation_list(root, AT, start=AT - 9 * DAY, end=AT - 8 * DAY)
+    for lists in ([5, 9], [9, 5]):
+        ends = [revocation_list(root, AT, end=AT + timedelta(minutes=minutes)) for minutes in lists]
+        assert judge(paper(), collateral=sort_collateral([late, *ends])).expires == AT + timedelta(minutes=5)
 
 
 def test_more_lists_than_are_looked_at():
@@ -99,6 +117,7 @@ def test_more_lists_than_are_looked_at():
         appraisal = judge(paper(), collateral=sort_collateral([*forged, good]), require_crl=True)
         assert faults(appraisal) == {"evidence.nitro.revocation-crl-invalid"} and verified.call_count <= MAX_LISTS
         verified.reset_mock()
+        revocation._remembered.cache_clear()  # what is remembered is not verified again
         stranger = judge(paper(), collateral=sort_collateral([*forged, good]), roots=())
         assert not stranger.passed and verified.call_count == 0
     other = revocation_list(issue("another", AT, ca=True), AT)
@@ -152,7 +171,9 @@ def test_chain_that_names_no_list():
     root = authority()[0]
     leaf = issue("enclave", AT, root)
     data = seal(cbor2.dumps(fields(certificate=leaf.der, cabundle=[root.der])), leaf.key)
-    assert judge(data, require_crl=True).passed
+    appraisal = judge(data, require_crl=True)
+    line = next(check for check in appraisal.checks if check.id == "evidence.nitro.revocation")
+    assert appraisal.passed and (line.outcome, line.code) == ("SKIP", "evidence.nitro.revocation-no-list")
     named = issue("enclave", AT, root, extensions=[distribution_point()])
     data = seal(cbor2.dumps(fields(certificate=named.der, cabundle=[root.der])), named.key)
     assert faults(judge(data, require_crl=True)) == {"evidence.nitro.revocation-crl-missing"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from attestation.errors import MalformedError, OperationalError
 from attestation.nitro import NitroTrust, cbor, read
-from attestation.nitro.document import parse_document, parse_envelope
+from attestation.nitro.document import MAX_PAYLOAD, parse_document, parse_envelope
 from tests.attestation.nitro.paper import HONEST, TYPED, authority, fields, judge
 from verifier.errors import MalformedError as PolicyError
 from verifier.fields import Fields
@@ -23,6 +23,8 @@ from verifier.trust import nitro as policy
     "payload",
     [
         "a2 01 00 01 00",  # a key twice
+        "a2 01 00 01 00 02 00",
+        "bf 01 00 01 00 ff",
         "bf 01 00",  # no end
         "a1 01 bfff",  # an indefinite map below the document
         "a1 18 01 00",  # 1 in two octets
@@ -43,15 +45,48 @@ from verifier.trust import nitro as policy
         "a1 01 818181818100",  # deep
         "a1 01 9bffffffffffffffff",
         "bbffffffffffffffff",
-        "00",
-        "f6",
         "ff",
+        "a1 01 00 00",  # something behind it
     ],
 )
-def test_cbor_that_no_document_is(payload):
+def test_cbor_that_is_none_here(payload):
+    """By the grammar alone: as documents they would be refused for their fields, too."""
+    with pytest.raises(MalformedError) as caught:
+        cbor.decode(bytes.fromhex(payload), "evidence.nitro.document")
+    assert caught.value.code.startswith("evidence.nitro.document-")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"module_id": "i-0\n"},
+        {"module_id": b"i-0"},
+        {"pcrs": {"0": bytes(48)}},
+        {"pcrs": {32: bytes(48)}},
+        {"pcrs": [0]},
+        {"cabundle": {"0": b"x"}},
+        {"timestamp": "0"},
+    ],
+)
+def test_fields_of_another_kind(changes):
+    parse_document(cbor2.dumps(fields()))
+    with pytest.raises(MalformedError) as caught:
+        parse_document(cbor2.dumps(fields(**changes)))
+    assert caught.value.code == "evidence.nitro.document-malformed"
+
+
+@pytest.mark.parametrize("payload", ["text", None, {}, b"", bytes(MAX_PAYLOAD + 1)])
+def test_payloads_of_an_envelope(payload):
+    with pytest.raises(MalformedError) as caught:
+        judge(cbor2.dumps([bytes.fromhex("a1013822"), {}, payload, b"\1" * 96]))
+    assert caught.value.code.startswith("evidence.nitro.cose-")
+
+
+@pytest.mark.parametrize("payload", ["00", "f6", "80", "40", "a0"])
+def test_values_that_are_no_document(payload):
     with pytest.raises(MalformedError) as caught:
         parse_document(bytes.fromhex(payload))
-    assert caught.value.code.startswith("evidence.nitro.document-")
+    assert caught.value.code == "evidence.nitro.document-malformed"
 
 
 def test_every_truncation_and_extension_of_a_payload():
@@ -88,6 +123,9 @@ def test_numbers_beyond_64_bits_have_no_head():
         {"reference_pcrs": {0: frozenset()}},
         {"reference_pcrs": {0: frozenset({b"\1" * 32})}},
         {"reference_pcrs": {0: frozenset({bytes(48)})}},
+        {"reference_pcrs": {-1: frozenset({b"\1" * 48})}},
+        {"reference_pcrs": {0: frozenset({b"\1" * 48, b"\1" * 32})}},
+        {"reference_pcrs": {0: frozenset({b"\1" * 48, bytes(48)})}},
         {"challenge_field": "public_key"},
         {"max_age": -1},
         {"max_skew": -1},

@@ -31,3 +31,18 @@ def test_a_real_report_whose_chain_does_not_hold():
     found, _ = judge_file(FORMAT, data, challenge=None, at=at, policy=profile_policy("home"))
     assert found.code == "evidence.snp.vek-chain-expired" and found.status is Tier.CONTRAINDICATED
     assert Tier.AFFIRMING not in found.vector.values()
+
+
+def test_nothing_is_affirmed_of_a_machine_that_is_not_established():
+    """Neither without its identity although the hardware is, nor the other way round; nor by a warning alone."""
+    chip, software = (
+        line("evidence.fake.chain", category="hardware"),
+        line("evidence.fake.boot", category="executables"),
+    )
+    for open_ in (line("evidence.fake.key", "SKIP"), line("evidence.fake.tcb", "SKIP", category="hardware")):
+        vector = vector_of([line(), chip, software, open_], Verdict.UNVERIFIABLE)
+        assert vector["executables"] is Tier.NONE
+    assert set(vector_of([chip, software], Verdict.ACCEPT).values()) == {Tier.NONE}
+    tolerated = line("evidence.fake.debug", category="configuration", warning=True)
+    told = {verdict: vector_of([line(), tolerated], verdict)["configuration"] for verdict in list(Verdict)[:3]}
+    assert told[Verdict.ACCEPT] is told[Verdict.REJECT] is Tier.WARNING and told[Verdict.UNVERIFIABLE] is Tier.NONE

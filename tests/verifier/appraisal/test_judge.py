@@ -97,6 +97,20 @@ def test_simulated_evidence(monkeypatch):
     assert judged(false, monkeypatch, unsafe).verdict is Verdict.REJECT
 
 
+def test_simulations_that_are_accepted_excuse_nothing_else(monkeypatch):
+    """A policy that takes simulated evidence demands of genuine evidence what every policy does."""
+    unsafe = policy(unsafe_accept_simulated=True)
+    genuine = Fake((FRESH, line("evidence.fake.root", "SKIP")))
+    found = judged(genuine, monkeypatch, unsafe)
+    assert (found.verdict, found.code) == (Verdict.UNVERIFIABLE, "evidence.fake.root-skip")
+    assert worsen(found, [line("policy.rego.allow")]).verdict is Verdict.UNVERIFIABLE
+    simulated = judged(dataclasses.replace(genuine, simulated=True), monkeypatch)
+    assert worsen(simulated, [line("policy.rego.allow")]).verdict is Verdict.UNVERIFIABLE
+    accepted = judged(Fake(), monkeypatch)
+    mixed = [line("policy.rego.allow"), line("policy.rego", "FAIL")]
+    assert worsen(accepted, mixed).remedy == worsen(accepted, mixed[::-1]).remedy
+
+
 def test_freshness(monkeypatch):
     stale = Fake((line(), STALE))
     found = judged(stale, monkeypatch, challenge=None)
