@@ -4,12 +4,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from attestation.collateral import sort_collateral
+from attestation.contract import Appraisal
 from attestation.ima import parse_ima_list
 from attestation.ima.entries import Entry
-from tests.attestation.paper import booted_pcrs
+from attestation.tpm2 import appraise
+from tests.attestation.paper import AT, CHALLENGE, booted_pcrs
+from tests.attestation.paper import trust as paper_trust
+
+ID = "evidence.tpm2.ima"
 
 
 @dataclass(frozen=True)
@@ -84,3 +91,20 @@ def _aggregate() -> bytes:
 
 
 AGGREGATE = Measurement("ima-ng", "boot_aggregate", _aggregate(), "sha256")
+
+TEMPLATES = [
+    Measurement("ima", "/bin/a b", hashlib.sha1(b"f", usedforsecurity=False).digest(), "sha1"),
+    Measurement("ima-ng", "/bin/with space", hashlib.sha256(b"f").digest(), "sha256"),
+    Measurement("ima-ngv2", "/bin/v2", hashlib.sha512(b"f").digest(), "sha512", kind="verity"),
+    Measurement("ima-sig", "/bin/signed here", hashlib.sha384(b"f").digest(), "sha384", extra=b"\3\2signature"),
+    Measurement("ima-sig", "/bin/unsigned", hashlib.sha256(b"u").digest(), "sha256", extra=b""),
+    Measurement("ima-sigv2", "/bin/sigv2", hashlib.sha256(b"g").digest(), "sha256", kind="ima", extra=b"s"),
+    Measurement("ima-buf", "kexec-cmdline", hashlib.sha256(b"quiet").digest(), "sha256", extra=b"quiet"),
+]
+MEASURED = [AGGREGATE, *TEMPLATES[1:]]
+
+
+def ask(members: Mapping[str, bytes], collateral: Iterable[bytes] = (), **settings: Any) -> Appraisal:
+    """The appraisal of paper evidence under the paper's own trust."""
+    trust = paper_trust(**settings)
+    return appraise(members, challenge=CHALLENGE, at=AT, trust=trust, collateral=sort_collateral(collateral))

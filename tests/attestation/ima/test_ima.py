@@ -13,16 +13,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attestation.collateral import sort_collateral
 from attestation.errors import EvidenceError, MalformedError, UnsupportedError
 from attestation.ima import boot_aggregates, covered_prefix, parse_ima_list
 from attestation.ima.parser import MAX_LIST
-from tests.attestation.ima.making import AGGREGATE, Measurement, ascii_list, binary_list, extended, listing
-from tests.attestation.paper import AT, CHALLENGE, PaperTpm, booted_pcrs, codes
-from tests.attestation.paper import trust as paper_trust
+from tests.attestation.ima.making import (
+    AGGREGATE,
+    ID,
+    MEASURED,
+    TEMPLATES,
+    ascii_list,
+    ask,
+    binary_list,
+    extended,
+    listing,
+)
+from tests.attestation.paper import PaperTpm, booted_pcrs, codes
 
 IMA = Path(__file__).resolve().parents[2] / "vectors" / "ima"
-ID = "evidence.tpm2.ima"
 
 
 def vector(name: str) -> bytes:
@@ -65,17 +72,6 @@ def test_no_bit_of_a_real_entry_can_change(line):
             continue
         entry = measured.entries[0]
         assert measured.inconsistent == 0 or entry.register != 10, (line, bit)
-
-
-TEMPLATES = [
-    Measurement("ima", "/bin/a b", hashlib.sha1(b"f", usedforsecurity=False).digest(), "sha1"),
-    Measurement("ima-ng", "/bin/with space", hashlib.sha256(b"f").digest(), "sha256"),
-    Measurement("ima-ngv2", "/bin/v2", hashlib.sha512(b"f").digest(), "sha512", kind="verity"),
-    Measurement("ima-sig", "/bin/signed here", hashlib.sha384(b"f").digest(), "sha384", extra=b"\3\2signature"),
-    Measurement("ima-sig", "/bin/unsigned", hashlib.sha256(b"u").digest(), "sha256", extra=b""),
-    Measurement("ima-sigv2", "/bin/sigv2", hashlib.sha256(b"g").digest(), "sha256", kind="ima", extra=b"s"),
-    Measurement("ima-buf", "kexec-cmdline", hashlib.sha256(b"quiet").digest(), "sha256", extra=b"quiet"),
-]
 
 
 @pytest.mark.parametrize("measurement", TEMPLATES, ids=lambda m: f"{m.template}-{m.name}")
@@ -154,16 +150,6 @@ def quoted(count, measurements, form=ascii_list, banks=("sha256",), **changes):
         pcrs |= booted_pcrs(bank)
         pcrs[bank, 10] = extended(listing(measurements)[:count], bank)
     return PaperTpm(pcrs=pcrs).members(ima_log=form(measurements), **changes)
-
-
-def ask(members, collateral=(), **settings):
-    from attestation.tpm2 import appraise
-
-    trust = paper_trust(**settings)
-    return appraise(members, challenge=CHALLENGE, at=AT, trust=trust, collateral=sort_collateral(collateral))
-
-
-MEASURED = [AGGREGATE, *TEMPLATES[1:]]
 
 
 @pytest.mark.parametrize("form", [ascii_list, binary_list])

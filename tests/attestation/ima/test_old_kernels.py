@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import hashlib
 
-from tests.attestation.ima.making import ascii_list, extended, listing
-from tests.attestation.ima.test_ima import ID, MEASURED, ask
+from tests.attestation.ima.making import ID, MEASURED, ascii_list, ask, extended, listing
 from tests.attestation.paper import PaperTpm, booted_pcrs, codes
 
 
