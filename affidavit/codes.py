@@ -31,7 +31,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "client.private.closed": "this session's keys are forgotten",
         "client.private.keyfile": "the file with a session's keys cannot be read or written",
         "client.private.seeded": "protected replies are executed again by an auditor who has the seed",
-        "client.private.unavailable": "the fhe extra is not installed",
+        "client.private.unavailable": "the fhe extra is not installed, or SEAL is of another version",
         "client.private.unreadable": "a verified answer that cannot be read; the session is over",
         "client.response.malformed": "the node's answer is not as its API says",
         "client.response.too-large": "the node sends more than the client takes",

@@ -114,10 +114,6 @@ class Session:
             raise RejectedError("fhe.answer.mismatch", "count, level or scale of the answer differ from the interface")
         return decode_outputs(interface, self._rows(bundle, interface.encoding != "coefficients"))
 
-    def noise_budget(self, answer: bytes) -> int:
-        """Least bits of noise budget left in a BFV answer: for tests and benchmarks."""
-        return min(int(self._decryptor.invariant_noise_budget(c)) for c in self._loaded(parse_ciphertexts(answer)))
-
     def _loaded(self, bundle: Ciphertexts) -> list[Any]:
         bfv = self.preset.scheme == "bfv"
         limbs = self._ring.backward(bundle.limbs) if bfv and self.preset.ntt else bundle.limbs

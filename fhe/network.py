@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from circuits import Circuit, Gate
-from circuits.circuit import IntArray, Shape
+from circuits.circuit import IntArray
 from circuits.derivation import site_of
 from circuits.gates import Site, rule_of
 from fhe.errors import UnsupportedError
@@ -75,14 +75,12 @@ class Layer:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Network:
-    """Layers with squares between them; input integers in [lo, hi] of `input_shape`, row-major.
+    """Layers with squares between them; input integers in [lo, hi], row-major.
 
     `start` and `stop` are the tensors of the circuit that it reads and produces.
     """
 
     layers: tuple[Layer, ...]
-    input_shape: Shape
-    output_shape: Shape
     lo: int
     hi: int
     start: int
@@ -143,7 +141,7 @@ def read_network(circuit: Circuit, *, start: int | None = None, stop: int | None
     for gate in _between(circuit, first, last):
         fold.apply(gate)
     layers = fold.finish(last)
-    return Network(layers, source.shape, circuit.tensors[last].shape, source.lo, source.hi, first, last)
+    return Network(layers, source.lo, source.hi, first, last)
 
 
 def _between(circuit: Circuit, first: int, last: int) -> list[Gate]:

@@ -2,7 +2,7 @@
 """Evaluation of untrusted bytes: worker processes that are killed and replaced on any fault.
 
 The node's own process never parses a request or a key, makes no SEAL object and holds no secret key; it looks at
-the answer's framing alone, and digests what it gave and got itself. A worker that crashes, hangs, runs out of memory
+the answer's framing alone, and takes its digest itself. A worker that crashes, hangs, runs out of memory
 or answers nonsense is killed, the request gets a typed error, and the next one a new worker.
 """
 
@@ -29,18 +29,15 @@ __all__ = ["EncryptedAnswer", "EvaluationPool"]
 
 @dataclass(frozen=True, slots=True)
 class EncryptedAnswer:
-    """An answer with the digests that a receipt names.
+    """An answer, and what a receipt says of it.
 
     Attributes:
         ciphertexts: `fhe-ciphertexts@v1`, or TenSEAL's form where the request had it.
-        keys_digest, request_digest, answer_digest: SHA-256 of the bytes that were given and that are returned, taken in
-            this process: a worker has no say in them.
+        answer_digest: SHA-256 of these bytes, taken in this process: a worker has no say in it.
         cpu_seconds: of the evaluation itself, as the worker says.
     """
 
     ciphertexts: bytes
-    keys_digest: bytes
-    request_digest: bytes
     answer_digest: bytes
     cpu_seconds: float
 
@@ -113,8 +110,7 @@ class EvaluationPool:
             said = worker.run(_job(plan, keys), plan, [keys, request, seed or b""], self._seconds)
             answer, seconds = self._checked(plan, said)
         reply = write_tenseal(plan.interface, answer) if is_tenseal(request) else dump_ciphertexts(answer)
-        named = [hashlib.sha256(blob).digest() for blob in (keys, request, reply)]
-        return EncryptedAnswer(reply, named[0], named[1], named[2], seconds)
+        return EncryptedAnswer(reply, hashlib.sha256(reply).digest(), seconds)
 
     def inspect(self, data: bytes) -> str:
         """What a TenSEAL client sends, before it is kept: ``context`` or ``tensor``.

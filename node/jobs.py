@@ -95,10 +95,6 @@ class Job:
     error_message: str | None = None
     error_remedy: str | None = None
 
-    @property
-    def finished(self) -> bool:
-        return self.state in (DONE, FAILED)
-
 
 class JobStore:
     """See the module; safe for several threads.

@@ -29,16 +29,8 @@ STATUS: Mapping[str, int] = {
 }
 """Where the code decides; elsewhere the kind of error does."""
 
-_RETRY = frozenset(
-    {
-        "node.queue.full",
-        "node.busy",
-        "node.store.failed",
-        "node.blobs.unusable",
-        "node.uploads.full",
-        "node.uploads.quota",
-    }
-)
+_RETRY = frozenset(code for code, status in STATUS.items() if status in (429, 503))
+"""What passes: the answer says after how many seconds it is worth while to ask again."""
 
 
 def status_of(error: NodeError) -> int:

@@ -110,6 +110,12 @@ def linear(shape: Sequence[int], hi: int = 255, most: int = 127) -> Circuit:
     return mlp(tuple(shape), hi, most)
 
 
+def noise_budget(client: Session, answer: bytes) -> int:
+    """Least bits of noise budget left in a BFV answer, as SEAL finds them with the secret key."""
+    loaded = client._loaded(fhe.parse_ciphertexts(answer))
+    return min(int(client._decryptor.invariant_noise_budget(one)) for one in loaded)
+
+
 def rich() -> Circuit:
     """Every linear gate, between squares."""
     rng = np.random.default_rng(7)

@@ -63,9 +63,9 @@ def test_a_polynomial_of_degree_two_reads_the_value_and_its_square() -> None:
 def test_a_part_of_a_circuit() -> None:
     circuit = mlp((20, 8, 3), 15, 7)
     prefix = fhe.read_network(circuit, stop=1)
-    assert len(prefix.layers) == 1 and prefix.output_shape == (8,)
+    assert [layer.matrix.shape for layer in prefix.layers] == [(8, 20)]
     suffix = fhe.read_network(circuit, start=2)
-    assert len(suffix.layers) == 1 and suffix.input_shape == (8,)
+    assert [layer.matrix.shape for layer in suffix.layers] == [(3, 8)]
     for start, stop in ((0, 0), (2, 1), (0, 99)):
         with pytest.raises(fhe.UnsupportedError, match=r"fhe\.network\.ports"):
             fhe.read_network(circuit, start=start, stop=stop)
