@@ -31,9 +31,11 @@ def judged(
     )
 
 
-def missing(id_: str, observed: str, required: str, code: str, *, demanded: bool = True) -> Check:
+def missing(
+    id_: str, observed: str, required: str, code: str, *, demanded: bool = True, category: Category = ""
+) -> Check:
     """SKIP: the question stays open."""
-    return Check(id_, "SKIP", observed, required, code, demanded=demanded)
+    return Check(id_, "SKIP", observed, required, code, demanded=demanded, category=category)
 
 
 def refused(id_: str, error: EvidenceError, required: str, *, category: Category = "") -> Check:

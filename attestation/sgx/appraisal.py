@@ -67,7 +67,8 @@ def appraise(
 def _reference(report: EnclaveReport, trust: SgxTrust) -> Check:
     id_ = f"{ID}.reference"
     if not (trust.mr_enclave or trust.mr_signer):
-        return missing(id_, "no reference values", "reference values", f"{ID}.reference-none", demanded=False)
+        code = f"{ID}.reference-none"
+        return missing(id_, "no reference values", "reference values", code, demanded=False, category="executables")
     problem = ""
     if trust.mr_enclave and report.mr_enclave not in trust.mr_enclave:
         problem = f"MRENCLAVE {report.mr_enclave.hex()}"

@@ -121,7 +121,8 @@ def _beyond(report: TdReport) -> str:
 def _reference(report: TdReport, trust: TdxTrust) -> Check:
     id_ = f"{ID}.reference"
     if not trust.reference:
-        return missing(id_, "no reference values", "reference values", f"{ID}.reference-none", demanded=False)
+        code = f"{ID}.reference-none"
+        return missing(id_, "no reference values", "reference values", code, demanded=False, category="executables")
     wrong = [name for name, allowed in sorted(trust.reference.items()) if report.registers[name] not in allowed]
     listed = ", ".join(sorted(trust.reference))
     observed = f"{wrong[0]} is {report.registers[wrong[0]].hex()}" if wrong else f"{listed} as expected"

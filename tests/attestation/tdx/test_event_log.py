@@ -10,6 +10,7 @@ import pytest
 
 from attestation import tdx
 from attestation.collateral import sort_collateral
+from attestation.ear.tiers import Tier
 from attestation.errors import MalformedError, UnsupportedError
 from attestation.eventlog import parse_event_log
 from attestation.eventlog.events import EV_SEPARATOR, Event, EventLog, SpecId, digest
@@ -17,6 +18,8 @@ from attestation.eventlog.replay import replay
 from attestation.tdx.dstack import event_log
 from tests.attestation.intel.judging import codes, collateral, judge, vector
 from tests.attestation.intel.making import Paper
+from verifier.appraisal.trustworthiness import vector_of
+from verifier.verdict import Verdict
 
 AT = datetime(2026, 5, 20, tzinfo=UTC)
 SPEC = SpecId(0, 0, 2, 0, 2, ("sha384",))
@@ -45,6 +48,15 @@ def test_log_that_explains_the_quote():
     assert appraisal.claims["event_log_covered"] == [0, 1, 2, 3]
     assert [item.get("text") for item in appraisal.claims["boot_events"]] == [None, "kernel", "command line", "more"]
     assert [item["register"] for item in appraisal.claims["boot_events"]] == [0, 1, 2, 1]
+
+
+def test_a_log_alone_affirms_no_software():
+    """That a log replays says what ran, not that it should have: that takes reference values."""
+    pytest.importorskip("dcap_qvl")
+    known = {"mr_td": frozenset({b"\x62" * 48})}
+    for reference, claim in (({}, None), (known, Tier.AFFIRMING)):
+        appraisal = judge(paper_for(GOOD), event_log=GOOD.encode(), reference=reference)
+        assert appraisal.passed and vector_of(appraisal.checks, Verdict.ACCEPT).get("executables") is claim
 
 
 @pytest.mark.parametrize("padding", [b"\0" * 500, b"\xff" * 500])
