@@ -71,7 +71,7 @@ class VerificationKey:
 
 
 def load_key(data: bytes) -> VerificationKey:
-    """A public key from a JWK, a PEM public key or a PEM certificate.
+    """A public key from a JWK, or a set of one, a PEM public key or a PEM certificate.
 
     Raises `MalformedError` (`evidence.ear.key-malformed`) and `UnsupportedError` (`evidence.ear.key-unsupported`).
     """
@@ -104,6 +104,14 @@ def _from_jwk(data: bytes) -> VerificationKey:
     try:
         found = raw.document(data, ID)
         jwk: dict[str, Any] = found if isinstance(found, dict) else {}
+        if isinstance(
+            keys := jwk.get("keys"), list
+        ):  # RFC 7517, section 5: which of several is trusted, the caller says
+            if len(keys) != 1:
+                raise UnsupportedError(
+                    f"{ID}.key-unsupported", f"a set of {len(keys)} keys; give the one that you trust"
+                )
+            jwk = keys[0]
         kind, curve = jwk["kty"], jwk["crv"]
         key_id = jwk.get("kid", "")
         if kind == "OKP" and curve == "Ed25519":
