@@ -59,7 +59,7 @@ def appraise(
         _check_signature(envelope, chain),
         _check_timestamp(document, chain, trust, at),
         freshness(observed or b"", challenge, f"{ID}.challenge", ID),
-        _check_debug(document),
+        *_check_kind(document, trust),
         _check_references(document, trust),
     )
     expires = chain.expires if lists_end is None else min(chain.expires, lists_end)
@@ -95,6 +95,16 @@ def _check_timestamp(document: Document, chain: Chain, trust: NitroTrust, at: da
     return Check(check, "FAIL" if code else "PASS", made.isoformat(), required, code)
 
 
+def _check_kind(document: Document, trust: NitroTrust) -> list[Check]:
+    """An enclave's document is asked whether anybody may look into it; a NitroTPM's has no answer to that."""
+    if document.kind == trust.kind == "enclave":
+        return [_check_debug(document)]
+    observed, required = f"a document of kind {document.kind!r}", f"one of kind {trust.kind!r}, as the policy says"
+    if document.kind != trust.kind:
+        return [Check(f"{ID}.kind", "SKIP", observed, required, f"{ID}.kind-not-accepted", category="runtime-opaque")]
+    return [Check(f"{ID}.kind", "PASS", observed, required)]
+
+
 def _check_debug(document: Document) -> Check:
     check, required = f"{ID}.debug", "an enclave that nobody may look into: PCRs 0, 1 and 2 there and not zero"
     zero = [index for index in IMAGE_PCRS if not any(document.pcrs.get(index, b""))]
@@ -125,12 +135,14 @@ def _check_references(document: Document, trust: NitroTrust) -> Check:
 def _claims(document: Document) -> dict[str, Any]:
     claims: dict[str, Any] = {
         "platform_id": document.module_id,
-        "debug": not all(any(document.pcrs.get(index, b"")) for index in IMAGE_PCRS),
+        "document_kind": document.kind,
         "timestamp": _time(document).isoformat(),
         "pcrs": {str(index): value.hex() for index, value in sorted(document.pcrs.items())},
     }
-    if 0 in document.pcrs:
-        claims["measurement"] = document.pcrs[0].hex()
+    if document.kind == "enclave":
+        claims["debug"] = not all(any(document.pcrs.get(index, b"")) for index in IMAGE_PCRS)
+        if 0 in document.pcrs:
+            claims["measurement"] = document.pcrs[0].hex()
     fields = {"report_data": document.user_data, "nonce": document.nonce, "public_key": document.public_key}
     claims.update({name: value.hex() for name, value in fields.items() if value is not None})
     return claims

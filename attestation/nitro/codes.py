@@ -31,6 +31,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "evidence.nitro.timestamp-future": "the document is dated after the time of the question",
         "evidence.nitro.timestamp-old": "the document is older than the policy allows",
         "evidence.nitro.challenge-mismatch": "the document answers another challenge",
+        "evidence.nitro.kind-not-accepted": "a NitroTPM's document where the policy wants an enclave's, or the reverse",
         "evidence.nitro.debug": "the enclave runs in debug mode, or its image is not measured",
         "evidence.nitro.pcr-no-reference": "the policy gives no reference values",
         "evidence.nitro.pcr-absent": "a PCR that the policy needs is not in the document",

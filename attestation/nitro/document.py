@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from attestation.errors import MalformedError
 from attestation.nitro import cbor
@@ -49,8 +49,12 @@ SIGNATURE_SIZE = 96
 # Order of the curve P-384 (SEC 2, section 2.5.1).
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
 
-_REQUIRED = frozenset({"module_id", "digest", "timestamp", "pcrs", "certificate", "cabundle"})
+_PCRS, _TPM_PCRS = "pcrs", "nitrotpm_pcrs"
+_REQUIRED = frozenset({"module_id", "digest", "timestamp", _PCRS, "certificate", "cabundle"})
+_TPM_REQUIRED = _REQUIRED - {_PCRS} | {_TPM_PCRS}
 _OPTIONAL = frozenset({"public_key", "user_data", "nonce"})
+
+Kind = Literal["enclave", "tpm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,8 @@ class Document:
     """An attestation document.
 
     `timestamp` is in milliseconds since 1970. `bundle` starts with the root, `certificate` is the leaf, both DER.
-    `public_key`, `user_data` and `nonce` are None where the enclave gave none.
+    `public_key`, `user_data` and `nonce` are None where the enclave gave none. `kind`: an enclave's, or an instance's
+    NitroTPM's, whose registers stand under another name and mean what a TPM's do.
     """
 
     module_id: str
@@ -88,6 +93,7 @@ class Document:
     public_key: bytes | None
     user_data: bytes | None
     nonce: bytes | None
+    kind: Kind = "enclave"
 
 
 def parse_envelope(data: bytes) -> Envelope:
@@ -120,8 +126,10 @@ def parse_document(payload: bytes) -> Document:
     if not isinstance(fields, dict):
         _refuse("not a map")
     keys = set(fields)
-    if not _REQUIRED <= keys <= _REQUIRED | _OPTIONAL:
-        odd = keys ^ _REQUIRED
+    kind: Kind = "tpm" if _TPM_PCRS in keys else "enclave"
+    required = _TPM_REQUIRED if kind == "tpm" else _REQUIRED
+    if not required <= keys <= required | _OPTIONAL:
+        odd = keys ^ required
         _refuse(f"fields missing or unknown: {sorted(str(key)[:40] for key in odd - _OPTIONAL)[:10]}")
     module_id, timestamp = fields["module_id"], fields["timestamp"]
     if not isinstance(module_id, str) or not 1 <= len(module_id) <= MAX_MODULE_ID or not module_id.isprintable():
@@ -136,12 +144,13 @@ def parse_document(payload: bytes) -> Document:
     return Document(
         module_id,
         timestamp,
-        _pcrs(fields["pcrs"]),
+        _pcrs(fields[_TPM_PCRS if kind == "tpm" else _PCRS]),
         _octets(fields["certificate"], "certificate", 1, MAX_CERTIFICATE),
         tuple(_octets(entry, "cabundle", 1, MAX_CERTIFICATE) for entry in bundle),
         _optional(fields, "public_key", 1, MAX_PUBLIC_KEY),
         _optional(fields, "user_data", 0, MAX_USER_DATA),
         _optional(fields, "nonce", 0, MAX_NONCE),
+        kind,
     )
 
 

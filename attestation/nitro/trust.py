@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
 from attestation.errors import OperationalError
-from attestation.nitro.document import MAX_PCRS, PCR_SIZE
+from attestation.nitro.document import MAX_PCRS, PCR_SIZE, Kind
 from attestation.nitro.roots import AWS_NITRO_G1
 
 CERTIFICATE_LIFETIME = 3 * 3600
@@ -26,7 +26,8 @@ class NitroTrust:
     that name a CRL need a current one; AWS's own instructions switch revocation lists off, hence False. A list that
     is there and names a certificate revokes it in either case.
 
-    There is no setting under which a debug enclave passes.
+    `kind`: whose documents are accepted, an enclave's or (`tpm`) those of an EC2 instance's NitroTPM, which say what
+    was booted, and nothing of who may look inside. There is no setting under which a debug enclave passes.
     """
 
     roots: tuple[bytes, ...] = (AWS_NITRO_G1,)
@@ -35,6 +36,7 @@ class NitroTrust:
     max_age: int = CERTIFICATE_LIFETIME
     max_skew: int = 60
     require_crl: bool = False
+    kind: Kind = "enclave"
 
     def __post_init__(self) -> None:
         """Refuse trust that could never mean anything. Raises `OperationalError`."""
@@ -43,10 +45,12 @@ class NitroTrust:
                 _refuse(f"reference PCR {index} with {len(values)} values")
             if any(len(value) != PCR_SIZE for value in values):
                 _refuse(f"a reference value of PCR {index} is not {PCR_SIZE} bytes long")
-            if any(not any(value) for value in values) and index in (0, 1, 2):
+            if any(not any(value) for value in values) and index in (0, 1, 2) and self.kind == "enclave":
                 _refuse(f"a reference value of PCR {index} is zero, which only debug enclaves have")
         if self.challenge_field not in ("nonce", "user_data"):
             _refuse(f"challenge_field {self.challenge_field!r}; 'nonce' or 'user_data'")
+        if self.kind not in ("enclave", "tpm"):
+            _refuse(f"kind {self.kind!r}; 'enclave' or 'tpm'")
         if self.max_age < 0 or self.max_skew < 0:
             _refuse("a negative number of seconds")
 

@@ -99,10 +99,10 @@ def _keys(files: list[bytes], collateral: Collateral) -> Iterator[tuple[dict[str
     """Public areas first, since they say what kind of key it is; then bare keys, and those of certificates."""
     bare: list[tuple[dict[str, bytes], AttestationKey]] = []
     for data in files:
-        member = key_member(data)
         try:
+            member = key_member(data)
             ak = load_ak(member)
-        except EvidenceError:
+        except (EvidenceError, ValueError):  # the latter for PEM inside other armour
             continue
         if "ak_public" in member:
             yield member, ak

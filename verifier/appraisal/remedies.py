@@ -24,6 +24,7 @@ REMEDIES = (
     ("tcb-out-of-date", "have the machine's firmware updated, or tolerate OutOfDate in the policy (a warning)"),
     ("challenge-ambiguous", "ask with a nonce of 32 random bytes, or give it at the full length of the field"),
     ("counters-backwards", "ask the machine again; where its owner cleared the TPM, forget what is kept of its clock"),
+    ("kind-not-accepted", "say with kind in [evidence.nitro], or with the reference values, which documents you want"),
     ("event-log-foreign", "give the log of this machine and this boot, or none"),
     ("second-opinion-not-asked", "the policy may do without it: require_second_opinion = false"),
     ("challenge-mismatch", "ask the machine again, with the nonce of this question"),

@@ -7,6 +7,7 @@
 `challenge_field`      "nonce" (default) or "user_data"
 `max_age_seconds`      how old a document may be (default 10800)
 `max_skew_seconds`     how far ahead it may be (default 60)
+`kind`                 "enclave" (default), or "tpm": documents of an EC2 instance's NitroTPM
 `require_crl`          whether certificates that name a CRL need a current one (default false)
 =====================  ======================================================================
 """
@@ -22,7 +23,7 @@ from verifier.fields import Fields
 from verifier.trust.certificates import MAX_LIST, certificates
 
 _SHA384 = re.compile(r"[0-9a-f]{96}\Z")
-_KEYS = {"roots", "pcrs", "challenge_field", "max_age_seconds", "max_skew_seconds", "require_crl"}
+_KEYS = {"roots", "pcrs", "challenge_field", "max_age_seconds", "max_skew_seconds", "require_crl", "kind"}
 MAX_SECONDS = 366 * 24 * 3600
 
 
@@ -33,7 +34,11 @@ def read(fields: Fields) -> NitroTrust:
     if "roots" in fields.value:
         settings["roots"] = certificates(fields, "roots")
     if "pcrs" in fields.value:
-        settings["reference_pcrs"] = _pcrs(fields.object("pcrs"))
+        settings["reference_pcrs"] = _pcrs(fields.object("pcrs"), zeros=fields.value.get("kind") == "tpm")
+    if "kind" in fields.value:
+        if (kind := fields.text("kind")) not in ("enclave", "tpm"):
+            raise fields.fail("kind", "'enclave' or 'tpm'")
+        settings["kind"] = kind
     if "challenge_field" in fields.value:
         if (field := fields.text("challenge_field")) not in ("nonce", "user_data"):
             raise fields.fail("challenge_field", "'nonce' or 'user_data'")
@@ -46,7 +51,7 @@ def read(fields: Fields) -> NitroTrust:
     return NitroTrust(**settings)
 
 
-def _pcrs(fields: Fields) -> dict[int, frozenset[bytes]]:
+def _pcrs(fields: Fields, *, zeros: bool) -> dict[int, frozenset[bytes]]:
     out = {}
     for key in fields.value:
         if not (key.isascii() and key.isdigit() and len(key) <= 2 and int(key) < 32 and str(int(key)) == key):
@@ -54,7 +59,7 @@ def _pcrs(fields: Fields) -> dict[int, frozenset[bytes]]:
         values = frozenset(fields.list(key, lambda value, path: _digest(value, path, fields.code), limit=MAX_LIST))
         if not values:
             raise MalformedError(fields.code, f"{fields.path}.{key}: at least one allowed value expected")
-        if int(key) < 3 and bytes(48) in values:
+        if int(key) < 3 and bytes(48) in values and not zeros:
             raise MalformedError(fields.code, f"{fields.path}.{key}: zero is what debug enclaves have")
         out[int(key)] = values
     return out

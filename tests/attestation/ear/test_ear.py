@@ -116,6 +116,16 @@ def test_the_draft_of_may_2026():
     assert code(signed(worse, dialect=DRAFT_04)) == ("status-better-than-vector", RejectedError)
 
 
+def test_a_set_of_one_key():
+    """As discovery documents and `jwks_uri` give keys; of several the caller must say which."""
+    key = json.loads(ITS_KEY)
+    assert load_key(json.dumps({"keys": [key]}).encode()) == load_key(ITS_KEY.encode())
+    for keys, code_ in (([], "unsupported"), ([key, key], "unsupported"), ([5], "malformed"), ([{}], "malformed")):
+        with pytest.raises((UnsupportedError, MalformedError)) as caught:
+            load_key(json.dumps({"keys": keys}).encode())
+        assert caught.value.code == f"evidence.ear.key-{code_}"
+
+
 def test_the_drafts_cbor_example():
     """ear-cbor-1.diag, typed in: diagnostic notation has no reader here."""
     claims = {

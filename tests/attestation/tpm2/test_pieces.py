@@ -159,6 +159,16 @@ def test_no_bit_of_a_part_can_change(part):
         assert not said.passed
 
 
+def test_pem_inside_other_armour():
+    members = PaperTpm().members()
+    parts = [members["signature"], listed(parse_pcrs(members["pcrs"]))]
+    found = complete(read(members["attest"]), sort_collateral([*parts, base64.b64encode(pem(members))]))
+    assert found["ak_key"] == load_ak(members).spki
+    broken = b"-----BEGIN PUBLIC KEY-----\nnothing"
+    with pytest.raises(UnsupportedError):
+        complete(read(members["attest"]), sort_collateral([*parts, broken.hex().encode()]))
+
+
 def test_other_attestations_are_no_quotes():
     members = PaperTpm().members()
     certify = members["attest"][:4] + b"\x80\x17" + members["attest"][6:]
