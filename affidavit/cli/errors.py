@@ -17,9 +17,8 @@ _VERDICTS = {
     "OperationalError": Verdict.ERROR,
 }
 
-UNDECIDED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"appraise": {"status": "none", "checks": [], "claims": {}, "score": 0, "ear": None}}
-)
+_NOTHING: Mapping[str, Any] = MappingProxyType({"status": "none", "checks": [], "claims": {}, "score": 0, "ear": None})
+UNDECIDED: Mapping[str, Mapping[str, Any]] = MappingProxyType({"appraise": _NOTHING, "attest": _NOTHING})
 """Per command, what its JSON has beside the verdict: who reads it finds the same keys where nothing was decided."""
 
 

@@ -139,13 +139,13 @@ def unpadded(text: object) -> bytes:
 
 def _only(keys: object) -> dict[str, Any]:
     """The key of a JWK set (RFC 7517, section 5) that has one; tokens do not choose whom the caller trusts."""
-    if not isinstance(keys, list) or len(keys) != 1 or not isinstance(keys[0], dict):
+    if not isinstance(keys, list) or len(keys) != 1:
         raise UnsupportedError(
             f"{ID}.key-unsupported",
             f"a JWK set of {len(keys) if isinstance(keys, list) else 'no'} keys; 1 required",
             remedy="put the one key that you trust into a file of its own",
         )
-    return keys[0]
+    return keys[0] if isinstance(keys[0], dict) else {}
 
 
 def to_jwk(key: VerificationKey) -> dict[str, str]:

@@ -100,6 +100,13 @@ def test_a_nonce_that_an_appraisal_used_waits_no_longer(start_sqlite: Start) -> 
         assert ask(service, evidence(nonce), nonce=nonce.hex()).status_code == 200
 
 
+def test_what_is_not_here_has_a_remedy(appraising: Service) -> None:
+    for changes, code in (({"type": "nope"}, "evidence-type"), ({"policy": "ab" * 32}, "policy")):
+        answer = ask(appraising, **changes)
+        assert (answer.status_code, answer.json()["code"]) == (404, f"service.{code}.unknown")
+        assert answer.json()["remedy"]
+
+
 def test_zeros_do_not_revive_a_nonce(appraising: Service) -> None:
     nonce = mint(appraising)
     appraising.clock.turn(seconds=300)

@@ -53,9 +53,18 @@ def busy(message: str, *, retry_after: int = 1, code: str = "service.busy") -> R
     return Refusal(503, code, message, remedy="try again later", headers={"Retry-After": str(retry_after)})
 
 
+_REMEDIES = {
+    "evidence-type": "give the short name or type id of a format, as snp or snp-report@v1",
+    "policy": "GET /v1/policies lists those that there are",
+    "model": "GET /v1/models lists those that there are; PUT /v1/models adds one",
+    "enrolment": "start a new one: POST /v1/enrolments",
+}
+_OTHER = "check what was asked for; another service may have it"
+
+
 def unknown(what: str, which: str) -> Refusal:
     """404 for a ``what`` (``verification``, ``model``, ...) that this service does not hold."""
-    return Refusal(404, f"service.{what}.unknown", f"no {what} {which} here")
+    return Refusal(404, f"service.{what}.unknown", f"no {what} {which} here", remedy=_REMEDIES.get(what, _OTHER))
 
 
 def malformed(message: str, *, remedy: str = "see /openapi.json") -> Refusal:
