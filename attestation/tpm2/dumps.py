@@ -28,7 +28,7 @@ from attestation.armour import decode_base64, decode_hex, decode_pem
 from attestation.tpm2 import algorithms as alg
 from attestation.tpm2.ak import load_ak
 from attestation.tpm2.attest import parse_attest
-from attestation.tpm2.gotpm import BankQuote, strongest
+from attestation.tpm2.gotpm import MAX_QUOTES, BankQuote, strongest
 from attestation.tpm2.pcrs import encode_pcrs
 from attestation.tpm2.plain import first_fitting
 from attestation.tpm2.serialized import is_serialized, parse_serialized
@@ -88,7 +88,9 @@ def read_platform_parameters(found: Mapping[str, Any]) -> dict[str, bytes]:
             raise ValueError("a PCR without bank or index, or twice")
         values[GO_HASHES.get(bank, ""), index] = _base64(entry.get("Digest"))
     quotes = []
-    for entry in _list(found["Quotes"]):
+    if len(_list(found["Quotes"])) > MAX_QUOTES:
+        raise ValueError(f"more than {MAX_QUOTES} quotes")
+    for entry in found["Quotes"]:
         entry = _object(entry)
         quotes.append(_bank_quote(_base64(entry.get("Quote")), _base64(entry.get("Signature")), values))
     parts = key | strongest(quotes, lambda: load_ak(key).key)
