@@ -122,12 +122,13 @@ def members_document(type_: str, parts: Mapping[str, bytes]) -> bytes:
 
 
 def nested(found: Any, names: Set[str], resembles: Callable[[Any], bool]) -> list[tuple[dict[str, Any], Any]]:
-    """The objects in JSON or CBOR, outer ones first, that hold one of these names, and what is there if it `resembles`.
+    """The objects inside of JSON or CBOR that hold one of these names, and what is there if it `resembles`.
 
-    Whoever wraps evidence nests it as they like. Names are as `plain_name` has them.
+    Whoever wraps evidence nests it as they like. Outer objects come first; the outermost is left out, since formats
+    know the names that they look for there. Names are as `plain_name` has them.
     """
     held: list[tuple[dict[str, Any], Any]] = []
-    level = [found]
+    level = list(found.values()) if isinstance(found, dict) else [found]
     while level:
         for node in level:
             if isinstance(node, dict):

@@ -35,7 +35,7 @@ TYPE = "snp-report@v1"
 ID = "evidence.snp"
 PAGE = 4096
 """A host without certificates leaves the pages for its table as they are: zero."""
-_REPORTS = ("report", "attestation_report", "snp_report", "quote", "outblob")
+_REPORTS = ("report", "attestation_report", "snp_report", "SnpReport", "quote", "outblob")
 _NAMES = frozenset(map(raw.plain_name, _REPORTS))
 _CERTIFICATES = (
     *("certificates", "cert_chain", "vcek", "vlek", "auxblob", "vcek_cert", "vlek_cert"),

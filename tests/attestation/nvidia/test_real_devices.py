@@ -253,6 +253,7 @@ def test_a_verifiers_token_is_no_evidence(name):
         (b'{"nvidia_payload": "eyJh.eyJi.c"}', "token"),
         (b'{"nvidia_payload": "cafe"}', "malformed"),
         (b'{"nvidia_payload": 1}', "malformed"),
+        (b'{"Evidence_list": [{"evidence": "11e001ff"}]}', "malformed"),
         (b'{"nvidia_payload": "{\\"detached_eat\\": 1}"}', "token"),
         (b'{"a": {"evidence_list": [{"evidence": "11"}]}, "b": {"evidence_list": [{"evidence": "12"}]}}', "malformed"),
         (b'{"device_evidence_list": [{"evidence": "11e001ff", "arch": "LS10"}]}', "malformed"),
