@@ -100,6 +100,7 @@ def parse_arrays(content: bytes, path: str) -> Arrays:
         raise MalformedError("input.npz.malformed", message, remedy=remedy) from None
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HEX32 = re.compile(r"[0-9a-fA-F]{64}\Z")
 
 
@@ -121,6 +122,8 @@ def parse_time(text: str | None, what: str = "--at") -> datetime:
     try:
         found = datetime.fromisoformat(text)
         found = (found.replace(tzinfo=UTC) if found.tzinfo is None else found).astimezone(UTC)
+        if found < _EPOCH:
+            raise ValueError("before the times that signed results can state")
     except (ValueError, OverflowError):
         raise MalformedError(
             "option.malformed",

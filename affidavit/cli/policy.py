@@ -143,6 +143,9 @@ def check_command(file: Annotated[Path, typer.Argument(metavar="FILE", help="A p
         f"{len(tpm.ek_roots)} TPM makers, {len(tpm.ak_issuers)} attestation CAs",
         highlight=False,
     )
+    accepted = ", ".join(policy.evidence) or "none"
+    tables = f"; with tables for {', '.join(sorted(policy.tables))}" if policy.tables else ""
+    console.print(f"  takes evidence of: {escape(accepted + tables)}", highlight=False)
     demands = policy.demands
     console.print(
         f"  of evidence: freshness {_word(demands.freshness)}, revocation lists {_word(demands.revocation)}, "

@@ -47,7 +47,8 @@ def test_trusting_nobody_is_said(affidavit, place):
     assert ran.code == 0 and "trusts no node yet" in ran.out
     ran = affidavit("policy", "new", "-o", place / "q.toml", "--unsafe-accept-simulated")
     assert parse_policy((place / "q.toml").read_bytes()).profile == "development"
-    assert "unsafe" in affidavit("policy", "check", place / "q.toml").out
+    said = affidavit("policy", "check", place / "q.toml").out
+    assert "unsafe" in said and "takes evidence of:" in said
 
 
 def test_nothing_is_overwritten_and_nothing_odd_is_written(affidavit, place):

@@ -46,8 +46,9 @@ def test_simulated_evidence_is_not_to_be_listed(affidavit, files):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--nonce", "xyz"], ["--at", "yesterday"], ["--policy", "text"], ["--policy", "empty"],
-        ["--reference", "text"], ["--reference", "empty"], ["--collateral", "certificate.pem"],
+        ["--nonce", "xyz"], ["--at", "yesterday"], ["--at", "1969-12-31T23:59:59Z"], ["--policy", "text"],
+        ["--policy", "empty"], ["--reference", "text"], ["--reference", "empty"],
+        ["--collateral", "certificate.pem"],
         ["--collateral", "text"], ["--collateral", "missing"], ["--sign-key", "text"], ["--ear-out", "result"],
     ],
 )  # fmt: skip

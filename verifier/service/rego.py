@@ -37,6 +37,7 @@ from verifier.errors import MalformedError, OperationalError, UnsupportedError
 from verifier.service.rego_process import evaluate
 
 MAX_SOURCE = 1 << 20
+_REMEDY = "give one Rego file of one package that `opa check` takes (docs/appraisal.md, Rego)"
 
 _IMPURE: Mapping[str, frozenset[str]] = {
     "http": frozenset(),
@@ -79,17 +80,21 @@ def load_rego(source: bytes, name: str) -> RegoPolicy:
         UnsupportedError: ``policy.rego.builtin``: it names a builtin that is not deterministic.
     """
     if len(source) > MAX_SOURCE:
-        raise MalformedError("policy.rego.malformed", f"{name}: {len(source)} bytes, at most {MAX_SOURCE}")
+        raise MalformedError(
+            "policy.rego.malformed", f"{name}: {len(source)} bytes, at most {MAX_SOURCE}", remedy=_REMEDY
+        )
     try:
         text = source.decode("utf-8")
     except UnicodeDecodeError:
-        raise MalformedError("policy.rego.malformed", f"{name}: not UTF-8") from None
+        raise MalformedError("policy.rego.malformed", f"{name}: not UTF-8", remedy=_REMEDY) from None
     bare = _TEXT_OR_COMMENT.sub(lambda found: " " if found[0].startswith("#") else '""', text)
     if "$" in bare:  # text that is evaluated
         raise UnsupportedError("policy.rego.builtin", f"{name}: interpolated text, which is not looked into")
     packages = _PACKAGE.findall(bare)
     if len(packages) != 1:
-        raise MalformedError("policy.rego.malformed", f"{name}: one package required, found {len(packages)}")
+        raise MalformedError(
+            "policy.rego.malformed", f"{name}: one package required, found {len(packages)}", remedy=_REMEDY
+        )
     for word, member in _WORD.findall(bare):
         if word in _IMPURE and member not in _IMPURE[word]:
             raise UnsupportedError(
@@ -114,7 +119,7 @@ def apply_rego(found: Judgement, policy: RegoPolicy, policy_name: str) -> Judgem
     done = evaluate(policy.name, policy.source, f"data.{policy.package}", _input(found, policy_name))
     match done.outcome:
         case "malformed":
-            raise MalformedError("policy.rego.malformed", f"{policy.name}: {done.message}")
+            raise MalformedError("policy.rego.malformed", f"{policy.name}: {done.message}", remedy=_REMEDY)
         case "failed":
             raise OperationalError("policy.rego.failed", f"{policy.name}: {done.message}")
         case "exhausted":
