@@ -49,6 +49,11 @@ class Pack:
         return sort_collateral(self.files.values())
 
 
+def is_pack(data: bytes) -> bool:
+    """Whether a file could be a pack, by its first bytes."""
+    return data[:4] == b"PK\x03\x04"
+
+
 def make_pack(files: Iterable[bytes], as_of: datetime) -> tuple[bytes, Pack]:
     """The pack of these files, each once, as of a time (to the second).
 
