@@ -101,8 +101,8 @@ def test_a_nonce_that_an_appraisal_used_waits_no_longer(start_sqlite: Start) -> 
 
 
 def test_what_is_not_here_has_a_remedy(appraising: Service) -> None:
-    for name, value, code in (("type", "nope", "evidence-type"), ("policy", "ab" * 32, "policy")):
-        answer = ask(appraising, query=None, **{name: value})
+    strangers = (ask(appraising, type="nope"), "evidence-type"), (ask(appraising, policy="ab" * 32), "policy")
+    for answer, code in strangers:
         assert (answer.status_code, answer.json()["code"]) == (404, f"service.{code}.unknown")
         assert answer.json()["remedy"]
 
