@@ -128,7 +128,7 @@ def _boot(claims: Mapping[str, object]) -> tuple[Fraction, str]:
         return Fraction(0), "under debug"
     unexpected = claims.get("unexpected_components")
     count = len(unexpected) if isinstance(unexpected, list | tuple) else 0
-    return Fraction(1, 1 + count), f"{count} unexpected components"
+    return Fraction(1, 1 + count), f"{count} unexpected components" if count else "no unexpected component known"
 
 
 def _tolerance(checks: Sequence[Check]) -> tuple[Fraction, str]:
