@@ -110,18 +110,19 @@ def evidence(found: dict[str, Any]) -> list[str]:
     parsers, bounds = found["parsers"], found["bounds"]
     total = sum(entry["inputs"] for entry in parsers.values())
     faults = sum(bool(entry["faults"]) for entry in parsers.values())
-    to_do = f" Not run yet: {len(found['to_do'])} ({', '.join(found['to_do'])})." if found["to_do"] else ""
+    left = f"{', '.join(found['to_do'])} have fewer so far" if found["to_do"] else "all have them"
+    goal = f" Goal: {found['inputs_each']:,} each; {left}."
     lines = [
         "## Hostile evidence\n",
         (
-            f"{total:,} mutants of real evidence, and of evidence on paper, over {len(parsers)} parsers: "
-            f"{sum(entry['accepted'] for entry in parsers.values())} accepted, "
+            f"{total:,} mutants of real evidence, and of evidence on paper, over {len(parsers)} parsers and whole "
+            f"appraisals: {sum(entry['accepted'] for entry in parsers.values())} accepted, "
             f"{sum(entry['untyped'] for entry in parsers.values())} outcomes that were not typed; {faults} parsers "
             "beyond a bound. *The same*: inputs in which the mutation changed nothing, and mutants that say what the "
             "original says, bound to the same bytes: a change of armour, of what no register holds a hash of, of "
             "collateral that is not relied upon. Processor time; "
             f"bound of the 99 %: {bounds['p99_ms']:.0f} ms; of the process's growth: {bounds['rss_growth_mb']:.0f} MB; "
-            f"of one call's allocations: {bounds['call_bytes'] / 1e6:.0f} MB.{to_do}\n"
+            f"of one call's allocations: {bounds['call_bytes'] / 1e6:.0f} MB.{goal}\n"
         ),
         "| parser | inputs | accepted | untyped | the same | codes | 50 % | 99 % | longest | growth | largest call |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
