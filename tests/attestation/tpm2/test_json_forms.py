@@ -14,7 +14,7 @@ from attestation.tpm2.ak import load_ak
 from attestation.tpm2.pcrs import parse_pcrs
 from tests.attestation import real
 from tests.attestation.paper import PaperTpm, key_pair
-from tests.attestation.tpm2.test_pieces import b64, forms, pem
+from tests.attestation.tpm2.writing import b64, forms, pem
 
 
 def platform_parameters():

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from attestation.collateral import EMPTY, sort_collateral
@@ -21,10 +20,11 @@ from attestation.tpm2 import FORMAT, Tpm2Trust, appraise, read
 from attestation.tpm2.ak import load_ak
 from attestation.tpm2.pcrs import parse_pcrs
 from attestation.tpm2.pieces import complete
-from attestation.tpm2.signature import Signature, parse_signature
+from attestation.tpm2.signature import Signature
 from attestation.tpm2.software import SoftwareTpm
 from tests.attestation import real
 from tests.attestation.paper import CHALLENGE, PaperTpm, codes, key_pair
+from tests.attestation.tpm2.writing import b64, forms, listed, pem
 from verifier.appraisal import judge_file
 from verifier.policy import profile_policy
 from verifier.verdict import Verdict
@@ -40,14 +40,6 @@ def keylime(*names):
 
 def judged(data, collateral=EMPTY, challenge=None):
     return judge_file(FORMAT, data, challenge=challenge, at=AT, policy=profile_policy("home"), collateral=collateral)[0]
-
-
-def pem(members):
-    return load_ak(members).key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-
-
-def b64(data):
-    return base64.b64encode(data).decode()
 
 
 def test_the_files_of_tpm2_tools():
@@ -75,27 +67,6 @@ def test_an_agents_answer_without_key():
     answer = json.dumps({"code": 200, "results": {"quote": "r" + ":".join(map(b64, parts))}}).encode()
     assert judged(answer).code == "evidence.tpm2.quote-incomplete"
     assert judged(answer, keylime("ak.pub"), NONCE).code == "evidence.tpm2.ak-certificate-missing"
-
-
-def listed(values):
-    """As `tpm2_pcrread` prints them."""
-    return "".join(
-        f"  {bank}:\n" + "".join(f"    {i:<2}: 0x{v.hex().upper()}\n" for (b, i), v in values.items() if b == bank)
-        for bank in dict.fromkeys(bank for bank, _ in values)
-    ).encode()
-
-
-def forms(members):
-    """Signature, key and PCRs in the forms of tools; the PCRs also with others that were not quoted."""
-    ak, signature, values = load_ak(members), parse_signature(members["signature"]), parse_pcrs(members["pcrs"])
-    r, s = int.from_bytes(signature.r, "big"), int.from_bytes(signature.s, "big")
-    plain = [signature.value] if signature.value else [encode_dss_signature(r, s), signature.r + signature.s]
-    public = members["ak_public"]
-    return (
-        [members["signature"], *plain],
-        [public, len(public).to_bytes(2, "big") + public, ak.spki, pem(members)],
-        [listed(values), b"".join(values.values()), b"  sha1:\n    3 : 0x" + b"00" * 20 + b"\n" + listed(values)],
-    )
 
 
 @pytest.mark.parametrize("kind", ["p256", "p384", "rsa-2048"])
