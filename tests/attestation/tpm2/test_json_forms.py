@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,11 @@ def test_evidence_of_anolis(kind):
     plain = forms(members)[0][1]
     values = [value.hex() for value in parse_pcrs(members["pcrs"]).values()]
     quote = {"attest_body": b64(members["attest"]), "attest_sig": b64(plain), "pcrs": values}
-    found = {"ak_pubkey": pem(members).decode(), "quote": {"SHA256": quote}, "eventlog": b64(members["event_log"])}
+    found: dict[str, Any] = {
+        "ak_pubkey": pem(members).decode(),
+        "quote": {"SHA256": quote},
+        "eventlog": b64(members["event_log"]),
+    }
     expected = {name: members[name] for name in ("attest", "signature", "pcrs", "event_log")}
     assert read(json.dumps(found).encode()) == {**expected, "ak_key": load_ak(members).spki}
     for place in range(len(found["ak_pubkey"])):  # one spelling of the key, down to the bits behind its last character
